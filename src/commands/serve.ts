@@ -18,7 +18,7 @@ const GRACE_MS = 10_000;
 const IDLE_CONNECTIONS = 256;
 
 const LOOK_MS = 100;
-/** After this number of idle checks the service ends. The wait lets the system send the last response. */
+/** The service ends after this number of checks without open requests. The last response is sent by then. */
 const FREE_LOOKS = 5;
 
 interface ServeOptions extends ModelDataOptions, Omit<ServiceOptions, "uncalibrated" | "effects"> {

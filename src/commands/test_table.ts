@@ -9,7 +9,7 @@ import { formatTable, getOutputWidth, WIDEST } from "../cli/table.ts";
 import { computeMeanAndSd, getMetric, getMetricName } from "../report/report_parts.ts";
 import type { ReportPart, Scoring } from "../report/report_parts.ts";
 
-/** A table row: metrics of items ranked by a snapshot's reward, by its generator (pi) or by a baseline. */
+/** A row of the table: a baseline, or a snapshot that ranks items by its reward or by its generator. */
 interface Player {
   readonly name: string;
   readonly ranking: ReportPart["ranking"];
@@ -117,7 +117,7 @@ export function formatDifferencesTable(differences: MetricDifferences): string {
   return formatTable(["", "difference", RANGE, ""], rows) + (hasPagesOfOne ? `\n${STAR}` : "");
 }
 
-/** Compares the snapshot best-loss with the ground truth; undefined if the ground truth is unknown. */
+/** Compares the snapshot `best-loss` with the ground truth; undefined if the ground truth is unknown. */
 export function describeAttainedShare(
   results: readonly SnapshotResult[],
   { attainable }: BaselineResults,

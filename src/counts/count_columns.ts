@@ -6,10 +6,10 @@
  * The table of counts has one row of f32 per item; item ids up to 2^24 are exact in f32. Columns of a row:
  *
  *   shown, clicks, users    numbers of displays, of clicks, and of users who clicked (train users only)
- *   cutoff                  largest similarity of an item that is not among the M nearest
- *   S x (token, share)      per token slot, a token of the item (-1: free slot) and its share of all clicks
+ *   cutoff                  largest similarity of an item that is not among the M nearest items
+ *   S x (token, share)      for each of S slots, a token of the item (-1: none) and the share of clicks on it
  *   M x id                  ids of the M nearest items, ascending; NO_ITEM if there are fewer
- *   M x both                for each nearest item, the number of users who clicked both items
+ *   M x both                for each nearest item, the number of users who clicked it and the row's item
  */
 
 import type { PastPages } from "../data/click_log.ts";
@@ -33,7 +33,7 @@ export interface CountsConfig {
   neighbours: number;
   /** Largest number of distinct items per user (those clicked last) whose pairs are counted. */
   latest: number;
-  /** True if pages were sampled, not shown. Then only clicks are counted, no displays. Absent for false. */
+  /** True if pages are random samples, which no user saw: displays are not counted. Absent for false. */
   sampledPages?: boolean | undefined;
   /** X, the number of context features per row. Absent for 0. */
   rowFeatures?: number | undefined;
@@ -47,13 +47,13 @@ export const PRIOR = 5;
 export const USER_PRIOR = 2 * PRIOR;
 export const SIMILARITY_FLOOR = 0.05;
 export const NO_ITEM = 2 ** 24;
-/** Largest number of tokens that are stored per item, over all fields; a kernel has them in registers. */
+/** Largest number of tokens that the table of counts stores per item (limited by a kernel's registers). */
 export const MOST_SLOTS = 8;
 export const MOST_FIELDS = 4;
 /** Largest number of context features per row; a kernel holds all columns of a row in registers. */
 export const MOST_ROW_FEATURES = 64;
 
-/** Count features in their order: those of `BEFORE`, one per category field, and those of `AFTER`. */
+/** Names of the count features before those of the category fields. `AFTER` names those that follow them. */
 const BEFORE = ["rate", "shown", "similarity", "clicked before", "clicked last", "passed over"] as const;
 const AFTER = ["clicks so far", "page length", "page click rate", "display click rate"] as const;
 
@@ -79,12 +79,12 @@ const TABLE_FLOATS = 28 * 2 ** 20;
 /** Largest number of floats (64 MiB) in a table with more than 8 neighbours per item. */
 const USUAL_FLOATS = 2 ** 24;
 
-/** Returns how many tokens the table of counts may store per item; they take at most half of the table. */
+/** Returns how many tokens per item, at most `MOST_SLOTS`, fit into half of the largest table of counts. */
 export function maxTokenSlots({ count }: Pick<ItemsShape, "count">): number {
   return Math.min(MOST_SLOTS, Math.floor((TABLE_FLOATS / count - 4) / 4));
 }
 
-/** Returns M, the (even) number of neighbours per item in the table of counts; 0 for too many items. */
+/** Returns M, the number of neighbours per item that fit into a table of counts; 0 for too many items. */
 export function maxNeighbours({ count }: Pick<ItemsShape, "count">, fields: readonly CountField[]): number {
   const fixed = 4 + 2 * countTokenSlots(fields);
   const even = (floats: number) => 2 * Math.max(0, Math.floor((floats / count - fixed) / 4));
@@ -94,18 +94,17 @@ export function maxNeighbours({ count }: Pick<ItemsShape, "count">, fields: read
 }
 
 /**
- * A user's own counts of an item, packed into one word. `passed` (8 bits) is the number of earlier displays
- * without a click. The other fields are a train user's part of the tables of counts; they are 0 for other
- * users: displays `shown` (11 bits), `clicks` (11 bits), `paired` (1 bit: true if the tables count the user's
- * pairs of clicked items), `inPairs` (1 bit: true if the item is in such a pair). A train user's own counts
- * are subtracted from the tables, so that the features of train users are like those of new users, whose
- * clicks are not in the tables.
+ * A user's own counts of an item. All fields except `passed` are a train user's part of the tables of counts,
+ * and 0 for other users. It is subtracted from the tables, so that train users have features like new users.
  */
 export interface OwnCounts {
+  /** Number of the user's earlier displays of the item without a click. */
   readonly passed: number;
   readonly shown: number;
   readonly clicks: number;
+  /** True if the tables count pairs of items that the user clicked. */
   readonly paired: boolean;
+  /** True if the item is in such a pair. */
   readonly inPairs: boolean;
 }
 

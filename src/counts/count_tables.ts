@@ -70,7 +70,7 @@ export interface TrainUserCounts {
   readonly pairs: ClickPairs;
 }
 
-/** Builds the tables of counts over a log's train users. @param counted - the counts, if already computed */
+/** Builds the tables of counts of a log's train users. @param counted - counts from an earlier call */
 export function countTables(
   source: LogSource,
   config: CountsConfig,
@@ -104,9 +104,9 @@ export function countTables(
 const RARE = 0.01;
 
 /**
- * Estimates displays and clicks of an item that train users were not shown: the displays of a rare item
- * minus one (features of a train user exclude the user's own displays), and clicks at the average rate.
- * With 0 displays, the count features would be outside of the range that the model was trained on.
+ * Estimates displays and clicks of an item that train users never saw: one display less than a rare item has,
+ * and clicks at the average rate. With 0 displays, the count features would be outside of the range that the
+ * model was trained on.
  */
 export function estimateUnshownItem(
   shown: ArrayLike<number>,
@@ -122,8 +122,8 @@ export function estimateUnshownItem(
 }
 
 /**
- * Returns `table` with added rows for all other items of `catalogue`, which count as unshown items. The new
- * rows copy the counts of an unshown item of `table` (found by its fractional clicks), if there is one.
+ * Returns `table` with added rows for all other items of `catalogue`. The new rows have the counts of an item
+ * that train users never saw, see {@link estimateUnshownItem}.
  */
 export function extendTable(
   table: Float32Array<ArrayBuffer>,
@@ -180,9 +180,7 @@ function writeTokens(
 
 /**
  * Writes the ids of each item's nearest items (by cosine), ascending, and the cutoff: the largest similarity
- * of an item that is not among them. For features of a train user, the user's own clicks are subtracted from
- * the pairs. A pair whose similarity is then not above the cutoff is ignored, because it would not be in the
- * table without the user.
+ * of an item that is not among them.
  */
 function writeNeighbours(items: Float32Array, config: CountsConfig, { users, pairs }: ClickPairs): void {
   const width = countTableWidth(config);

@@ -13,7 +13,7 @@ import { countWidth } from "./count_columns.ts";
 import { computeCountFeatures, type CountTables } from "./page_counts.ts";
 import { readLogItems } from "./train_counts.ts";
 
-/** Choices of users. Options are a page's rows and no click; for an additional click, the unclicked rows. */
+/** Choices of users: one row of a page or no click; for an additional click, one of the unclicked rows. */
 export interface LogitSample {
   /** [rows, D] features of the options of all choices, one row per option; D is `columns`. */
   readonly x: Float64Array;
@@ -123,7 +123,7 @@ export interface CountsLogit {
 /** Largest number of multiply-adds to compute a Hessian. They take one or two seconds. */
 const FIT_WORK = 4e8;
 const FIT_PAGES = 20_000;
-/** Ridge coefficient per choice, for all weights except the bias, which has the coefficient `BIAS_RIDGE`. */
+/** Ridge coefficient of all weights except the bias, to be multiplied by the number of choices. */
 const RIDGE = 1e-3;
 const BIAS_RIDGE = 1e-3;
 /** Largest number of dense features in a fit. If there are more, the fit uses none, to save time. */
@@ -148,7 +148,7 @@ export function fitCounts(source: LogSource, tables: CountTables, options: Logit
   };
 }
 
-/** Returns utilities [rows], with position effects, for users whose pages are not in the counts. */
+/** Returns utilities [rows], with position effects. `tables` must not include the pages of `users`. */
 export function computeLogitUtilities(
   { mean, scaled, counts, bias, dense, positions: places }: CountsLogit,
   source: LogSource,

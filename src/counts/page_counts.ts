@@ -1,4 +1,4 @@
-/** Computes users' own counts of items, and count features, in f64. (GPU: kernels/pw/row_counts.wgsl.) */
+/** Computes count features, and counts of items per user, in f64. (GPU: kernels/pw/row_counts.wgsl.) */
 
 import type { CountsConfig, OwnCounts } from "./count_columns.ts";
 import {
@@ -52,8 +52,8 @@ export interface PageHistory {
 }
 
 /**
- * Settings with which a user's own counts are computed from a log. `latest` is undefined for a log whose
- * train users are not in the tables of counts.
+ * Fields of {@link CountsConfig} for one log. `latest` is absent if the tables of counts do not include the
+ * train users of this log.
  */
 export type LogWithCounts = Partial<Pick<CountsConfig, "latest" | "sampledPages" | "rowFeatures">>;
 
@@ -103,7 +103,7 @@ export function writeItemCounts(
   to[last + 3] = Math.log((past.clicks + rate) / ((past.displays + USER_PRIOR) * meanRate));
 }
 
-/** Returns an item's summed cosines with recently clicked items: common users / sqrt(users_a x users_b). */
+/** Sums an item's cosines with recently clicked items. Cosine = common users / sqrt(users_a x users_b). */
 function computeSimilarity(
   { config, items, leastUsers }: CountTables,
   item: number,
@@ -131,6 +131,7 @@ function computeSimilarity(
     if (low === neighbours || items[first + low] !== other) continue;
     const both = Math.max(0, items[first + neighbours + low]! - (inPairs ? 1 : 0));
     const others = items[other * width + 2]! - (paired ? 1 : 0);
+    // Without this user's clicks, the other item might not be among the item's neighbours.
     if (paired && (others < leastUsers || computeCoclickSimilarity(both, Math.max(1, others)) <= cutoff)) {
       continue;
     }
@@ -139,7 +140,7 @@ function computeSimilarity(
   return sum;
 }
 
-/** Returns the score that ranks an item's neighbours. The 0.5 moves items with one common user down. */
+/** Returns the score that ranks an item's neighbours. The 0.5 penalises items with few common users. */
 export function computeCoclickSimilarity(both: number, usersOfOther: number): number {
   return (both - 0.5) / Math.sqrt(usersOfOther);
 }
@@ -151,8 +152,8 @@ function isRepeated(recent: ArrayLike<number>, lag: number): boolean {
 
 /**
  * Returns the mean lift of the item's tokens in a field; 1 for an item without tokens. A token's lift is its
- * share of the user's clicks / its share of all clicks. @param own - index in `items` of the item's first
- * token of the field. @param within - column of the field's first token in the table of counts
+ * share of the user's clicks / its share of all clicks. @param own - index in `items` of the first slot for
+ * the item's tokens of the field. @param within - column of this slot in the table of counts
  */
 function computeLift(
   items: Float32Array,
@@ -239,7 +240,7 @@ function writeOwnCounts(log: Clicks, user: number, counted: LogWithCounts, own: 
   }
 }
 
-/** Returns X, the number of context features per row. @throws Error if the log does not have this number */
+/** Returns X, the number of context features per row. @throws Error if the log has another number */
 export function expectRowFeatures(
   log: Clicks,
   { rowFeatures = 0 }: Pick<CountsConfig, "rowFeatures">,

@@ -91,7 +91,7 @@ export function isIn({ first, count }: Pick<TokenField, "first" | "count">, toke
   return token >= first && token < first + count;
 }
 
-/** Returns the features of a log's items, and a function that maps an item to its index in the features. */
+/** Returns features of the items that a log displays. `findItemIndex` returns an item's index in these. */
 export function readLogItems(catalogue: ItemCatalogue, { rowItem }: Clicks) {
   if (catalogue.items) return { items: catalogue.items, findItemIndex: (item: number) => item };
   const ids = sortUnique(rowItem);
@@ -113,7 +113,7 @@ export function forEachItemTokens(
   }
 }
 
-/** Returns each token's share of train users' clicks, [V]: clicks + 1, divided by the sum over its field. */
+/** Returns each token's share [V] of the clicks on tokens of its field; 1 click is added per token. */
 export function computeClickShares(
   catalogue: ItemCatalogue,
   clicks: ArrayLike<number>,
@@ -228,11 +228,11 @@ export interface ClickPairs {
   readonly users: Uint32Array;
   /** For each pair of items with at least {@link least} users each: the number of users who clicked both. */
   readonly pairs: PairCounts;
-  /** A pair is counted only if this many users clicked each item; 1 if the table can hold all pairs. */
+  /** A pair is counted only if at least this number of users clicked each of the two items. */
   readonly least: number;
 }
 
-/** Counts pairs of clicked items, also in context events. @param latest - see {@link chooseLatestLimit} */
+/** Counts pairs of items clicked by one user, also in context events. @param latest - most items per user */
 export function countPairs(
   source: LogSource,
   latest: number,

@@ -1,4 +1,4 @@
-/** Converts a command's options for episodes to the setting of a simulation: item pool and start clicks. */
+/** Reads a command's options for simulated episodes: slate size, pages, item pool and start clicks. */
 
 import type { GivenOptions } from "../../cli/command_options.ts";
 import { readItemFile } from "../../cli/item_file.ts";
@@ -32,7 +32,7 @@ export interface LoggedSizes {
 
 /**
  * Derives defaults of --slate and --pages from the pages of a log's train users.
- * @returns undefined for a synthetic shop, for sampled pages, and if the user typed both options
+ * @returns undefined if the user typed both options, for a synthetic shop, and for randomly sampled pages
  */
 export function measureLoggedSizes(
   { source, dataset: { config } }: Pick<OpenedDataset, "source" | "dataset">,

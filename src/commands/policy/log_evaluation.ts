@@ -39,9 +39,9 @@ export async function openLogged(
 }
 
 /**
- * Selects the pages of users on whom neither the model nor the policy was trained.
+ * Selects a log's pages, without those of train users if the model or the policy was trained on these users.
  * @param counted - true if the policy was computed from the clicks of the log's train users
- * @throws UserError if the log is on disk, or its positions are unknown.
+ * @throws UserError if the log is not in memory, or if the positions of items on pages are unknown
  */
 export function selectEvaluationClicks(
   { dataset, source, users: ids }: OpenedDataset,
@@ -80,7 +80,7 @@ export const formatRange = ({ interval }: MeanEstimate) =>
 const formatDifference = ({ mean, interval }: MeanEstimate) =>
   `${formatSigned(mean, 4)}, 95 % CI ${interval ? formatSignedRange(interval, 4) : "-"}`;
 
-/** Describes propensities and valid estimators, and compares the model's clicks per page with the log's. */
+/** Reports whether propensities seem correct, and whether the model's clicks per page agree with the log. */
 export function describeEvaluation(
   { estimates: { model }, modelBias: gap, meanWeight: weight, propensities, factor, propensityRatios: off }:
     OffPolicyEvaluation,
@@ -133,12 +133,12 @@ export interface PolicyLogResult {
   readonly differenceFromRival?: MeanEstimate;
 }
 
-/** Returns the temperature at which a policy draws slates: 1 for `random`; undefined if it draws none. */
+/** Returns the temperature of a policy that draws random slates; undefined for a deterministic policy. */
 export function getTemperature(name: string, explore: Exploration | undefined): number | undefined {
   return explore?.temperature ?? (name === "random" ? 1 : undefined);
 }
 
-/** Returns the name of a policy, and the temperature at which it draws slates, if it draws. */
+/** Formats a policy's name and temperature, such as "greedy at 0.5"; without a temperature, only the name. */
 export function nameAtTemperature(name: string, temperature: number | undefined): string {
   return temperature === undefined ? name : `${name} at ${temperature}`;
 }
@@ -174,7 +174,7 @@ export async function evaluatePoliciesOnLog(
   });
 }
 
-/** Formats a table of estimates from the log and simulated click rates, and lists where they disagree. */
+/** Formats a table that compares estimates from a log with simulated click rates, and notes below it. */
 export function formatLogComparison(
   log: string,
   comparison: PolicyComparison,

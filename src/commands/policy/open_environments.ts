@@ -41,7 +41,7 @@ export interface OpenedEnvironments {
   readonly environments: readonly OpenEnvironment[];
   /** Users on whom the policies were trained. The users' model computes the states that policies observe. */
   readonly observer: UsersSource;
-  /** Computes states of logged pages. Equals `observer`, but always gets the mean context features. */
+  /** Computes user states on logged pages. Like `observer`, but all pages have the mean context features. */
   readonly logObserver: UsersSource;
   readonly log: LogSource;
   /** Returns the log's user states and its impressions per item; undefined for a ground truth. */
@@ -54,7 +54,7 @@ const MOST_HISTORIES = 4096;
 /**
  * Finds the environments that the options name. @param subject - users on whom the policies were trained.
  * @throws UserError if these users' data have changed, if environments have different items, if the options
- * name an environment twice, or if the log has no page without a click.
+ * name an environment twice, or if every page of the log has a click
  */
 export async function findEnvironments(
   subject: PolicySubject,

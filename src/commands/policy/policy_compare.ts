@@ -56,9 +56,9 @@ import { describeEnvironment } from "../../report/policy_charts.ts";
 import { formatTable } from "../../cli/table.ts";
 
 /**
- * Number of grid points per axis of a shop's state space. With the grid `fine`, the expected return of the
- * best policy is within 0.3 % of its value with much finer grids. For 500 items and 20 pages, `fine` takes
- * 10 s on a CPU, and `coarse` 1 s.
+ * Number of grid points per axis of a shop's state space. The best policy's expected return on the grid
+ * `fine` differs by less than 0.3 % from its expected return on much finer grids. For 500 items and 20 pages,
+ * `fine` takes 10 s on a CPU, and `coarse` 1 s.
  */
 const GRIDS = { fine: [33, 33, 17], coarse: [17, 17, 7], none: undefined } as const;
 const DEFAULT_PAGE = "runs/compared.html";
@@ -304,7 +304,7 @@ function plain(key: string, value: unknown): unknown {
   return ["returns", "points", "sorted"].includes(key) ? undefined : value;
 }
 
-/** Formats a comparison. @param task - settings of this comparison that others do not have; else "" */
+/** Formats a comparison. @param task - name of its settings, such as "slates of 3, 20 pages" */
 function formatComparison(comparison: PolicyComparison, task = ""): string {
   const { slate, pages, users, environments } = comparison;
   const columns = [
@@ -349,7 +349,7 @@ function formatComparison(comparison: PolicyComparison, task = ""): string {
   ].join("\n\n");
 }
 
-/** Formats reward and click rate by slate size; undefined if other settings differ. */
+/** Formats reward and click rate by slate size; undefined if comparisons differ in other settings. */
 function formatSlateSizes(comparisons: readonly PolicyComparison[]): string | undefined {
   const groups = groupBySlateSize(comparisons);
   if (!groups) return undefined;

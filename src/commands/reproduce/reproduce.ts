@@ -192,7 +192,7 @@ function trainedAs(
   };
 }
 
-/** Builds a run's config. A fine-tuned model starts from its base model's best-prec1 snapshot (same seed). */
+/** Builds a run's config. An adversarial run may start from another run's snapshot best-prec1 (same seed). */
 async function buildRunConfig(
   seeds: SeedsConfig,
   model: ExperimentModel,
@@ -254,7 +254,7 @@ async function writeResults(
   console.log(`\nResults are in ${quotePath(path)}, the report is ${quotePath(report)}`);
 }
 
-/** Returns the name of the Markdown markers around a data set's table. @param data - file, or "demo" */
+/** Returns the name of the block of a Markdown file that has a data set's table, such as "reproduce demo". */
 function blockName(data: string): string {
   return `reproduce ${formatRunName(data)}`;
 }

@@ -96,7 +96,7 @@ function modelNames(text: string): string[] {
 }
 
 /**
- * Returns the requested models, and the models from whose weights they start, in the order of training.
+ * Returns the requested models, and the models that provide their initial weights, in the order of training.
  * @throws UserError for a requested model that does not support the data's items.
  */
 export function selectModels(

@@ -162,7 +162,7 @@ async function main(): Promise<number> {
   });
 }
 
-/** Sets slate size, pages and start clicks as in the policy's training, unless the user typed the option. */
+/** Takes slate size, pages and start clicks from the policy's training if the user did not type them. */
 function asTrained(
   options: SimulateOptions,
   given: GivenOptions,
@@ -173,7 +173,7 @@ function asTrained(
   return { ...options, ...Object.fromEntries(fields) };
 }
 
-/** Opens the policy and the baselines. `notes` says which baselines the data do not support. */
+/** Opens the policy and the baselines. A baseline that cannot be opened is omitted, with a note. */
 async function chosen(
   options: SimulateOptions,
   opened: TrainedPolicy | undefined,

@@ -181,7 +181,7 @@ export function addShopTruth(command: Command, about: string, seed: string): Com
     .addOption(createSeedOption(`seed of the synthetic shop (default: ${seed})`, "--data-seed"));
 }
 
-/** Adds options that choose users. @param beside - end of --truth's help @param seed - see `addRunData` */
+/** Adds options that choose simulated users. @param beside - text to append to the help of --truth */
 export function addUsersOptions(
   command: Command,
   { beside, seed = MODEL_SEED }: { readonly beside?: string; readonly seed?: string } = {},

@@ -17,7 +17,7 @@ import type { UsersSource } from "../../simulate/users.ts";
 import type { SimulateOptions, UserSelectionOptions } from "./simulate_options.ts";
 import type { SimulatedPolicy } from "../../report/simulation_page.ts";
 
-/** Limits for the number of users who are simulated at once, so that progress updates are frequent. */
+/** Limits for the number of users who are simulated at once. */
 export interface BatchPace {
   /** Maximum of users x items at once on a CPU; Infinity for a policy that does not score all items. */
   readonly scores: number;
@@ -40,8 +40,8 @@ export interface ReadyPolicy {
 }
 
 /**
- * Finds the policy that an option names, before data and models are opened. @returns the policy in a folder;
- * undefined for a built-in policy such as "greedy". @throws UserError for an unknown policy.
+ * Finds the policy that an option names. @returns the trained policy of a folder; undefined for a built-in
+ * policy such as "greedy". @throws UserError for an unknown policy.
  */
 export async function findPolicy(name: string): Promise<TrainedPolicy | undefined> {
   if (findNamedPolicy(name)) return undefined;

@@ -60,7 +60,7 @@ function listColumns(slate: number, starts: boolean): RowColumn<PageRow>[] {
 export interface EpisodeFileOptions {
   readonly slate: number;
   readonly items: IdList;
-  /** Returns the id of the logged user whose clicks a simulated user starts with; undefined for no clicks. */
+  /** Returns the id of the logged user who provides a simulated user's start clicks; absent without any. */
   readonly startedAs?: (user: number) => string | null;
 }
 
@@ -106,7 +106,7 @@ export function createSink<T>(write: (all: AsyncIterable<T>) => Promise<unknown>
   const done = write(readable);
   into.closed.catch(() => {}); // put and finish report the error
   done.catch((error) => into.abort(error)).catch(() => {}); // ends the writer if the reader fails
-  /** Waits for a stream operation. If it failed because `write` failed, throws the error of `write`. */
+  /** Waits for `work`. If `work` fails, throws the error with which `write` failed. */
   const orWhyNot = (work: Promise<void>) =>
     work.catch(async () => {
       await done;
@@ -198,7 +198,7 @@ function logWriter(
 
 const RETURNS_HEAD = { name: "simulated_user" };
 
-/** @throws UserError if the path has a file that {@link writeReturns} must not replace. */
+/** @throws UserError if the path has a file that {@link writeReturns} did not write. */
 export function expectReturns(path: string): void {
   expectReplaceable(path, getRowsMark(path, "returns", [RETURNS_HEAD], false));
 }

@@ -178,7 +178,7 @@ export function describeDifferences(summary: SimulationSummary, runs: readonly S
   });
 }
 
-/** Builds the entry of result.json about the policies. With `noClickRateReason`, click metrics are null. */
+/** Builds the policies' part of result.json. Clicks and rewards are null if `noClickRateReason` is set. */
 export function buildResults(summary: SimulationSummary, runs: readonly SimulatedPolicy[]) {
   const counts = summary.noClickRateReason === undefined;
   const [first] = runs;

@@ -34,7 +34,7 @@ export interface UserSelection {
   readonly notes: readonly string[];
   /** Contexts of simulated pages; undefined if the model reads none, or all pages have the mean context. */
   readonly contexts: SimulatedContexts | undefined;
-  /** Opens the users; `stack` disposes of them. @param other - replaces `contexts` if the features match */
+  /** Opens the users; `stack` disposes of them. @param other - replaces `contexts` if features are equal */
   open(gpu: Gpu, stack: DisposableStack, other?: SimulatedContexts): UserEnvironment;
 }
 
@@ -45,7 +45,7 @@ export interface UserEnvironment {
   readonly known: UsersSource | undefined;
 }
 
-/** Returns the entry of a policy's config that describes the users on whom the policy is trained. */
+/** Returns the value of `trainedOn` in the config of a policy that is trained on these users. */
 export function getSubject({ truth, model }: UserSelection): PolicySubject {
   const subject = truth ?? model;
   if (subject) return subject;
@@ -53,9 +53,9 @@ export function getSubject({ truth, model }: UserSelection): PolicySubject {
 }
 
 /**
- * Finds the users that the options name. @param options - checked by `checkUsers` of simulate_options.ts;
- * `seed` is the seed of a new split (`resplit`), and of a shop whose seed neither `dataSeed` nor the model's
- * data state. @throws UserError for a missing model, different items, or an unknown ground truth.
+ * Finds the users that the options name. @param options - valid for `checkUsers` of simulate_options.ts.
+ * `seed` is the seed of a new split. It is also a shop's seed if `dataSeed` and the model's data name none.
+ * @throws UserError for a missing model, different items, or an unknown ground truth.
  */
 export async function findUsers(
   options: UserSelectionOptions & { readonly seed: number; readonly resplit: boolean },
@@ -234,7 +234,7 @@ export interface SimulationContext extends UserEnvironment {
   readonly noClickRateReason: string | undefined;
 }
 
-/** Opens users and device for `use`. @throws UserError as {@link findUsers}, or for an unsupported reward */
+/** Opens users and device, and calls `use`. @throws UserError as `findUsers`, and for unsupported rewards */
 export async function withSimulated<T>(
   options: SimulateOptions,
   use: (simulated: SimulationContext) => Promise<T>,

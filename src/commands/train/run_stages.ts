@@ -170,7 +170,7 @@ function spentText({ size, share, seconds, calls, bytes }: NonNullable<StageRunR
     } calls, ${megabytes} MB sent per rank).`;
 }
 
-/** Opens the GPU adapter, describes adapter and data, and calls `use`. @param trained - stages to train */
+/** Opens the GPU adapter, prints adapter and data, and calls `use`. @param trained - stages to be trained */
 export async function withGpu<T>(
   data: Dataset,
   trained: readonly TrainingWorkload[],
@@ -263,8 +263,8 @@ export async function hasBegun(path: string): Promise<boolean> {
 }
 
 /**
- * Reopens a run's data. For a fresh run, also reads initial weights, and calls {@link fitInit} on the data.
- * @throws UserError if a file has changed
+ * Reopens a run's data. @param fresh - true for a run without saved state. Then the initial weights are
+ * also read, and {@link fitInit} adapts the data to them. @throws UserError if a file has changed
  */
 export async function reopen(
   { data: own, init }: RunConfig,
@@ -282,7 +282,7 @@ export async function reopen(
   return { data: fitted, init: snapshot.weights };
 }
 
-/** Aligns a data set to the items and features of initial weights. */
+/** Adapts a data set to the items and features of the snapshot that provides the initial weights. */
 export function fitInit(data: Dataset, { items, features }: SnapshotInfo, path: string): Dataset {
   return fitDataset(data, { items, features }, `the model of ${path}`);
 }
@@ -304,7 +304,7 @@ export function getTimestamp(): string {
 /** Software and hardware that computed a run. */
 type ComputedBy = Pick<RunConfig, "clickgan" | "adapter" | "system" | "variants">;
 
-/** Warns if resuming may change the bits of a run's results. `gpu` must still have its default variants. */
+/** Warns if resuming may change the bits of a run's results. @param gpu - with its default kernel variants */
 export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> {
   const changes = listChanges(then, {
     ...await describeMachine(gpu),
@@ -326,7 +326,7 @@ export function listChanges(then: ComputedBy, now: ComputedBy): string[] {
     .map(([name, value]) => `${name}: ${is[name]} (was ${value})`);
 }
 
-/** Lists system, adapter, program version and kernel variants, on which the bits of results may depend. */
+/** Lists what the bits of results may depend on: system, adapter, program version and kernel variants. */
 function listParts({ system, adapter, clickgan, variants }: ComputedBy): Readonly<Record<string, string>> {
   const kernels = variants && { kernels: `for matrices in ${variants.matrices ?? "textures"}` };
   return { system, ...adapter, clickgan, ...kernels };

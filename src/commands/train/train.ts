@@ -84,7 +84,7 @@ interface TrainRequest {
   readonly ranks: MpiRanks | undefined;
 }
 
-/** Prepares a raw log in a child process. @throws RawLogError without --yes, or for unknown columns */
+/** Prepares the data if they are a raw log. @throws RawLogError without --yes, or if columns are not known */
 async function prepareRawLog({ data, yes }: TrainOptions, { signal }: StopRequest): Promise<string> {
   try {
     const words = (out: string) => Deno.args.map((arg) => quoteShellWord(arg.replace(data, out)));
@@ -174,7 +174,7 @@ interface Init {
 /**
  * Opens the initial weights.
  * @param source - path of a snapshot, or of a run (then the best-prec1 snapshot of its first stage is used)
- * @throws UserError if the run was trained on other data: its train users may be test users of `data`.
+ * @throws UserError if the run was trained on another data set or split
  */
 async function openInit(source: string, data: Dataset): Promise<Init> {
   const config = await hasConfig(source) ? await readConfig(source) : undefined;

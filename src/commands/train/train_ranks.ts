@@ -24,11 +24,11 @@ import { listUsers } from "../../data/click_log.ts";
 import { countScored, type LogSource } from "../../data/log_source.ts";
 import { expectShares, type ProcessGroup } from "../../train/process_group.ts";
 
-/** Milliseconds that a failed rank waits for lower ranks to report an error, so that only one reports it. */
+/** Milliseconds that rank 1 waits before it reports an error. Higher ranks wait twice as long. */
 const TURN_MS = 1200;
 /** Milliseconds from a signal to a forced exit: enough to finish a step and save it if all ranks run. */
 const STOP_MS = 5000;
-/** Milliseconds that ranks above 0 wait for mpirun to end them while rank 0 reports a divergence. */
+/** Additional wait after a divergence (ms). Meanwhile rank 0 reports it, and mpirun ends the other ranks. */
 const ENDED_MS = 60_000;
 
 /** Runs the command, with MPI if mpirun started several processes. @returns the command's exit code */
@@ -126,7 +126,7 @@ export function buildRanksConfig(ranks: MpiRanks | undefined, syncEvery: number)
 /** Number of ranks that train a run, and number of steps between two synchronisations of their weights. */
 type RanksConfig = NonNullable<RunConfig["ranks"]>;
 
-/** @throws UserError if ranks cannot train the model, or if batches cannot be divided among the ranks. */
+/** @throws UserError for batch normalisation, or if `ranks` does not divide batches and intervals evenly. */
 export function expectTrainable(ranks: RanksConfig, config: StagesConfig, source: LogSource): void {
   const { model, training, adversarial } = config;
   if (model.batchNorm) {

@@ -1,6 +1,6 @@
 /**
- * Reports the results of `tune`: a table of settings, and a test of the best setting. Compares this setting
- * with the default, lists cautions, and prints a `train` command with the best setting.
+ * Reports the results of `tune`: a table of settings, test metrics of the best setting, a comparison with the
+ * default setting, cautions, and a `train` command with the best setting.
  */
 
 import { writeJson } from "../../files/json_file.ts";

@@ -1,4 +1,4 @@
-/** Runs of a search, one per setting. They are like runs of `train`, but are not tested after training. */
+/** Trains the settings of a search: one run per setting, like a run of `train`, but without a test. */
 
 import type { Gpu } from "../../gpu/device.ts";
 import type { KernelVariants } from "../../gpu/kernel_variants.ts";
@@ -23,7 +23,7 @@ import type { SearchCandidate } from "../../tune/search.ts";
 import { readCurve } from "../../tune/tune_folder.ts";
 
 export class TuneRuns {
-  /** The data set without item ids as a feature; undefined if the data set does not have this feature. */
+  /** `data` without the feature "item id"; undefined if `data` has no such feature. */
   readonly #withoutIds: Dataset | undefined;
   /** Kernel variants for each model and batch size. */
   readonly #variants = new Map<string, KernelVariants>();
@@ -145,7 +145,7 @@ export async function trainCandidate(
 
 /**
  * Tests a setting without further training. The verdict in the result compares the snapshot
- * `best-<criterion>` with baselines. @param run - its config states how many iterations were trained
+ * `best-<criterion>` with baselines. @param run - has the number of trained iterations in its config
  */
 export async function testCandidate(
   run: TrainingRun,
