@@ -271,7 +271,7 @@ export function findLatestClicks(log: Clicks, user: number, most: number): numbe
   return [...found];
 }
 
-/** Returns how many items per user may form pairs, so that there are at most {@link MOST_PAIRS} in total. */
+/** Returns how many latest clicks per user to pair, for at most {@link MOST_PAIRS} pairs in total. */
 export function chooseLatestLimit(source: LogSource): number {
   const { userEvents } = source;
   const train = listUsers(source, "train");

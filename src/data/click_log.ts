@@ -20,8 +20,8 @@ export const CONTEXT_EVENT = 1;
 /** Code of an event that is an additional click on the preceding page. */
 export const ADDITIONAL_CLICK = 2;
 /**
- * Code of a page from an earlier part of a split by time, such as train. Such pages are only the history of a
- * validation or test user: a model reads the clicks on these pages, but does not predict the clicks.
+ * In a split by time: code of a page from before the user's part (validation or test) begins. A model reads
+ * the clicks on such a page as history, but does not predict the clicks.
  */
 export const EARLIER_PAGE = 3;
 
@@ -30,14 +30,14 @@ export function isPage(kind: number | undefined): boolean {
   return !kind || kind === EARLIER_PAGE;
 }
 
-/** Returns true if a model predicts an event. @param click: index of the clicked row, or a code. */
+/** Returns true if a model predicts an event. @param click: row index, NONE, GIVEN, or FURTHER + index. */
 export function isPredicted(click: number): boolean {
   return click < FURTHER || click === NONE;
 }
 
 /**
- * Part of the data. Each user belongs to one part. In a split by time, a person with pages in several parts
- * counts as a separate user in each of these parts.
+ * Part of the data. Each user belongs to one part. A split by time makes a separate user for each part
+ * in which a person has pages.
  */
 export type Split = "train" | "validation" | "test";
 /** Splits with the codes 0, 1, 2 in {@link Clicks.userSplit}. The paper's files use these codes, too. */
@@ -99,13 +99,13 @@ export interface Clicks {
   /** [R, X] X context features per row: first those of its item, then of its page. Absent if X is 0. */
   readonly rowFeatures?: Float32Array<ArrayBuffer>;
   /**
-   * [E] list of propensities of each page: one probability of the whole page, or one probability per item,
-   * given the items before it. The list is [] if unknown. Absent if unknown for all pages.
+   * [E] list of propensities of each page: the probability of the whole page, or of each item, given the
+   * items at the preceding positions. The list is [] if unknown. Absent if unknown for all pages.
    */
   readonly eventPropensities?: readonly (readonly number[])[];
   /** [E] items from which each page was drawn; [] for a draw from all items that the user had not clicked. */
   readonly eventCandidates?: readonly (readonly number[])[];
-  /** [U] totals over the older pages of each user, if the log lacks these pages; otherwise absent. */
+  /** [U] totals over each user's pages before the first page in the log; absent if there are none. */
   readonly pastPages?: readonly PastPages[];
 }
 
@@ -113,7 +113,7 @@ export interface Clicks {
 export const eventLists = ["eventPropensities", "eventCandidates"] as const;
 type EventLists = Pick<Clicks, typeof eventLists[number]>;
 
-/** Calls `make` for each field in {@link eventLists}. A field is left out if all its lists are empty. */
+/** Returns the fields in {@link eventLists}, made by `make`, without fields that have only empty lists. */
 export function buildEventLists(
   make: (name: typeof eventLists[number]) => readonly (readonly number[])[],
 ): EventLists {
@@ -133,7 +133,7 @@ export interface ClickLog extends Clicks {
   readonly sampledPages?: boolean;
 }
 
-/** Totals over a user's older pages, from which click rates are computed. Without older pages, all are 0. */
+/** Totals over a user's older pages: the pages before the user's first page in the log. */
 export interface PastPages {
   /** Number of older pages. */
   readonly pages: number;

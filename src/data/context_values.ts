@@ -25,7 +25,7 @@ export interface ContextGaps {
   readonly unknown: readonly string[];
 }
 
-/** Encodes the context features of a request's rows as data/context_features.sql encodes those of a log. */
+/** Converts a request's context to features, by the rules of data/context_features.sql (for logs). */
 export class EncodedContext {
   readonly #missing = new Set<string>();
   readonly #unknown = new Set<string>();
@@ -107,7 +107,7 @@ function readText(value: ContextRecord[string] | undefined): string | undefined 
   return text === "" ? undefined : text;
 }
 
-/** Returns a number, or a time's age in days; undefined for a missing value. @throws UserError if invalid. */
+/** Parses a number or, if `isTime`, a time's age in days; undefined if missing. @throws UserError if bad. */
 function readNumber(
   value: ContextRecord[string] | undefined,
   isTime: boolean,

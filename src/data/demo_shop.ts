@@ -5,7 +5,7 @@
  * Each user sees pages of randomly drawn items, and clicks one item or none according to the choice model
  *   P(a | s, page) = exp(u_a) / (1 + sum_i exp(u_i)),   u_a = utility(s, f_a).
  * f_a are the features of item a. The user's state s depends only on the items that the user clicked on
- * earlier pages. So a model that reads a user's clicks can be as good as the true model, but not better.
+ * earlier pages.
  */
 
 import { type ClickLog, NONE, splits } from "./click_log.ts";
@@ -29,7 +29,7 @@ export interface DemoOptions {
   readonly items: number;
   /** Number of distinct items per page. */
   readonly pageSize: number;
-  /** Least number of events per user. Each user's number is drawn uniformly from minEvents..maxEvents. */
+  /** Least number of events per user. Numbers of events are drawn uniformly from minEvents..maxEvents. */
   readonly minEvents: number;
   /** Largest number of events per user. */
   readonly maxEvents: number;
@@ -111,8 +111,8 @@ export function makeDemoShop(seed: number, options: Partial<DemoOptions> = {}): 
 /**
  * Draws the features [I, F] of all items of a synthetic shop. Shops with equal seeds sell equal items. The
  * values of a feature are spread evenly over the feature's range. All categories have equally many items, and
- * all brands have equally many items. Only the order of the values, and small offsets, are random. So shops
- * with different seeds have similar items.
+ * all brands have equally many items. The seed only determines which item has which value, and changes the
+ * values slightly. So shops with different seeds have similar items.
  */
 export function drawShopItems(seed: number, count = demoDefaults.items): Float32Array<ArrayBuffer> {
   const random = createRandomStream(seed, "demo", "items");
@@ -136,7 +136,7 @@ export function drawShopItems(seed: number, count = demoDefaults.items): Float32
 }
 
 /**
- * Makes a log of a synthetic shop. With equal seeds and sizes, all shops show the same pages.
+ * Makes a log of a synthetic shop. The pages depend only on the seeds and sizes, not on `shop`.
  * @throws RangeError if a size is not a whole number, or is less than {@link DemoOptions} allows
  */
 export function makeShop(shop: ShopTruth, seeds: ShopSeeds, options: Partial<DemoOptions> = {}): DemoShop {

@@ -7,8 +7,7 @@ type Dense = FeatureManifest["dense"][number] | ContextFeature;
 type Field = FeatureManifest["tokens"][number];
 
 /**
- * Describes the first difference of two manifests in the form "... there, ... here"; undefined if they are
- * equal.
+ * Describes the first difference, such as "the numbers are price there, none here"; undefined if equal.
  * @param there: features that a model was trained on. @param here: features of the data that the model gets.
  */
 export function describeDifference(there: FeatureManifest, here: FeatureManifest): string | undefined {
@@ -29,7 +28,7 @@ export function keepsItemNumbers(there?: FeatureManifest, here?: FeatureManifest
   return own === undefined ? undefined : here?.catalogues?.includes(own);
 }
 
-/** Lists the features that cannot be compared, because a manifest has no checksum of their values. */
+/** Lists features whose values cannot be compared: one of the manifests has no checksum of the values. */
 export function listUnknownFeatures(there: FeatureManifest, here: FeatureManifest): string[] {
   const lacks = (own: FeatureManifest) => [
     ...own.tokens.filter(({ sha256 }) => sha256 === undefined).map(({ name }) => name),

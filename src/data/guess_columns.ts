@@ -60,7 +60,7 @@ export function listLogArguments(path: string, columns: LogColumns, out: string)
   return ["--source", path, ...words, "--out", out];
 }
 
-/** Name of a file for --query: for a log with nested values, the user must write a SELECT into this file. */
+/** Suggested --query file for a log with nested values. The user must write a SELECT into this file. */
 const NESTED = "log.sql";
 
 export function formatLogCommand(args: readonly string[]): string {
@@ -138,10 +138,10 @@ const MOST_PAGES = 0.9;
 const isTime = (text: string) =>
   /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d|^\d\d?[./]\d\d?[./]\d{4}\b|^1\d{9}(\d{3}){0,3}(\.\d+)?$/.test(text);
 const isFlag = (text: string) => /^(0|1|true|false|yes|no)$/i.test(text);
-/** Returns true for words such as "ja", which mean a click. `data log` needs a SELECT to read such words. */
+/** Returns true for words such as "ja", which mean a click. {@link selectLog} converts them to true. */
 const isYes = (text: string) => /^(ja|j|oui|s[ií]|sim|y|t|x|click|clicked)$/i.test(text);
 
-/** Guesses missing columns from values. Rows of equal time are taken as a page: one user, distinct items. */
+/** Guesses missing columns from values: rows with equal times should have one user and distinct items. */
 function guessByValues({ names, rows }: LogSample, found: Partial<Record<LogOption, string>>): void {
   const read = (name: string) => rows.map((row) => row[names.indexOf(name)] ?? "");
   const guess = (option: LogOption, fits: (values: readonly string[]) => boolean) => {

@@ -1,10 +1,10 @@
-/** Converts the ids of users and items in the source to the numbers 0, 1, 2, ... and back. */
+/** Converts the ids of users and items to the numbers 0, 1, 2, ... and back. */
 
 import * as v from "../schema.ts";
 import { GrowingArray } from "./growing_array.ts";
 import { UserError } from "../user_error.ts";
 
-/** Ids of all users, or of all items. The user (or item) number k has the id `of(k)`. */
+/** Ids of all users, or of all items. Versions of an item have one id and different numbers. */
 export interface IdList {
   /** Number of ids. */
   readonly count: number;
@@ -34,14 +34,14 @@ export class NumberIds implements IdList {
 }
 
 export class TextIds implements IdList {
-  /** @param list: for each user or item number, the id. A repeated id is a later version of an item. */
+  /** @param list: the id of each user or item, by number. Later versions of an item repeat its id. */
   constructor(private readonly list: TextList) {}
 
   get count(): number {
     return this.list.length;
   }
 
-  /** Returns the id of a number. If the list has no id for it, the number itself is returned as text. */
+  /** Returns the id of the user or item `number`, or the number as text if the list is shorter. */
   of(number: number): string {
     return this.list.at(number) ?? String(number);
   }
@@ -114,7 +114,7 @@ export class TextList {
       : this.#decoder.decode(this.bytes.subarray(this.ends[k - 1] ?? 0, end));
   }
 
-  /** Returns the last index of a text. The first call builds a hash table of 8 to 15 bytes per text. */
+  /** Returns a text's last index or undefined. The first call builds a hash table, 8 to 15 bytes per text. */
   findLast(text: string): number | undefined {
     const bytes = new TextEncoder().encode(text);
     const { index } = this;
@@ -171,7 +171,7 @@ export class TextList {
   }
 }
 
-/** Hash table from a text to its last index in the list. `marks` avoid most comparisons of texts. */
+/** Hash table from a text to its last index in the list. Texts are compared only if their marks are equal. */
 interface TextIndex {
   /** Mark of each slot: seven bits of the text's hash, plus 1; 0 for a free slot. */
   readonly marks: Uint8Array;

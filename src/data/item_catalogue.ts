@@ -83,7 +83,7 @@ export function toCatalogue(items: ItemFeatures | ItemCatalogue): ItemCatalogue 
   return "read" in items ? items : new MemoryItems(items);
 }
 
-/** Concatenates parts of a catalogue. The first argument is the shape of the parts, with any `count`. */
+/** Concatenates parts of a catalogue. `count` in the first argument is ignored. */
 export function joinItems(
   { kind, width, ...more }: ItemsShape,
   chunks: readonly ItemFeatures[],
@@ -126,7 +126,7 @@ function countTokens({ first }: ItemTokens): Uint32Array {
   return counts;
 }
 
-/** Returns the largest number of tokens that `items` distinct items of a catalogue can have together. */
+/** Returns the largest total number of tokens of any `items` distinct items of a catalogue. */
 export function boundTokens(tokenCounts: Uint32Array, items: number): number {
   let [left, tokens] = [items, 0];
   for (let size = tokenCounts.length - 1; size > 0 && left > 0; size--) {

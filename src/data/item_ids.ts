@@ -11,7 +11,7 @@ const ITEM_IDS = "item";
 
 const isIds = ({ name, column = null }: Field) => name === ITEM_IDS && column === null;
 
-/** Returns the field of item ids if it can be removed: it is the last field, and other features remain. */
+/** Returns the item-id field if it is the last field, but not the only feature; otherwise undefined. */
 export function findItemIdField(features: FeatureManifest | undefined): Field | undefined {
   const field = features?.tokens.find(isIds);
   if (!features || !field || features.tokens.length + features.dense.length < 2) return undefined;
@@ -24,13 +24,13 @@ export function getHashSize(features: FeatureManifest | undefined): number | und
   return features?.tokens.find(({ hashed }) => hashed !== undefined)?.hashed;
 }
 
-/** Returns a catalogue without the tokens from number `tokens` on. @throws Error if no features are left. */
+/** Returns a catalogue with only the tokens 0 to `tokens` - 1. @throws Error if no features are left. */
 export function removeTokens(items: ItemCatalogue, tokens: number): ItemCatalogue {
   if (items.items) return new MemoryItems(cut(items.items, tokens));
   return new FewerTokens(items, tokens);
 }
 
-/** View of a catalogue on disk that hides the tokens from number `tokens` on. */
+/** View of a catalogue on disk with only the tokens 0 to `tokens` - 1. */
 class FewerTokens implements ItemCatalogue {
   readonly items: undefined = undefined;
   readonly shape: ItemsShape;
@@ -39,7 +39,7 @@ class FewerTokens implements ItemCatalogue {
     this.shape = shapeWith(whole.shape, tokens);
   }
 
-  /** Counts that include the hidden tokens, so a batch gets more memory than it needs. */
+  /** Counts that include the removed tokens. Memory is allocated by these counts, and is more than enough. */
   get tokenCounts(): Uint32Array {
     return this.tokens > 0 ? this.whole.tokenCounts : new Uint32Array();
   }

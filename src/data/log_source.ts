@@ -165,7 +165,7 @@ export function toClickLog(source: LogSource, clicks: Clicks): ClickLog {
   return { ...clicks, name: source.name, ...restrictToOwnItems(clicks, source.items) };
 }
 
-/** Allocates arrays for some users' clicks, and fills only `userSplit` and `userEvents`. */
+/** Allocates the arrays of some users' clicks. All values are 0, except in `userSplit` and `userEvents`. */
 export function makeWindow(
   { userSplit, userEvents, userRows, userCounted, rowWidth }: UserIndex & Pick<LogSource, "rowWidth">,
   users: Uint32Array,
@@ -189,7 +189,7 @@ export function makeWindow(
   };
 }
 
-/** Runs {@link checkLog} on a log in memory. On disk, checks only that each split in `needed` has users. */
+/** Checks a log: in memory by {@link checkLog}, in a file only that each split in `needed` has users. */
 export function checkSource(source: LogSource, needed: readonly Split[] = splits): void {
   if (source.log) checkLog(source.log, needed);
   else checkSplits(source.name, source.userSplit, needed);
@@ -207,7 +207,7 @@ export interface PreparationStatus {
   /** Number of an SQL script's current step, from 1 to `of`. Without a script, `number` and `of` are 0. */
   readonly number: number;
   readonly of: number;
-  /** Number of completed rounds of the current step, 0 to `rounds`. Most steps have one round. */
+  /** Number of completed runs of the current step, 0 to `rounds`. Most steps run once. */
   readonly round: number;
   readonly rounds: number;
 }
@@ -218,9 +218,9 @@ export function makeStatus(title: string): PreparationStatus {
 }
 
 /**
- * Reads the clicks of some users, a few users at a time. For a log in memory, it yields once, with all users.
- * @param onPart: called before each yield, with the number of users yielded so far. @yields a log that
- * contains the next users, and the user numbers that these users have in this log.
+ * Reads the clicks of some users, a few users at a time, or all at once from a log in memory. @param onPart:
+ * called after each read from a file, with the number of users yielded so far. @yields a log that contains
+ * the next users, and the user numbers that these users have in this log.
  */
 export function* walk(
   source: LogSource,
@@ -280,7 +280,7 @@ export function hasPagesWithoutClick(source: LogSource): boolean {
   return hasPage(source, train.length > 0 ? train : listUsers(source, "all"), false);
 }
 
-/** @throws UserError if all pages have a click: such a log does not show how high utilities are. */
+/** @throws UserError if all pages have a click. */
 export function expectPagesWithoutClick(source: LogSource): void {
   if (hasPagesWithoutClick(source)) return;
   throw new UserError(

@@ -21,7 +21,7 @@ export interface PresenceTransform {
   column: string;
 }
 
-/** Transform of a column with values x to the feature (t(x) - mean) / sd; 0 if x is missing. */
+/** Transform of column values x to features (t(x) - mean) / sd (`log` defines t); 0 if x is missing. */
 export interface NumberTransform {
   /** Meaning of x: the number in the column, or days from the time in the column to the end of the log. */
   of: "number" | "age";
@@ -48,8 +48,8 @@ export interface ValueTransform {
 
 /**
  * Description of a context feature. The feature has a value for each displayed item. The value of a "page"
- * feature is the same for all items of a page. An "age" is the number of days from the time in the column to
- * the time when the page was shown.
+ * feature is the same for all items of a page. The transform "age" starts from the number of days
+ * between the time in the column and the time when the page was shown.
  */
 export interface ContextFeature {
   kind: "impression" | "page";
@@ -95,7 +95,7 @@ export interface TokenFeature {
   /**
    * Absent if every value has its own token. Otherwise, all values without their own token share the field's
    * last token. "trained": train users saw items with the last token. "mean": no item of this data set has
-   * the last token, so the token's embedding is the mean of the field's other embeddings.
+   * the last token. It is not trained: its embedding is the mean of the field's other embeddings.
    */
   other?: "trained" | "mean";
   /** N if item ids are hashed: an item has one of the field's first N tokens and one of its last N tokens. */
@@ -106,7 +106,7 @@ export interface TokenFeature {
   sha256?: string;
 }
 
-/** Meaning of a data set's features. If another engine wrote the set, optional properties may be absent. */
+/** Meaning of a data set's features. Programs other than `deno task data` may omit optional properties. */
 export interface FeatureManifest {
   /** Dense features, in the order of the numbers in the column `dense` of the table of items. */
   dense: DenseFeature[];
@@ -115,8 +115,8 @@ export interface FeatureManifest {
   /** Context features: first those of impressions, then those of pages; absent if there are none. */
   context?: ContextFeature[];
   /**
-   * Checksums of item ids, in the order of the items. The last checksum is of all items. Each other checksum
-   * is of the items of an earlier data set, which are also the first items of this set.
+   * Checksums of item ids, in the order of the items. The last checksum is of all items. If the set extends
+   * earlier data sets, each other checksum is of the items of such a set.
    */
   catalogues?: string[];
 }
@@ -189,7 +189,7 @@ export interface TimeSplit {
   last: string;
   /** Number of distinct users of the log. */
   users: number;
-  /** For validation and test: number of the part's users who also have pages in an earlier part. */
+  /** Number of validation (or test) users who also have pages in an earlier part. */
   known: Record<"validation" | "test", number>;
 }
 
@@ -218,7 +218,7 @@ export function describeTimeSplit(
   return `Split by time (UTC): train from ${format(first)}, ${parts.join(", ")}, to ${format(last)}.`;
 }
 
-/** Schema of a manifest. Other engines need to write only `format`, `version` and `features`. */
+/** Schema of a manifest. Only `format`, `version` and `features` are required. */
 export const manifestSchema = v.object({
   format: v.literal("clickgan-dataset"),
   version: v.literal(1),

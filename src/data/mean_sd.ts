@@ -1,4 +1,4 @@
-/** Returns mean and sample standard deviation (sd): both NaN without values, and the sd NaN for one value. */
+/** Returns mean and sample standard deviation: NaN without values. The deviation of one value is NaN, too. */
 export function meanAndSd(values: readonly number[]): { mean: number; sd: number } {
   const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
   const squares = values.reduce((sum, x) => sum + (x - mean) ** 2, 0);

@@ -4,7 +4,7 @@
  *   SessionId Time ItemId is_click raw_index session_new_index item_new_index tr_val_tst
  * Five columns are required, in any order: session_new_index (the user), Time, item_new_index (the item),
  * is_click (0 or 1) and tr_val_tst (0 train, 1 validation, 2 test). Other columns are ignored. A user's rows
- * with equal Times form one event. Times are compared exactly, even nanoseconds beyond 2^53. An event may
+ * with equal Times form one event. Times are compared exactly, even above 2^53 (nanoseconds). An event may
  * have several clicked items. The format does not contain the order of these clicks, so an order is drawn at
  * random.
  */
@@ -122,7 +122,7 @@ function withoutRepetitions({ item, click }: Rows, event: Uint32Array): number[]
   return [...kept.values()];
 }
 
-/** Shuffles an event's clicked rows. In row order, users would seem to click from top to bottom. */
+/** Shuffles an event's clicked rows, because the file does not contain the order of the clicks. */
 function drawClickOrder({ line, click }: Rows, event: readonly number[]): number[] {
   const clicked = event.filter((row) => click[row] === 1);
   if (clicked.length < 2) return clicked;
@@ -130,7 +130,7 @@ function drawClickOrder({ line, click }: Rows, event: readonly number[]): number
   return Array.from(random.sampleWithoutReplacement(clicked.length, clicked.length), (k) => clicked[k]!);
 }
 
-/** @throws UserError if two different Times round to one double: their events would become one event. */
+/** @throws UserError if two different Times round to one double, so two events would become one. */
 function expectSameTime(path: string, { line, user, time, digits }: Rows, a: number, b: number): void {
   const exact = (row: number) => digits.get(row) ?? canonicalizeNumber(String(time[row]));
   if (exact(a) === exact(b)) return;
@@ -152,7 +152,7 @@ const maxItem = 10_000_000;
 const noRows = () => ({
   line: new Array<number>(),
   user: new Array<number>(),
-  /** Time, rounded to a double. If the Time is a whole number, `rest` is the exact Time minus `time`. */
+  /** Time, rounded to a double. `rest`: exact Time minus `time` for whole numbers, else 0. */
   time: new Array<number>(),
   rest: new Array<number>(),
   /** All digits of a fractional Time that has more digits than a double, by index of the row. */

@@ -142,7 +142,7 @@ function encrypted(path: string): UserError {
   );
 }
 
-/** @returns the requested columns. @throws UserError if a needed column is missing or one is repeated. */
+/** @returns the requested columns. @throws UserError if a column is needed but missing, or occurs twice. */
 function expectColumns<Name extends string>(
   path: string,
   metadata: FileMetaData,

@@ -2,8 +2,9 @@
  * Counter-based random numbers: Philox4x32-10 (Salmon et al., Parallel random numbers: as easy as 1, 2, 3;
  * 2011).
  *
- * A counter and a key determine four random words. Each page of a simulated user has its own counters, so its
- * draws do not depend on draws for other pages. CPU and GPU (kernels/probe/philox.wgsl) compute equal bits.
+ * A counter and a key determine four random words. Each page of a simulated user has its own counters, so the
+ * draws for a page do not depend on those for other pages. CPU and GPU (kernels/probe/philox.wgsl) compute
+ * equal bits.
  *
  *   counter = (user, episode, page, purpose)     key = the seed
  */
@@ -26,7 +27,7 @@ export const purposes = {
   POOL: 6,
 } as const;
 
-/** All numbers in {@link purposes} are less than this number. */
+/** Step between positions in {@link getSlotPurpose}, larger than all numbers in {@link purposes}. */
 const PURPOSES = 16;
 
 /** Returns the number of the random stream for a purpose and position `slot` (0, 1, 2, ...) of a page. */

@@ -143,7 +143,7 @@ export interface FaultMessage {
 }
 
 export interface FaultSource {
-  /** Name of a view of the source's rows. Columns: file, row (number or NULL), fault (or NULL), values. */
+  /** Name of a view of the source's rows, with columns file, row (or NULL), fault (or NULL) and values. */
   readonly view: string;
   /** Name of a table or view with the rows of `view` and the column fault, from which faults are counted. */
   readonly counted: string;

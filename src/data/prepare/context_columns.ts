@@ -63,7 +63,7 @@ export async function chooseContextColumns(
   return own;
 }
 
-/** Writes the --encoding-from set's context features to a table. @returns `columns` as SQL variables */
+/** Writes context features of the data set `like` to a table. @returns SQL variables that list `columns` */
 export async function openContext(
   engine: SqlEngine,
   columns: readonly LogContextColumn[],
@@ -119,7 +119,7 @@ export async function readContextFeatures(engine: SqlEngine): Promise<ContextFea
   }));
 }
 
-/** Converts a row of the table `row_feature` or `dense_feature` to the transform of a number or a time. */
+/** Converts a row of the table `row_feature` or `dense_feature` (not of a category) to a transform. */
 export function parseTransform(row: Awaited<ReturnType<SqlEngine["rows"]>>[number]): Transform {
   const column = String(row.column);
   if (row.of === "known") return { of: "known", column };

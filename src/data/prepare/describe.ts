@@ -48,10 +48,10 @@ export type BaselinePrecisions =
 export interface DataDescription {
   readonly manifest: Manifest;
   readonly items: number;
-  /** Number of distinct item ids. All versions of an item have one id. */
+  /** Number of distinct item ids: less than `items` if an item has several versions. */
   readonly ids: number;
   readonly context: number;
-  /** In a split by time: number of pages from earlier parts, which are history and are not predicted. */
+  /** In a split by time: number of pages that are only the history of validation or test users. */
   readonly earlier: number;
   readonly parts: readonly SplitStatistics[];
   /** Metrics of baselines on validation and test; empty if the set does not fit into memory. */
@@ -76,7 +76,7 @@ export interface DataDescription {
 export interface ContextDescription {
   readonly name: string;
   readonly kind: ContextFeature["kind"];
-  /** Shares of absent, clipped and unknown values; undefined if another engine wrote the set. */
+  /** Shares of absent, clipped and unknown values; undefined if the manifest lacks them. */
   readonly shares: ColumnShares | undefined;
   readonly low: number;
   readonly high: number;
@@ -105,7 +105,7 @@ export async function describe(
   }
 }
 
-/** Lists warnings about a data set that `engine` wrote. Makes `memory` the engine's default database. */
+/** Lists warnings about a data set that `engine` wrote. Runs `USE memory`. */
 export async function listSetWarnings(
   engine: SqlEngine,
   folder: string,
@@ -213,7 +213,7 @@ async function readStatistics(engine: SqlEngine): Promise<SplitStatistics[]> {
 }
 
 /**
- * Reads a set with the checks of training, because the statistics of a faulty set would be misleading.
+ * Reads and checks a set as training does, because the statistics of a faulty set would be misleading.
  * @returns the set, and the log if the log fits into memory. @throws UserError as {@link openPreparedSet}.
  */
 async function checked(folder: string): Promise<{ set: PreparedSet; log: LogSource | undefined }> {
