@@ -90,8 +90,8 @@ export class PageReader {
 
   /**
    * @param folder: path of the data set, for messages. @param items: number of items in the data set.
-   * @param take: called after each row group with the clicks of the users whose last page is in this group;
-   * with `atOnce`, called once at the end with the clicks of all users.
+   * @param take: gets the clicks of the users whose pages were all read. Called after each row group or, with
+   * `atOnce`, once at the end.
    */
   constructor(
     private readonly folder: string,
@@ -173,7 +173,7 @@ export class PageReader {
     else if (click !== NONE) this.clicks += 1 + additional.length;
   }
 
-  /** Returns true for an earlier page: in a split by time, history of a validation or test user. */
+  /** Returns true for an earlier page: a page of a validation or test user that is history, not predicted. */
   #parseEarlierFlag(columns: PageColumns, isContext: boolean, k: number, fail: Fail): boolean {
     if (!parseFlag(columns, "earlier", k, fail)) return false;
     if (isContext) return fail("a context event or an earlier page", "both");
@@ -196,7 +196,7 @@ export class PageReader {
     fail(expected, formatValue(columns.page[k]));
   }
 
-  /** If all pages of the current user were read, goes on to the next user with pages. */
+  /** Moves `#user` to the first user with unread pages. @throws UserError if a user's row count is wrong. */
   #endUsers(): void {
     const { userPages, userRows, userSplit: { length: users } } = this.users;
     for (; this.#user < users && this.pages >= (userPages[this.#user + 1] ?? 0); this.#user++) {
@@ -261,7 +261,7 @@ function parseAdditionalClicks(
   return fail(expected, `${found.map(formatValue).join(", ")}, clicked: ${formatValue(first)}`);
 }
 
-/** Returns page k's list in a column; [] without the column. @param none: meaning of [], for messages */
+/** Returns the list of page k; [] if the column is missing. @param none: what [] means, for messages. */
 function parseList(
   column: ColumnValues,
   k: number,
@@ -304,7 +304,7 @@ export function countContextFeatures({ context = [] }: FeatureManifest): Context
   return { impression: count("impression"), page: count("page") };
 }
 
-/** Returns the context features of a page's rows. Each row has features of its item, then of the page. */
+/** Returns the context features of a page's rows. A row has the item's features, then the page's. */
 function parseContext(
   columns: PageColumns,
   { impression, page }: ContextWidths,

@@ -24,9 +24,8 @@ export class PreparedSet implements PreparedUsers {
   }
 
   /**
-   * Reads the table of users.
-   * @param onUsers: called with the number of users read so far and the number of all users. @throws
-   * UserError if invalid.
+   * Reads the table of users. @throws UserError for a table that is invalid or contradicts the manifest.
+   * @param onUsers: called with the number of users read so far and the number of all users.
    */
   static async open(files: SetFiles, onUsers?: (done: number, all: number) => void): Promise<PreparedSet> {
     const { manifest } = files;
@@ -59,7 +58,7 @@ export class PreparedSet implements PreparedUsers {
     return this.manifest.name;
   }
 
-  /** Returns the sizes of a catalogue of `count` items that have the features of this data set. */
+  /** Returns the shape of a catalogue of `count` items: its kind, and its numbers of features and tokens. */
   shape(count: number): ItemsShape {
     const { dense: { length: width }, tokens: fields } = this.manifest.features;
     const tokens = fields.reduce((most, { first, count }) => Math.max(most, first + count), 0);
@@ -90,9 +89,9 @@ export class PreparedSet implements PreparedUsers {
   }
 
   /**
-   * Calls `take` repeatedly, each time with the clicks of the next users. About one row group is in memory at
-   * once.
-   * @param items: number of items in the data set. @param atOnce: true to pass all users in one call.
+   * Calls `take` repeatedly, each time with the clicks of the next users.
+   * @param items: number of items in the data set. @param atOnce: true to pass all users in one call. If
+   * false, only about one Parquet row group is in memory.
    * @returns the numbers of pages, rows, clicks, context events, earlier pages, and pages with propensities.
    * @throws UserError if pages are missing or in a wrong order, or have unknown items.
    */

@@ -1,8 +1,8 @@
-/** Ranking metrics of pages. If items have equal scores, each metric is a mean over all their orders. */
+/** Ranking metrics of pages. Each metric is a mean over all orders of items with equal scores. */
 
 import type { Clicks } from "./click_log.ts";
 
-/** Numbers that determine the rank of a clicked row on its page. */
+/** Counts of rows on a page, for the rank of a clicked row. */
 interface Standing {
   /** Number of rows with greater scores than the clicked row. */
   greater: number;
@@ -42,11 +42,12 @@ function bestStanding(
 
 /**
  * Returns the probability that a clicked row is among the top k rows. The rows `start..end-1` are ranked by
- * descending score. Ties are broken at random, because row order may reveal the click: in the paper's files,
- * the clicked row is always last.
+ * descending score. Ties are broken at random, not by row order: in the paper's files, the clicked row is
+ * always last.
  *
  * Let g rows score higher than the best clicked row, and let t rows (including that row) have the same score.
- * If g >= k, the probability is 0; else, for one clicked row, the probability is min(1, (k - g) / t).
+ * If g >= k, the probability is 0. Else, if one of the t rows is clicked, the probability is
+ * min(1, (k - g) / t); if several are clicked, it is at least that.
  *
  * @param scores: [R] score of each row, not NaN. @param clicked: the clicked rows, at least one
  */
@@ -141,7 +142,7 @@ class RankWorths {
 const reciprocals = new RankWorths((rank) => 1 / rank);
 const discounts = new RankWorths((rank) => 1 / Math.log2(1 + rank));
 
-/** Means of ranking metrics over predicted pages with a click; NaN if no page has a click. */
+/** Means of ranking metrics over pages with a click; NaN if no page has a click. */
 export interface RankingMetrics {
   /** Share of pages on which a clicked item is ranked first, among pages with a click. */
   prec1: number;
@@ -156,8 +157,8 @@ export interface ChoiceMetrics extends RankingMetrics {
 }
 
 /**
- * Returns log(1 + sum_i exp(u_i)) = -log P(no click), summed over the rows `start..end-1` of a page.
- * @param none: true if the user may click nothing; false to leave out the term 1
+ * Returns log(1 + sum_i exp(u_i)) = -log P(no click), where i are the rows `start..end-1` of a page.
+ * @param none: false to leave out the term 1, for a user who must click one of the rows
  */
 export function logSumExp(utility: ArrayLike<number>, start: number, end: number, none = true): number {
   let top = none ? 0 : -Infinity;

@@ -18,7 +18,7 @@ export interface FeatureColumns {
 
 export const NO_COLUMNS: FeatureColumns = { dense: [], times: [], tokens: [], splits: [] };
 
-/** Columns from the options --dense and --tokens or, with --encoding-from, from an existing data set. */
+/** Feature columns: those of the --encoding-from set or, without this option, of --dense and --tokens. */
 export interface NamedColumns {
   readonly dense: readonly string[] | undefined;
   readonly tokens: readonly string[] | undefined;
@@ -130,7 +130,7 @@ interface ColumnKind {
   readonly isSplit?: boolean;
 }
 
-/** Classifies all columns except `item` (the item ids) by the values in all rows of the source. */
+/** Finds the kind of each column by its type or its values. `item` (the column of item ids) is left out. */
 async function classifyColumns(
   engine: SqlEngine,
   source: Relation,
@@ -212,7 +212,7 @@ function isEpoch(low: number, high: number): boolean {
   return (low >= 1e9 && high < 2.5e9) || (low >= 1e12 && high < 2.5e12);
 }
 
-/** Returns true if splitting a column's texts at | gives fewer distinct values, as for film genres. */
+/** Returns true if a column has fewer distinct parts (its texts split at |) than distinct texts. */
 async function hasFewerParts(engine: SqlEngine, select: string, column: string): Promise<boolean> {
   const x = quoteIdentifier(column);
   const [row = {}] = await engine.rows(

@@ -1,4 +1,4 @@
-/** Opens a table of item features as a view. item_features.sql encodes the features in the view. */
+/** Opens a table of item features as the SQL view feature_source, which item_features.sql reads. */
 
 import {
   defineFlagOption,
@@ -21,7 +21,7 @@ import featuresScript from "../../../data/item_features.sql" with { type: "text"
 import { expectOnePageValue } from "./context_columns.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** Default of --rare-below. With fewer examples, an embedding would stay near its initial values. */
+/** Default of --rare-below. The embedding of a category with fewer displays would hardly be trained. */
 const RARE_BELOW = 10;
 
 /** Largest value of --hash-items. A larger embedding table would exceed the buffer limits of all adapters. */
@@ -94,7 +94,7 @@ export interface PreparedFeatures {
   /** Names of the columns whose values must be exact ids; used in messages. */
   readonly ids: string;
   readonly like: SourceEncoding | undefined;
-  /** True if the user chose the token columns. */
+  /** True if the option --tokens was given. */
   readonly areTokensNamed: boolean;
   readonly variables: Readonly<Record<string, SqlValue>>;
 }
@@ -105,7 +105,7 @@ export const READING_FEATURES = "Reading item features";
 /** Returns SQL steps that encode items and context. They must run after the train/validation/test split. */
 export const listFeatureSteps = (): ScriptStep[] => [featuresScript, contextScript].flatMap(splitScript);
 
-/** Checks the tables that a step created. @throws UserError for items or values that cannot be encoded. */
+/** Checks the tables that the step `title` created. @throws UserError if a check fails. */
 export async function checkItems(
   engine: SqlEngine,
   { like, areTokensNamed }: PreparedFeatures,
@@ -173,7 +173,7 @@ async function openSource(
   return await openSelect(engine, features, { view: "features", option: "--features", work, signal });
 }
 
-/** Returns the columns of --encoding-from, else of --dense and --tokens. @throws UserError if they differ. */
+/** Returns the feature columns. @throws UserError if --dense or --tokens contradicts --encoding-from. */
 function namedColumns({ dense, tokens }: FeatureOptions, like: SourceEncoding | undefined) {
   if (!like) return { dense, tokens, options: { dense: "--dense", tokens: "--tokens" } };
   expectEncodedColumns(like.folder, "--dense", like.columns.dense, dense);
@@ -208,7 +208,7 @@ function itemVariables(
   };
 }
 
-/** Creates the view feature_source of a log without features. @throws UserError if options need features. */
+/** Creates an empty view feature_source. @throws UserError if an option requires item features. */
 async function withoutFeatures(
   engine: SqlEngine,
   options: FeatureOptions,
@@ -291,8 +291,8 @@ export function describeInexactColumn(column: string) {
 }
 
 /**
- * @throws UserError for inexact ids in a floating point column. Rows with such ids are not skipped, because
- * rounding may have made different ids equal. @param ids: names of the columns, for messages.
+ * @throws UserError for inexact ids in a floating point column: rounding may have made different ids equal.
+ * @param ids: names of the columns, for messages.
  */
 export function expectExact({ counts, examples }: BadRowSummary, ids: string): void {
   const { kind, expected } = describeInexactColumn(ids);

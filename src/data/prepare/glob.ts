@@ -1,13 +1,13 @@
 /**
  * Expands paths with *, ? or [...]. If a matching file cannot be opened, an error is thrown (the SQL engine
- * would skip the file). If a folder named a[1] exists, a[1] means this folder (not a1, as in the SQL engine).
+ * would skip the file). If a folder named a[1] exists, a[1] means this folder; the SQL engine reads it as a1.
  */
 
 import { expectFile, explainFileError } from "../../files/local_file.ts";
 import { isOwnName } from "../../files/owned_folder.ts";
 
 const MAGIC = /[*?[]/;
-/** Matches a path with .. after a pattern, such as a?/../b. On Windows, such a path exists if b exists. */
+/** Matches a path with .. after a pattern, such as a?/../b, which Windows reads as b. */
 const CLIMBS = /[*?[].*[/\\]\.\.([/\\]|$)/;
 
 /** Escapes a path, so that the SQL engine does not interpret the path as a glob. */
@@ -31,7 +31,7 @@ export function expandGlob(pattern: string): string[] {
   return [...found].filter((path) => !isFolder(path)).sort();
 }
 
-/** Adds to `found` the paths in `base` that match a pattern's parts. @param base: "", or a path and /. */
+/** Adds paths in `base` that match a pattern (split at /) to `found`. @param base: "", or a path and /. */
 function walk(base: string, [part, ...rest]: readonly string[], found: Set<string>): void {
   if (part === undefined) return;
   if (part === "**") {

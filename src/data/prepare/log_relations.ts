@@ -110,7 +110,7 @@ function listWantedContext(
   }));
 }
 
-/** Builds the SQL of the view `source` (a row per displayed item) for a log with a row per displayed item. */
+/** Builds the SQL of the view `source` for a log that has a row per displayed item. */
 function buildRowsSql(
   log: Relation,
   names: Readonly<Partial<Record<LogColumn | "context" | "candidates", string>>>,

@@ -9,11 +9,11 @@ export interface PositionStatistics {
   readonly position: number;
   readonly shown: number;
   readonly clicks: number;
-  /** Number of clicks that are expected from the items at this position if positions have no effect. */
+  /** Number of clicks expected at this position if clicks depend on the items alone. */
   readonly expected: number;
   /** clicks / expected: 1 means no effect of the position. */
   readonly ratio: number;
-  /** Half width of the 95 % interval of the ratio. */
+  /** Half width of the 95 % interval of `ratio`. */
   readonly error: number;
 }
 
@@ -24,14 +24,14 @@ export interface PositionEffect {
   readonly positions: readonly PositionStatistics[];
 }
 
-/** Least number of expected clicks, and of users, from which a position's variance is estimated. */
+/** Positions with fewer expected clicks, or with fewer users, do not count for the verdict. */
 const LEAST_CLICKS = 10;
 const LEAST_USERS = 30;
-/** A ratio this many sd from 1 is significant. By chance, 1 % of logs with ten positions have one. */
+/** A ratio this many sd from 1 is significant. By chance, 1 % of logs with ten positions have such ratios. */
 const MOST_DEVIATIONS = 3.29;
 /** An effect is small if |ratio - 1| is less than this. */
 const SMALL = 0.05;
-/** Largest half width of the intervals for the verdict "none". With wider intervals, it is "unclear". */
+/** Without a significant ratio, the verdict is "none" if every `error` is at most this, else "unclear". */
 const WIDE = 0.25;
 
 export async function measurePositionEffect(

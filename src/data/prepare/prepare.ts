@@ -35,7 +35,7 @@ export interface PrepareOptions {
   readonly maxEvents?: number;
 }
 
-/** Opens one kind of source, and checks it before rows are read. @throws UserError for an invalid source. */
+/** Function that opens and checks a source, such as a log. @throws UserError if the source is invalid. */
 export type PreparationRecipe = (
   engine: SqlEngine,
   workFolder: string,
@@ -47,7 +47,7 @@ export interface PreparedInput {
   /** The SELECT that reads the source; undefined for files. */
   readonly query?: string;
   readonly variables: Readonly<Record<string, SqlValue>>;
-  /** SQL steps that build the tables of pages, users and items, which `data/prepared.sql` writes. */
+  /** SQL steps that build the tables of pages, users and items. `data/prepared.sql` writes these tables. */
   readonly steps: readonly ScriptStep[];
   /** Counts the rows that a step read, without rows that the CSV reader rejected. Called if a row is bad. */
   rowsRead(engine: SqlEngine, step: ScriptStep): Promise<number>;
@@ -65,7 +65,7 @@ export interface PreparationResult {
   readonly bad: BadRowSummary;
 }
 
-/** Names of files in the output folder: of a data set (`own`), and of the running SQL engine (`work`). */
+/** Files of the output folder. `own`: files of the data set. `work`: temporary files of the SQL engine. */
 const OUT: FolderPurpose = {
   ...{ what: "the prepared data", option: "--out" },
   own: OWN_FILES,
@@ -157,7 +157,7 @@ async function expectUsers(engine: SqlEngine): Promise<void> {
   );
 }
 
-/** Reads the dates of a split by time. @throws UserError if train or test is empty, or if parts overlap. */
+/** Reads the dates of a split by time. @throws UserError if train or test is empty, or out of order. */
 async function readTimeSplit(engine: SqlEngine): Promise<Manifest["timeSplit"]> {
   const [row = {}] = await engine.rows(
     "SELECT min(time) AS first, max(time) AS last, count(*) FILTER (time_part(time) = 0) AS train, " +

@@ -132,10 +132,10 @@ function buildVariables(options: LogOptions, names: LogRelations["names"]): Reco
 
 const AS_IS = "--pages as-is accepts the log";
 
-/** Plausible times of a log, in ms since 1970. Others were probably misread, such as years as seconds. */
+/** Plausible times of a log, in ms since 1970. Other times were probably read in a wrong unit. */
 const LOG_TIMES = { from: Date.UTC(1990), to: Date.UTC(2100) } as const;
 
-/** @throws UserError if most times are numbers that are implausible as times since 1970. */
+/** @throws UserError if the times are numbers (since 1970) and most are outside {@link LOG_TIMES}. */
 async function expectTimes(
   engine: SqlEngine,
   { pages }: LogOptions,
@@ -159,7 +159,7 @@ async function expectTimes(
 
 const GUIDE = "data/README.md shows which command fits which log.";
 
-/** Checks the table `page_of`. @throws UserError for implausible pages, except with --pages as-is. */
+/** Checks the table `page_of`; --pages as-is skips most checks. @throws UserError if a check fails. */
 async function expectPages(
   engine: SqlEngine,
   options: LogOptions,
@@ -294,7 +294,7 @@ async function expectOnePropensity(
   );
 }
 
-/** Units of time, longest first. A unit is detected only in logs with `least` or more distinct times. */
+/** Units of time, longest first. A log with fewer than `least` distinct times is not tested for the unit. */
 const STEPS = [
   { name: "day", ms: 86_400_000, least: 1, refused: true, order: true },
   { name: "hour", ms: 3_600_000, least: 20, refused: true, order: false },

@@ -219,7 +219,7 @@ export function expectIds({ path, columns }: Relation, ids: readonly RequestedCo
 
 /**
  * Type of a column's values. "id": an exact id. "items": a list of ids. "ids": an id or a list of ids.
- * "list": a text or a list of texts. "text": a text, which may be cast later. "number": a number.
+ * "list": a text or a list of texts. "text": any value, as text. "number": a number.
  */
 export type ColumnType = "id" | "text" | "list" | "items" | "ids" | "number";
 
@@ -239,8 +239,8 @@ const NONE: Readonly<Record<ColumnType, string>> = {
  * Builds a query that returns one row per row of a relation, with these columns:
  *
  *     file, row    file, and number of the row in a Parquet file, from 1 (NULL for other formats)
- *     inexact      first id of the row that is a floating point number and not an exact whole number, as text
- *                  (NULL if there is none). Rounding may have changed such an id.
+ *     inexact      first id of the row that is a fraction, or too large for an exact floating point number,
+ *                  as text (NULL if there is none). Rounding may have changed such an id.
  *     NAME         for each NAME in `values`: a text, a list of texts, or a number; NULL if there is no value
  */
 export function buildSelectSql(

@@ -41,7 +41,7 @@ CREATE TABLE like_item (
 );`;
 
 /**
- * Reads a set's encoding (how it computes features) into the tables like_scale, like_vocabulary, like_other,
+ * Reads the feature encoding of the set in `folder` into the tables like_scale, like_vocabulary, like_other,
  * like_share and like_item. Without --encoding-from, these tables stay empty.
  * @throws UserError for incompatible options, and for a set whose manifest does not describe its encoding.
  */
@@ -164,7 +164,7 @@ async function vocabularyFile(folder: string, { files }: Manifest): Promise<stri
   );
 }
 
-/** @throws UserError if the log has an item that the (one-hot) set of --encoding-from does not have. */
+/** @throws UserError if the log has an item that the set of --encoding-from does not have. */
 export async function expectKnownItems(engine: SqlEngine, { folder }: SourceEncoding): Promise<void> {
   const rows = await engine.rows(
     "SELECT item_id, count(*) OVER () AS n FROM number_of ANTI JOIN like_item USING (item_id) " +
@@ -180,7 +180,7 @@ export async function expectKnownItems(engine: SqlEngine, { folder }: SourceEnco
   );
 }
 
-/** Largest share of a column's values that may be lost if the column is encoded as in another set. */
+/** Largest accepted share of a column's values that another set's encoding cannot represent. */
 const MOST_UNLIKE = 0.5;
 const UNLIKE = [
   ["clipped", "of the numbers are out of that set's range"],
@@ -188,7 +188,7 @@ const UNLIKE = [
   ["absent", "of the items have no value"],
 ] as const;
 
-/** @throws UserError if the set cannot encode most values of a column other than the item id. */
+/** @throws UserError if the set's encoding cannot represent over half of a column's values (except ids). */
 export async function expectLike(
   engine: SqlEngine,
   { folder, shares, allowUnknownValues }: SourceEncoding,
@@ -243,7 +243,7 @@ export async function readColumnShares(engine: SqlEngine): Promise<ColumnShares[
   }));
 }
 
-/** Builds SQL for a checksum of a list of texts. The lengths of the texts make the checksum unambiguous. */
+/** Builds SQL for a checksum of a list of texts. The text lengths distinguish "a", "b" from "a\nb". */
 function buildChecksumSql(text: string, order: string): string {
   return `sha256(coalesce(string_agg(length(${text}) || ' ' || ${text}, chr(10) ORDER BY ${order}), ''))`;
 }
@@ -261,7 +261,7 @@ function parseVocabulary(row: Row) {
 }
 
 /**
- * Writes the vocabulary: a row per token, with the token's value and the index of its field in the manifest.
+ * Writes the vocabulary: a row per token with its value and `field`, an index into `tokens` of the manifest.
  * The value NULL stands for all values that have no token of their own.
  * @returns the number of rows; 0 if there are no tokens.
  */

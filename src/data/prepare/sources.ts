@@ -52,7 +52,7 @@ export async function checkCompressed(files: readonly SourceFile[], signal?: Abo
 
 /**
  * Builds SQL that reads each line of a text file as one value. The delimiter is chr(1), which does not occur
- * in text. Lines end with \n or \r\n. If a file has both line ends, the SQL also returns blank lines.
+ * in text. Lines end with \n or \r\n.
  */
 function linesSql(path: string): string {
   return `read_csv(${formatLiteral(escapeGlob(path))}, header = false, delim = chr(1), quote = '', ` +

@@ -81,7 +81,7 @@ export interface Dataset {
   /** Meaning of the item features; undefined if no manifest describes them. */
   readonly features: FeatureManifest | undefined;
   readonly pageOrder: PageOrder | undefined;
-  /** Warnings in the manifest; undefined if the users were split again. */
+  /** Warnings in the manifest; undefined with a new split, to which the warnings may not apply. */
   readonly warnings?: readonly string[];
   /** Dates of a split by time; undefined for a split by users. */
   readonly timeSplit?: TimeSplit;
@@ -89,7 +89,7 @@ export interface Dataset {
   readonly truth: Float64Array | undefined;
 }
 
-/** Options for opening a data set. `needed` is by default train, validation and test. */
+/** Options for opening a data set. By default, `needed` (parts that must have users) is all three parts. */
 export interface OpenOptions extends Partial<Omit<PreparedOptions, "onNote">> {
   /** Seed of the items and users of a synthetic shop; by default the run's seed. */
   readonly dataSeed?: number;
@@ -202,7 +202,7 @@ function dealtOut(source: LogSource, config: Exclude<DataConfig, MadeUp>): Datas
   );
 }
 
-/** Returns the data set of a log. @param config: identifies the data set when a run is resumed. */
+/** Returns a data set without a manifest. @param config: identifies the data set when a run is resumed. */
 export function createDataset(source: LogSource, config: DataConfig): Dataset {
   return { config, source, features: undefined, pageOrder: undefined, truth: undefined };
 }

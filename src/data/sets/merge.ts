@@ -107,7 +107,7 @@ function expectDistinct(parts: readonly MergePart[]): void {
   }
 }
 
-/** Warns if a set's pages (with propensities) were chosen from fewer items than the merged set has. */
+/** Warns if a set's propensities are probabilities of a choice from fewer items than the merged set has. */
 function drawnFrom(
   { name, data: { source: { log, items: { shape: { count } } } } }: MergePart,
   all: number,
@@ -153,7 +153,7 @@ function unlike(id: string, taken: ReadonlySet<string>, name: string): string {
 
 /**
  * Merges catalogues: the items of the first data set, then the items that only later data sets have.
- * Returns for each data set the `numbers` of its items in the merged catalogue.
+ * `numbers[k]` has, for each item of data set k, the item's number in the merged catalogue.
  */
 function mergeItems(
   parts: readonly [MergePart, ...MergePart[]],

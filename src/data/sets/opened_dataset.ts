@@ -44,8 +44,8 @@ export class OpenedDataset {
   }
 
   /**
-   * Returns the index of the user with this id. In a split by time, a person is a separate user in train,
-   * validation and test; the last of these users is returned, whose history has all pages.
+   * Returns the index of the user with this id. A split by time makes up to three users with the same id
+   * (train, validation, test). The last of these is returned, whose history has all pages.
    * @throws UserError for an unknown id.
    */
   user(id: string): number {
@@ -63,7 +63,7 @@ export class OpenedDataset {
     return Uint32Array.from(eventClick.filter((row) => row !== NONE), (row) => rowItem[row] ?? 0);
   }
 
-  /** Counts a user's pages and clicks. All counts are 0 for sampled pages (`data log --pages sampled`). */
+  /** Counts a user's pages and clicks. Sampled pages (`data log --pages sampled`) are not counted. */
   readPastPages(user: number): PastPages {
     const clicks = this.source.read(Uint32Array.of(user));
     if (this.source.sampledPages) return NO_PAST_PAGES;

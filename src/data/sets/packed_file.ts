@@ -3,7 +3,7 @@
  *
  * The last three words of the header are CRC-32 checksums: of the file's name (to detect a renamed file), of
  * all words after the header, and of the header. The checksums are verified only when the file is opened.
- * This takes 0.03 s for 400 MB that the operating system has cached.
+ * Verification takes 0.03 s for 400 MB that the operating system has cached.
  */
 
 import { requireWritable } from "../../files/write_scope.ts";
@@ -143,7 +143,7 @@ export class PackedFileWriter implements Disposable {
     this.#sum = crc32(toBytes(array), this.#sum);
   }
 
-  /** Writes the header, which begins with `own`, and gives the file its final name. @throws UserError. */
+  /** Writes the header, and renames the file. @param own: first words of the header. @throws UserError. */
   finish(own: readonly number[]): void {
     const header = new Uint32Array(HEADER_WORDS);
     header.set(own);

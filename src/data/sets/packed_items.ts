@@ -19,7 +19,7 @@ const MAGIC = [0x63696c63, 0x6d657469]; // "clicitem"
 const VERSION = 2;
 const KINDS = ["one-hot", "dense", "mixed"] as const;
 
-/** Number of words per read. The items of a batch are often close together, so one read returns several. */
+/** Number of words per read. One read returns several items if their numbers are close together. */
 const BLOCK = 4096;
 
 /** A catalogue in a file. Only two blocks of 16 KiB and `tokenCounts` are in memory. */
@@ -67,7 +67,7 @@ export class PackedItems implements ItemCatalogue, Disposable {
   }
 
   /**
-   * Reads the features of some items. A one-hot catalogue returns all items without reading the file.
+   * Reads the features of some items. For one-hot items, which have no stored features, `ids` is ignored.
    * @param ids: ascending, distinct. @throws {UserError} for a file that cannot be read, or an unknown item
    */
   read(ids: Uint32Array): ItemFeatures {
@@ -105,7 +105,7 @@ export class PackedItems implements ItemCatalogue, Disposable {
   }
 }
 
-/** Reads single words of a file's section, of which one block is in memory. */
+/** Reads single words of a section of a file. One block of the section is in memory. */
 class Block {
   #first = 0;
   #end = 0;
@@ -128,7 +128,7 @@ class Block {
     for (let k = 0; k < count; k++) target[place + k] = this.#floats[this.#place(first + k)] ?? 0;
   }
 
-  /** Returns the index, within the block, of the section's word `at`. Reads this block if necessary. */
+  /** Returns the index of the section's word `at` in `#words`. Reads the block from `at` on if necessary. */
   #place(at: number): number {
     if (at < this.#first || at >= this.#end) this.#read(at);
     return at - this.#first;

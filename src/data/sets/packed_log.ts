@@ -103,7 +103,7 @@ export class PackedLog implements LogSource, Disposable {
     return this.rowColumns.length;
   }
 
-  /** Returns a log that reads the same file, with changes. Closing one of the two logs closes both. */
+  /** Returns a changed log that reads the same file. Closing one of the two logs closes both. */
   with(change: Parameters<LogSource["with"]>[0]): PackedLog {
     const { name, file, sampledPages, fileWidth, userEvents, userRows, userCounted, otherRows } = this;
     const { items = this.items, userSplit = this.userSplit } = change;
