@@ -69,7 +69,7 @@ export class Bootstrap {
     return out;
   }
 
-  /** Computes totals of up to 8 columns. @param block - [groups, 8] @param own - columns of `out` to fill */
+  /** Computes each resample's totals of columns `own`. @param block - [groups, 8] sums of these columns */
   #sumResamples(block: Float64Array, own: readonly number[], out: Float64Array, columns: number): void {
     const [drawn, times, starts] = [this.#drawn, this.#times, this.#starts];
     for (let b = 0; b < this.resamples; b++) {
@@ -95,7 +95,7 @@ export class Bootstrap {
 
 const bootstraps = new Map<string, Bootstrap>();
 
-/** Returns the resamples for a number of groups. All models share these cached resamples. */
+/** Returns the resamples for a number of groups. They are drawn once and cached. */
 export function getBootstrap(groups: number, resamples?: number): Bootstrap {
   const key = `${groups} ${resamples}`;
   const found = bootstraps.get(key) ?? new Bootstrap(groups, resamples);

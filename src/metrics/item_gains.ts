@@ -1,4 +1,4 @@
-/** Finds items whose clicks a model predicts much better or much worse than their click rates do. */
+/** Finds items whose clicks a model predicts much better or much worse than the click-rate baseline. */
 
 import type { EvaluatedPage } from "./metric_columns.ts";
 
@@ -18,7 +18,7 @@ export interface ItemGain {
   /** Mean predicted probability that the item is the page's first click. */
   readonly model: number;
   readonly clickRate: number;
-  /** Gain over the baseline "click rate" in log-likelihood (of a click or no click), summed over displays. */
+  /** Log-likelihood under the model minus that under the click-rate baseline, summed over displays. */
   readonly gain: number;
 }
 

@@ -1,4 +1,4 @@
-/** Computes metrics from scores of items. Users are added in parts, to save memory. */
+/** Computes metrics from scores of items. The users of a large log can be added in several calls. */
 
 import { type Clicks, listClickedRows, NONE } from "../data/click_log.ts";
 import { type Bootstrap, getBootstrap, MOST_GROUPS } from "./bootstrap.ts";
@@ -21,12 +21,12 @@ import {
 } from "./metric_columns.ts";
 import { measure, type MetricSlice, type TestResult, UsersHash } from "./test_result.ts";
 
-/** Number of groups of users that are resampled for the intervals of a slice (a subset of the events). */
+/** Maximum number of groups of users in the bootstrap of a slice (a subset of the events). */
 const SLICE_GROUPS = 200;
 const SLICE_RESAMPLES = 500;
 
 export interface ScoredUsers {
-  /** Log with the item numbers of the catalogue. */
+  /** Log whose items have the same numbers as in the catalogue. */
   readonly log: Clicks;
   /** Indices (in the log) of the users to add. All compared models must add users in the same order. */
   readonly places: ArrayLike<number>;
@@ -40,7 +40,7 @@ export interface ScoredUsers {
 }
 
 export interface MetricCollectorOptions {
-  /** Number of users with a predicted event. Compared models must add all of them in the same order. */
+  /** Number of users that will be added, without users who have only context events. */
   readonly users: number;
   /** Inverse temperature eta: P(a) = exp(eta u_a) / (1 + sum exp(eta u)). Undefined if scores only rank. */
   readonly eta?: number;
@@ -48,7 +48,7 @@ export interface MetricCollectorOptions {
   readonly single?: boolean;
   /** [positions] effects that are added to the utilities. Positions beyond the list have the last effect. */
   readonly positionEffects?: readonly number[];
-  /** Function that returns true if train users saw the item; undefined if their items are unknown. */
+  /** Returns true if a train user saw the item; undefined if it is unknown which items train users saw. */
   readonly isSeen?: (item: number) => boolean;
   /** Categories of the items; undefined for items without categories. */
   readonly categories?: ItemCategories | undefined;
@@ -65,7 +65,7 @@ export class MetricCollector {
   readonly #clicks: CalibrationSums;
   readonly #noClicks: CalibrationSums;
   readonly #sliceClicks: readonly CalibrationSums[];
-  /** Per slice: number of users with an event in it, and 1 + index of the last such user (0: none yet). */
+  /** Per slice, the number of users with an event in it. `last` prevents that a user is counted twice. */
   readonly #sliceUsers: readonly { count: number; last: number }[];
   readonly #hash = new UsersHash();
   #users = 0;
@@ -163,7 +163,7 @@ export class MetricCollector {
     this.#addRows(page, ofPage, ofRow);
   }
 
-  /** Adds the rows' click probabilities to the calibration, and to slices by position, item and category. */
+  /** Adds the click probability and outcome of each row to the calibrations and slices. */
   #addRows(
     { chances, clicked, logSum }: EvaluatedPage,
     ofPage: readonly number[],

@@ -118,8 +118,8 @@ export const seen = { names: ["seen in training", "new"], findSlice: (isSeen: bo
 export type SliceKey = "page length" | "history" | "position" | "item" | "category";
 
 /**
- * All kinds of slices. For slices by position, item or category, an event's first clicked item decides.
- * Slices by category come last, because their number depends on the log.
+ * All kinds of slices. An event's slices by position, item and category are those of its first clicked item.
+ * Slices by category come last, so that all other slices have the same indices for every log.
  */
 export const slicings = [
   { by: "page length", names: pageLengths.names },
@@ -169,7 +169,7 @@ export function computeProbabilities(
   return { chances: logits.map((z) => Math.exp(z - logSum)), logSum };
 }
 
-/** Index of the generator's prec@1 in an event's outcome; makeGameSummary defines the order of outcomes. */
+/** Index of the generator's prec@1 in the `outcome` of {@link computePageSums}. */
 const PI = 5;
 
 /** Column values of the current event. Every call of computePageSums overwrites the values. */
@@ -177,8 +177,8 @@ const event = new Float64Array(columns);
 
 /**
  * Computes the value that an event adds to each column. @param single - true if items are clicked
- * independently. @param outcome - values that the device computed for the event. @returns [columns] values.
- * The next call overwrites the returned array.
+ * independently. @param outcome - loss, prec@1, ... if the device has computed them. @returns [columns]
+ * values. The next call overwrites the returned array.
  */
 export function computePageSums(
   { ranking: order, logits, chances, clicked, logSum }: EvaluatedPage,
@@ -217,7 +217,7 @@ export function computePageSums(
   return sums;
 }
 
-/** Computes -log P(observed clicks). The result is NaN for a ranking, which has no probabilities. */
+/** Computes -log P(observed clicks). The result is NaN if the scores give no probabilities. */
 function computePageLoss(
   logits: Float64Array,
   clicked: readonly number[],

@@ -66,7 +66,7 @@ export class CalibrationSums {
     const resampled = bootstrap?.totals(sums, columns);
     const of = (totals: Float64Array, from: number, bin: number, what: 1 | 2) =>
       totals[from + SUMS * bin + what]! / totals[from + SUMS * bin]!;
-    /** Computes `value` in each resample. The sums of a resample begin at the index `from` of `totals`. */
+    /** Calls `value` for each resample. The sums of a resample begin at the index `from` of `totals`. */
     const spread = (value: (totals: Float64Array, from: number) => number) => {
       if (!resampled) return undefined;
       const values = new Float64Array(resampled.length / columns);
@@ -96,7 +96,7 @@ export class CalibrationSums {
     });
     const total = cases.reduce((sum, n) => sum + n, 0);
     let before = 0;
-    /** Index (0 to 9) of each cell's bin: the tenth of all cases that contains the cell's median case. */
+    /** Bin (0 to 9) of each cell, from the rank of the cell's median case among all cases. */
     const places = cases.map((n) => Math.floor(BINS * ((before += n) - n / 2) / total));
     const used = [...new Set(places)];
     const bins = used.length;

@@ -11,7 +11,7 @@ import type { ProbabilityCalibration } from "./probability_calibration.ts";
 import { column, columns, computeMetric, metricNames } from "./metric_columns.ts";
 import type { MetricName, SliceKey } from "./metric_columns.ts";
 
-/** Values of the available metrics. A ranking has no probabilities, and therefore no loss. */
+/** Values of the available metrics. The loss is absent if the scores give no probabilities. */
 export type MetricValues = Readonly<Partial<Record<MetricName, number>>>;
 
 /** 95 % bootstrap intervals over users; null if there are too few users. */
@@ -41,7 +41,7 @@ export interface MetricDetails extends Pick<MeasuredSums, "metrics" | "intervals
     readonly click?: ProbabilityCalibration;
     readonly noClick?: ProbabilityCalibration;
   };
-  /** Name of the item field of the slices by category; absent for items without categories. */
+  /** Name of the item field that contains the categories; absent for items without categories. */
   readonly categoryField?: string;
   /** Slices with at least one event, by kind of slices. */
   readonly slices: Readonly<Partial<Record<SliceKey, readonly MetricSlice[]>>>;
@@ -97,7 +97,7 @@ export interface TestResult extends Comparable {
   readonly users: string;
 }
 
-/** Generator metrics are compared with these reward metrics of a model or baseline without a generator. */
+/** Metrics with which generator metrics are compared if the other model or baseline has no generator. */
 const REWARD_METRICS: Readonly<Partial<Record<MetricName, MetricName>>> = {
   piPrec1: "prec1",
   piPrec2: "prec2",
@@ -117,8 +117,8 @@ export function compareScorings(one: Comparable, other: Comparable): MetricDiffe
 }
 
 /**
- * Smallest number of groups for an interval. An interval excludes 0 if all n groups differ in the same
- * direction. For two equal models this has the probability 2 / 2^n, which is above 5 % for n < 6.
+ * Smallest number of groups for the interval of a difference. The interval excludes 0 if all n groups differ
+ * in the same direction. For two equal models this has the probability 2 / 2^n, which is above 5 % for n < 6.
  */
 const LEAST_GROUPS = 6;
 

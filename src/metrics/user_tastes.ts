@@ -8,7 +8,7 @@ const MOST_USERS = 4;
 const LEAST_CLICKS = 5;
 const MOST_CATEGORIES = 5;
 
-/** Shares of a category in first clicks. They may add up to over 1: an item may have several categories. */
+/** Shares of clicks that are on a category's items. An item can have several categories. */
 export interface CategoryShare {
   readonly category: string;
   /** Share of the user's clicks that are on items of the category. */

@@ -1,4 +1,4 @@
-/** Encoders of clicks: LSTM and position weights. See kernels/course/: 3-lstm.md, 8-position-weights.md. */
+/** Encoders of clicks: an LSTM, and weighted sums. See kernels/course/: 3-lstm.md, 8-position-weights.md. */
 
 import type { DeviceItems } from "../batch/device_items.ts";
 import { linear } from "../ops/linear.ts";
@@ -16,8 +16,8 @@ import { pwTable } from "../ops/pw_table.ts";
 /**
  * Lists the LSTM's parameters, as in TensorFlow's BasicLSTMCell: a kernel [F + H, 4H] (initially
  * Glorot-uniform) and a bias (initially zero), for F features, H units and the gates i, g, f, o. The kernel's
- * F rows for the input (if F > 0) and its H rows for the state are two parameters. With mixed features, the
- * kernel has the shape [V + F + H, 4H]: its first V rows are a table with a row per token.
+ * F rows for the input (if F > 0) and its H rows for the state are two parameters. For items with V tokens,
+ * the kernel has V more rows, one per token. They are a third parameter.
  */
 export function listLstmParameters(
   items: ItemsShape,
@@ -51,7 +51,7 @@ export const LSTM = {
 } as const;
 
 /**
- * Adds ops for the LSTM's term in the utility's first layer: state * kernel + bias, [events, N].
+ * Adds ops for state * kernel + bias [events, N], the LSTM's term in the utility network's first layer.
  * @param recurrent - LSTM state [events, H], if it is already computed
  */
 export function recordLstmState(tape: ClickTape, items: DeviceItems, recurrent?: Tensor): Tensor {
@@ -74,12 +74,12 @@ export function recordLstmState(tape: ClickTape, items: DeviceItems, recurrent?:
 const INITIAL_WEIGHT = 0.0001;
 
 /**
- * Lists the parameters of position weights. The state has one component per feature k and weighting j, at
- * index k n + j. So the first layer's kernel for the state is [F n, N], for F features, n weightings and N
- * units. With one-hot features, this kernel is stored, reshaped, as a table [I, n N] with a row per item.
- * The state is then never computed: its term in the first layer is a weighted sum of table rows. With mixed
- * features, a table of tokens [V, n N] and a kernel [F, n N] replace the table of items. The row of a clicked
- * item is computed from them and the item's features.
+ * Lists the parameters of position weights. The state consists of n weighted sums of the last clicks'
+ * features. Its component k n + j is feature k in sum j. So the first layer's kernel for the state is [F n,
+ * N], for F features and N units. With one-hot features, this kernel is stored as a table [I, n N] with a row
+ * per item. The state is then never computed: its term in the first layer is a weighted sum of table rows.
+ * For items with V tokens and F dense features, the parameters are a table [V, n N] and a kernel [F, n N].
+ * Their product with an item's features replaces the item's table row.
  * @throws UserError for tanh with mixed features.
  */
 export function listPwParameters(items: ItemsShape, config: PwModelConfig): ModelParameter[] {
@@ -122,7 +122,7 @@ export const FIRST_LAYER: ClickProductNames = {
   clickPart: "utility/layer1/click_part",
 };
 
-/** Lists the parameters that multiply the features of clicked items: a kernel, and a table for tokens. */
+/** Lists the parameters that multiply features of clicked items: `kernel` and, for tokens, `tokenTable`. */
 export function listClickKernels(
   items: ItemsShape,
   { kernel, tokenTable }: Pick<ClickProductNames, "kernel" | "tokenTable">,
@@ -145,8 +145,8 @@ export function listClickKernels(
 }
 
 /**
- * Adds ops for (sum over a user's last clicks of weight * item features) * kernel + bias, [events, N].
- * @param itemBias - bias that is added to the sum, before a tanh; undefined for no bias and no tanh
+ * Adds ops for s * kernel + bias [events, N]; s is a weighted sum of the features of a user's last clicks.
+ * @param itemBias - if it is given, tanh(s + itemBias) replaces s
  */
 export function recordClickProduct(
   tape: ClickTape,
@@ -169,7 +169,7 @@ export function recordClickProduct(
   return linear(tape, name, { input: state, weights: kernel, bias: layerBias });
 }
 
-/** Adds ops for the term of position weights in the first layer: state * kernel + bias, [events, N]. */
+/** Adds ops for the last clicks' term in the utility network's first layer, [events, N]. */
 export function recordPwState(tape: ClickTape, items: DeviceItems, config: PwModelConfig): Tensor {
   const bias = config.pwNonlinearity === "tanh" ? tape.parameter("encoder/pw/bias") : undefined;
   return recordClickProduct(tape, "utility/layer1/state_part", items, FIRST_LAYER, bias);

@@ -1,7 +1,7 @@
 /**
  * GPU programs of the adversarial stage for one batch: a generator step, a reward step, and programs that
  * both steps need. The trainer decides which programs an iteration runs, and how often. The generator pi
- * models the users' clicks. It is a network like the reward's, but its outputs are the logits of a softmax
+ * models the users' clicks. Its network is built like the reward network, but outputs the logits of a softmax
  * over the displayed items. See kernels/course/9-minimax.md.
  */
 
@@ -32,7 +32,7 @@ import type {
 } from "./model_program.ts";
 import { evaluating, recordUpdate } from "./model_program.ts";
 
-/** Returns the generator's config: the reward's with other layers, and no wide part, counts or positions. */
+/** Returns the reward's config with the generator's layers, and without wide part, counts and positions. */
 export function buildGeneratorConfig(
   reward: ModelConfig,
   { behaviourDims, behaviourSd }: { behaviourDims: number[]; behaviourSd: number },
@@ -65,7 +65,7 @@ export function createGenerator(
 export interface GameProgramOptions {
   readonly name: string;
   readonly log: DeviceLog;
-  /** Plan of the batches: the users of each batch. The programs' buffers have the plan's capacity. */
+  /** Plan of the batches: the users of each batch. */
   readonly plan: BatchPlan;
   /** Ring buffer of a step's metric sums, with two vec4f per slot; {@link minimax} lists the metrics. */
   readonly ring: View;
@@ -85,7 +85,7 @@ export interface GameProgramOptions {
 }
 
 interface GameSpecs {
-  /** Dispatches that build index arrays, in one run for the batches of several steps. */
+  /** Dispatches that build the index arrays of the batches of several steps. */
   readonly layout: ClickDispatch[];
   /** Dispatches that build, for the batch of one step, the index arrays that `layout` does not build. */
   readonly batch: ClickDispatch[];
@@ -109,7 +109,7 @@ export class GamePrograms {
     readonly layout: Program<ClickSizes>,
     readonly batch: Program<ClickSizes>,
     readonly utilities: Program<ClickSizes>,
-    /** Program that computes the logits of a generator network; empty for the generator sparsemax(eta u). */
+    /** Program that computes the generator's logits; empty without a network (generator sparsemax(eta u)). */
     readonly logits: Program<ClickSizes>,
     readonly generator: PlayerPrograms,
     readonly reward: PlayerPrograms,
@@ -163,7 +163,7 @@ export class GamePrograms {
   }
 }
 
-/** Builds the adversarial game on tapes. @throws UserError for logistic loss or position effects. */
+/** Records the ops of reward, generator and game. @throws UserError for logistic loss or position effects. */
 function recordGame(options: GameProgramOptions, arena: Arena): GameSpecs {
   const { plan, log, ring, game, reward, generator, training } = options;
   const { capacity, dimensions } = plan;

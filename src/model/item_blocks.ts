@@ -1,10 +1,10 @@
 /**
  * Scores many items for one user. The user's state is computed once; then the items are scored in blocks.
  *
- *   u(item) = MLP(W_item item + W_state state), where W_state state is the same for all items.
+ *   u(item) = MLP(W_item f + W_state h), with the item's features f and the user's state h.
  *
- * A block is divided into events of a few items, because kernels process events in parallel. Each event has
- * a copy of the user's state. An item's utility does not depend on other items of the block.
+ * Kernels process events (pages) in parallel, so a block is divided into events of a few items. Each event
+ * has a copy of the user's state. An item's utility does not depend on other items of the block.
  */
 
 import { type ClickBatch, ClickTape } from "../batch/click_tape.ts";
@@ -27,7 +27,7 @@ import { type EncodedState, evaluating, type RecordableModel } from "./model_pro
 /** Model that can score items from a user's precomputed state. */
 export interface ScorableModel extends RecordableModel {
   readonly items: ItemCatalogue;
-  /** @internal Adds ops that compute users' states, for the option `encoded` of {@link RecordableModel}. */
+  /** @internal Adds ops that compute users' states, which the option `encoded` of `record` takes. */
   recordStates(tape: ClickTape): StateTensors;
 }
 
@@ -37,7 +37,7 @@ type StatePart = typeof STATE_PARTS[number];
 export type StateTensors = Pick<EncodedState, StatePart>;
 /** State of a user, from which utilities of items are computed. The model config determines its fields. */
 export interface UserState {
-  /** Vector that the history adds to the utility network's first layer, plus the bias of this layer. */
+  /** Sum of the history's term and the bias in the utility network's first layer. */
   readonly first?: Float32Array<ArrayBuffer>;
   /** Vector that the history adds to the wide part (a linear model of pairs of features). */
   readonly wide?: Float32Array<ArrayBuffer>;

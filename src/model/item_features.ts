@@ -61,7 +61,7 @@ export function recordItemFeatures(tape: ClickTape, items: DeviceItems): Tensor 
   });
 }
 
-/** Adds ops for W f, for mixed features f. @param names - names of W's table [V, N] and kernel [F, N] */
+/** Adds ops for W f: a table [V, N] for an item's tokens, and a kernel [F, N] for its dense features. */
 export function recordMixedFeatures(
   tape: ClickTape,
   name: string,
@@ -92,7 +92,7 @@ export function listItemKernels(
   ];
 }
 
-/** Adds ops for W f [items, N] of distinct items' features f. For one-hot features, W f is a table [I, N]. */
+/** Adds ops for W f [items, N], once per distinct item with features f. With one-hot f, the result is W. */
 export function recordItemLayer(tape: ClickTape, items: DeviceItems, part: string): Tensor {
   const names = { table: `${part}/token_table`, kernel: `${part}/item_kernel` };
   return recordItemProduct(tape, `${part}/item_part`, items, names);

@@ -1,4 +1,4 @@
-/** Weights with which a user model equals the baseline "logit on counts". All other model parts add 0. */
+/** Weights with which a user model computes the utilities of the baseline "logit on counts". */
 
 import type { LogSource, OnProgress } from "../data/log_source.ts";
 import { LOGIT_SEED } from "../metrics/baselines/scorers.ts";

@@ -75,7 +75,7 @@ export function parseConfig<T>(schema: v.GenericSchema<unknown, T>, config: unkn
   throw new UserError(`The ${what} config is not valid: ${v.describeIssues(parsed.issues)}`);
 }
 
-/** Number of positions with an effect: 0, or at least 2, because the effect of position 1 is fixed at 0. */
+/** Number of positions with an effect: 0 or at least 2. The effect of position 1 is always 0. */
 const positionCount: ValueRange<number> = {
   schema: v.pipe(v.whole(0, 1000), v.check((count) => count !== 1, "expected 0, or at least 2 positions")),
   parse: (text) => text === "0" ? 0 : makeWholeNumberParser(2, 1000)(text),

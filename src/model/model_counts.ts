@@ -36,7 +36,7 @@ export const BIAS = "counts/bias";
 /** Name of the kernel [C, N] that multiplies count features in the utility network's first layer. */
 export const FIRST_LAYER = "utility/layer1/count_kernel";
 const WIDE_ITEM_KERNEL = `${PART}/item_kernel`;
-/** Name of the tensor with the last clicks before each event. A simulation updates it after each page. */
+/** Name of the tensor with the last clicks before each event. */
 export const RECENT = "counts/recent";
 
 const TRAIN = splits.indexOf("train");
@@ -61,7 +61,7 @@ export function listCountParameters(items: ItemsShape, config: ModelConfig): Mod
   ];
 }
 
-/** Adds ops for count features [rows, C], if a model has any. @param recent - last clicks, if computed */
+/** Adds ops for a model's count features [rows, C]. @param recent - last clicks; computed if absent */
 export function recordCounts(tape: ClickTape, { counts }: ModelConfig, recent?: Tensor): Tensor | undefined {
   if (!counts) return undefined;
   const [table, scale] = [tape.parameter(TABLE), tape.parameter(SCALE)];
@@ -86,7 +86,7 @@ export function addLinearPart(tape: ClickTape, counts: Tensor, base: ClickScores
 /**
  * Returns the weights with which the training of a model with counts starts: the train users' count tables,
  * and the weights of a conditional logit. In the fit of the logit, a user's counts exclude the user's own
- * pages. If the model has a wide part, this part gets the logit's weights of dense features.
+ * pages. If the model has a wide part, the logit also fits weights of dense item features, for the wide part.
  */
 export function initializeFromCounts(
   source: LogSource,
@@ -133,7 +133,7 @@ export type InitialWeights =
   | { readonly seed: number; readonly start?: Weights }
   | { readonly weights: Weights };
 
-/** Returns `initial` with a log's train counts. Given weights keep the means and sd of count features. */
+/** Adds a log's train counts to `initial`. Weights that are given keep the count features' mean and sd. */
 export function initializeOnLog(
   source: LogSource,
   config: ModelConfig,
@@ -161,7 +161,7 @@ export function extendWeights(trained: Weights, { counts }: ModelConfig, items: 
   return extended === table ? weights : new Map([...weights, [TABLE, extended]]);
 }
 
-/** Returns a log's count settings; `latest` is set only if the model's counts include its train users. */
+/** Returns a log's count settings. `latest` is absent if the model's tables lack the log's train users. */
 export function loadCountedLog(
   { config: { counts }, parameters }: Pick<RecordableModel, "config" | "parameters">,
   source: LogSource,

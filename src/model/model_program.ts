@@ -29,11 +29,11 @@ export interface RecordingOptions {
   readonly encoded?: EncodedState;
 }
 
-/** Encoded click history, which replaces outputs of the encoder. */
+/** Encoded click history. The model computes the tensors that are absent. */
 export interface EncodedState {
   /** Tensor [events, H]: states of an LSTM. */
   readonly lstm?: Tensor;
-  /** Tensor [events, N] that the history adds to the utility network's first layer, plus the layer's bias. */
+  /** Tensor [events, N]: sum of the history's term and the bias in the utility network's first layer. */
   readonly first?: Tensor;
   /** Tensor [events, K] that the history adds to the wide part. */
   readonly wide?: Tensor;
@@ -51,7 +51,7 @@ export interface RecordableModel {
   record(tape: ClickTape, options: RecordingOptions): ClickScores;
 }
 
-/** Returns count settings for a log outside the model's counts; undefined for a model without counts. */
+/** Returns count settings of a log without users in the model's count tables; undefined without counts. */
 export function loadUncountedLog({ config }: Pick<RecordableModel, "config">): LogWithCounts | undefined {
   const { counts } = config;
   return counts ? { sampledPages: counts.sampledPages, rowFeatures: counts.rowFeatures } : undefined;
@@ -60,7 +60,7 @@ export function loadUncountedLog({ config }: Pick<RecordableModel, "config">): L
 export interface ModelProgramOptions {
   readonly name: string;
   readonly log: DeviceLog;
-  /** Plan of the batches: the users of each batch. The program's buffers have the plan's capacity. */
+  /** Plan of the batches: the users of each batch. */
   readonly plan: BatchPlan;
   /** Ring buffer. A slot is a vec4f with a step's sums of loss, prec@1, prec@2 and events with a click. */
   readonly ring: View;
@@ -148,7 +148,7 @@ export class ModelProgram {
 
 export interface RecordedModelStep {
   readonly layout: readonly ClickDispatch[];
-  /** Dispatches of the forward pass and, in training, the backward pass. Most gradients stay partial sums. */
+  /** Dispatches of the forward pass and, in training, the backward pass. */
   readonly gradients: readonly ClickDispatch[];
   readonly utilities: Tensor;
   readonly outcomes: Tensor;

@@ -23,7 +23,7 @@ export function recordPositionEffect(tape: ClickTape, { positions }: ModelConfig
 
 /**
  * Returns the learned effects of positions 1, 2, ...; undefined without position effects. Later positions
- * have the last effect. The list ends with the longest page in training: later weights are untrained (0).
+ * have the last effect. The list ends with the longest page in training: weights of later positions are 0.
  */
 export function readPositionEffects(weights: Weights): number[] | undefined {
   const effects = weights.get(POSITION_BIAS);

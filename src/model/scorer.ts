@@ -1,4 +1,4 @@
-/** Scores several pages at once, each for its click history, by running the model on a log of these pages. */
+/** Scores several requests at once: pages with click histories. The model runs on a log of all requests. */
 
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
@@ -53,7 +53,7 @@ export function computeScorerCapacity(requests: readonly ScoringRequest[]): Scor
   return { users: requests.length, events, rows };
 }
 
-/** Rounds sizes up to powers of two, but not below `before`, so that programs are seldom recompiled. */
+/** Rounds the maximum of `room` and `before` up to powers of two, so that programs are seldom recompiled. */
 export function roundCapacity(
   room: ScorerCapacity,
   before: ScorerCapacity = { users: 1, events: 32, rows: 32 },

@@ -148,7 +148,7 @@ export class UserModel implements ItemScorer {
 
   /**
    * Reads all gradients of the last training step, by name, after waiting for the GPU. Tables with row-sparse
-   * Adam are missing, because they have gradients only for rows of the batch.
+   * Adam are missing: only their rows in the batch have gradients.
    */
   async gradients(): Promise<Weights> {
     const gradients = await this.parameters.read(this.parameters.gradient.buffer);
@@ -168,7 +168,7 @@ export class UserModel implements ItemScorer {
   }
 
   /**
-   * Returns the utilities of several pages, each for another user, in one submission to the GPU.
+   * Returns the utilities of the pages of several requests, with one submission to the GPU.
    * @throws UserError as {@link score}, or if the adapter has not enough memory for all requests at once.
    */
   async scoreAll(requests: readonly ScoringRequest[]): Promise<Float32Array<ArrayBuffer>[]> {

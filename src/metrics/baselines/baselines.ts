@@ -73,10 +73,10 @@ export class FittedBaselines {
   ) {}
 
   /**
-   * Counts clicks and impressions of the train users. Without train users, only the random baseline is built.
-   * For items without categories, the category-rate baseline is not built. @param fields - item fields whose
-   * values are tokens; see {@link createCategoryRateScorer}. @param pageOrder - "shown" if positions on a
-   * page are known
+   * Builds baselines from train users' clicks and impressions. Without train users, only the random one is
+   * built. For items without categories, the category-rate baseline is not built. @param fields - item fields
+   * whose values are tokens; see {@link createCategoryRateScorer}. @param pageOrder - "shown" if positions on
+   * a page are known
    */
   static of(
     log: ClickLog | LogSource,
@@ -104,7 +104,7 @@ export class FittedBaselines {
     return new FittedBaselines(source, counts, scorers, findItemCategories(source.items, counts, fields));
   }
 
-  /** Returns a metric collector's options for some users. @param eta - inverse temperature of the model */
+  /** Returns the options of a {@link MetricCollector} for some users. @param eta - inverse temperature */
   collectorOptions(users: ArrayLike<number>, eta?: number): MetricCollectorOptions {
     const { counts, source, categories } = this;
     const counted = Array.from(users).filter((user) => countScored(source, user) > 0).length;
@@ -169,7 +169,7 @@ interface Choice {
   readonly logOdds: UtilityScale | undefined;
 }
 
-/** Returns the setting with the best validation prec@1. @param onPart - gets the number of finished users */
+/** Returns the setting with the best prec@1 on the validation users. @param onPart - progress callback */
 function choose(
   source: LogSource,
   scorer: BaselineScorer,

@@ -1,4 +1,4 @@
-/** Scorers of the baselines compute scores of items from click counts, with one of several settings. */
+/** Scorers of the baselines. A scorer computes scores of items from click counts. */
 
 import { type Clicks, countUserRows, NONE } from "../../data/click_log.ts";
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
@@ -24,11 +24,11 @@ export interface BaselineScorer {
    * users, user by user
    */
   score(log: Clicks, users: ArrayLike<number>, chosen: readonly number[]): Float64Array[];
-  /** Returns the formula of the scores under a setting; absent for the logit, which needs fitted weights. */
+  /** Returns the formula of the scores under a setting; absent for the logit. */
   readonly formula?: (setting: number) => BaselineFormula;
 }
 
-/** Formula of a baseline's scores, for programs that compute the scores elsewhere. */
+/** Formula of a baseline's scores: its name and its constants. */
 export type BaselineFormula =
   | { readonly name: "random" | "clickRate" }
   /** See {@link createLastClickScorer}; the items of a user's latest `clicks` clicks are ranked first. */
@@ -43,11 +43,11 @@ interface CategorySetting {
 }
 
 interface KnnSetting {
-  /** Number of latest distinct clicked items with which an item is compared. */
+  /** Number of the user's latest clicked items with which an item is compared. */
   readonly clicks: number;
   /** Weight of the similarity; see {@link WEIGHTS}. */
   readonly weight: number;
-  /** True if an earlier click on the item itself counts as similarity 1. */
+  /** Similarity of a clicked item to itself: 1 if true, 0 if false. */
   readonly again: boolean;
 }
 
@@ -58,7 +58,7 @@ type PageScores = (history: readonly number[]) => (item: number) => ItemScore;
 
 /**
  * Builds a scorer that scores the pages of each user in order. Context events only extend the user's history.
- * @param ofUser - returns, for a log, a function that is called once per user and returns {@link PageScores}
+ * @param ofUser - `ofUser(log)` returns a function that creates the {@link PageScores} of one user
  */
 function createPageScorer(
   settings: readonly string[],
@@ -88,7 +88,7 @@ function createPageScorer(
   };
 }
 
-/** Gives all items the same score: a click on each item, and no click, are equally likely. */
+/** Gives all items the same score. */
 export const chance: BaselineScorer = {
   settings: [""],
   score: (log, users, chosen) => chosen.map(() => new Float64Array(countUserRows(log, users)).fill(1)),
@@ -139,8 +139,8 @@ const MOST_FIELDS = 8;
  *
  * Let p_t be the share of the train users' clicks on items with token t. The user has n clicks so far, n_t of
  * them on items with token t. With a prior of `a` clicks, the lift of token t is (n_t + a p_t) / ((n + a)
- * p_t). The lift of an item is the mean lift of its tokens in a field, multiplied over fields. Before the
- * user's first click every lift is 1.
+ * p_t). The lift of an item in a field is the mean lift of its tokens. The lifts of several fields are
+ * multiplied. Before the user's first click every lift is 1.
  *
  * @param fields - item fields whose values are tokens. A field is used if it has 2 or more values, at most
  * one value per 2 items, and no hashed ids. If the list is empty, all tokens form one field.
@@ -183,9 +183,7 @@ export function createCategoryRateScorer(
   return { ...scorer, formula: (setting) => ({ name: "categoryRate", shares, ...settings[setting]! }) };
 }
 
-/**
- * A user's clicks so far by token and field. For an item with n tokens in a field, a click adds 1/n to each.
- */
+/** A user's clicks by token and field. A click on an item with n tokens in a field counts as 1/n for each. */
 class UserClicks {
   readonly #ofToken = new Map<number, number>();
   readonly #ofField = new Map<TokenField, number>();
@@ -228,7 +226,7 @@ const CLICKS = [1, 5, 20];
  * Infinity ranks items by their mean similarity, and items without similarity by their click rate.
  */
 const WEIGHTS = [Infinity, 3, 30];
-/** In the tried settings, a clicked item has similarity 0 (false) or 1 (true) to itself. */
+/** Tried values of `again` in {@link KnnSetting}. */
 const ITSELF = [false, true];
 
 const SETTINGS = CLICKS.flatMap((clicks) =>
@@ -263,7 +261,7 @@ export function createItemKnnScorer(neighbours: ClickPairs, counts: TrainCounts)
   return { ...scorer, formula: (setting) => ({ name: "itemKnn", neighbours, ...SETTINGS[setting]! }) };
 }
 
-/** Returns [CLICKS.length, 2] mean similarities to the last clicks; those on `item` count as 0, then as 1. */
+/** Returns mean similarities of `item` to `recent`, for each number in CLICKS and each value in ITSELF. */
 function similarities(item: number, recent: readonly number[], { users, pairs }: ClickPairs): number[] {
   const found: number[] = [];
   let [sum, own, k] = [0, 0, 0];
@@ -289,7 +287,7 @@ function listLatest(history: readonly number[], most: number): number[] {
   return [...found];
 }
 
-/** Number of position effects, for the first positions on a page. Later positions share the last effect. */
+/** Number of page positions with an effect in the logit. Later positions share the last effect. */
 export const LOGIT_POSITIONS = 20;
 /** Fixed seed for the logit's sample of a large log's pages, so that all runs have the same logit. */
 export const LOGIT_SEED = 1;

@@ -26,7 +26,7 @@ export interface CalibrationSample {
   readonly hasNone: readonly boolean[];
 }
 
-/** Ridge penalty, to keep slope and offset finite even if no item, or only the best item, was clicked. */
+/** Ridge penalty. It keeps slope and offset finite, e.g. if no item was clicked. */
 const RIDGE = 1e-3;
 
 /** Fits a logit with a constant and the log score as inputs. @returns undefined if there are no choices */
@@ -78,7 +78,7 @@ export function fitUtilityScale(parts: Iterable<ScoredRows>): UtilityScale | und
   return fitLogOdds({ logScores: joined, start, chosen, hasNone });
 }
 
-/** Yields the rows of each page, except context events. Row 0 is the first row of the first user. */
+/** Yields the rows of each page, except context events. Rows are counted over `users`, from 0. */
 export function* listPages(
   log: Clicks,
   users: ArrayLike<number>,
