@@ -173,7 +173,7 @@ export function defineNameOption(flags: string, about: string): TypedOption<stri
   return defineValueOption(flags, about, { parse: (text) => anyText(text, "a name") });
 }
 
-/** Returns `text`. @param expected - describes valid texts. @throws InvalidValueError for blank text. */
+/** Returns `text`. @throws InvalidValueError for blank text: "Expected <expected>, got nothing." */
 function anyText(text: string, expected: string): string {
   if (text.trim() !== "") return text;
   throw new InvalidValueError(`Expected ${expected}, got nothing.`);
@@ -229,7 +229,7 @@ export type ConfigFields<T> = { readonly [K in keyof T]: ConfigField<T[K]> };
 export type ConfigOf<F> = { -readonly [K in keyof F]: F[K] extends ConfigField<infer T> ? T : never };
 
 interface FieldOptions {
-  /** True if the option's default depends on data or other options; the field still has a fixed default. */
+  /** True if a command may replace the default by a value that depends on data or other options. */
   readonly depends?: boolean;
   readonly preset?: string;
 }

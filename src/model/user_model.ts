@@ -234,7 +234,7 @@ export function recordModel(tape: ClickTape, config: ModelConfig, options: Recor
   return counts ? addLinearPart(tape, counts, base) : base;
 }
 
-/** Adds ops for the tensor [events, N] that the history adds to the first layer, plus the layer's bias. */
+/** Adds ops for the first layer's product with the user's state, [events, N], plus the layer's bias. */
 function recordStateTerm(tape: ClickTape, config: ModelConfig, { encoded }: RecordingOptions): Tensor {
   const { items } = tape.batch;
   if (encoded?.first) return encoded.first;
@@ -249,11 +249,11 @@ function recordStateTerm(tape: ClickTape, config: ModelConfig, { encoded }: Reco
 }
 
 /**
- * Rejects tensors whose values may be in a wrong order: a transposed kernel, or a kernel that is a flat list.
- * {@link checkWeights} checks the number of values.
+ * Rejects tensors of another shape with the expected number of values, such as a transposed matrix: their
+ * values may be in another order. {@link checkWeights} checks the number of values.
  * @param shapes - shapes of the tensors, by parameter name.
  * @param what - name of the file with the tensors
- * @throws UserError for a tensor with the right number of values but another shape
+ * @throws UserError that lists these tensors
  */
 export function checkShapes(
   specs: readonly ParameterSpec[],

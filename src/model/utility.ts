@@ -3,13 +3,13 @@
  * user's state s. An optional wide part is added to the MLP's output, or replaces the MLP. The wide part is
  * linear in the item's features f and in products of f with the features f_lag of the last clicked items:
  *
- *   dot(b + A h, B f)     with parameters b [K], A [K, F], B [K, F], w
- *   h = sum over last clicks of w_lag f_lag.
+ *   dot(b + A h, B f)     with h = sum over last clicks of w_lag f_lag
  *
- * The term dot(b, B f) is the linear model of the item. The term dot(A h, B f) has a weight per pair of a
- * clicked and a displayed feature, like the crosses of a wide & deep model. The matrix of these weights is
- * A^T B: it has F x F elements, but only 2 K F parameters. Without hidden layers and with K = 0, the utility
- * is a linear function of f, so the model is a conditional logit.
+ * and parameters b [K], A [K, F], B [K, F] and w [number of last clicks]. The term dot(b, B f) is the linear
+ * model of the item. The term dot(A h, B f) has a weight per pair of a clicked and a displayed feature, like
+ * the crosses of a wide & deep model. The matrix of these weights is A^T B: it has F x F elements, but only
+ * 2 K F parameters. With K = 0 and without hidden layers, the utility is a linear function of f and does not
+ * depend on s: the model is a conditional logit.
  */
 
 import type { DeviceItems } from "../batch/device_items.ts";
@@ -28,10 +28,10 @@ import { itemTerm } from "../ops/item_term.ts";
 import { type ClickProductNames, listClickKernels, recordClickProduct } from "./encoders.ts";
 
 /**
- * Lists the parameters of the hidden layers (sizes `dims`), with ELU and optional batch normalisation after
- * each, and of a linear scalar output. The first layer's kernel [D + F, N] has D rows for the state (listed
- * by the encoder) and F rows for the item (listed here). Tokens have a separate table. Without hidden
- * layers, only a bias is listed.
+ * Lists the parameters of the hidden layers (sizes `dims`), of their batch normalisation (optional), and of
+ * the scalar output. The first layer's kernel [D + F, N] has D rows for the state (listed by the encoder) and
+ * F rows for the item (listed here). The weights of item tokens are a separate table, which is listed, too.
+ * Without hidden layers, only a bias is listed.
  */
 export function listUtilityParameters(
   items: ItemsShape,
@@ -77,8 +77,8 @@ function listNormParameters(layer: string, columns: number): ModelParameter[] {
 
 /**
  * Adds ops for the hidden layers and the output [rows, 1].
- * @param parts - other terms of the first layer's sum: the encoder's `state` [events, N], and count features
- * [rows, C] times their kernel [C, N]
+ * @param parts - inputs of the first layer in addition to the items: the encoder's `state` [events, N], and
+ * count features [rows, C] with their kernel [C, N]
  */
 export function recordUtility(
   tape: ClickTape,
@@ -160,7 +160,7 @@ export function recordWideUtility(
   return itemTerm(tape, `${PART}/utility`, { item, state, base }, itemDropout);
 }
 
-/** Adds ops for b + A h, [events, K], the state's factor of the wide part; undefined if K is 0. */
+/** Adds ops for the wide part's first factor, b + A h [events, K] (see above); undefined if K is 0. */
 export function recordWideState(
   tape: ClickTape,
   items: DeviceItems,

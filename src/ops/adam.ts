@@ -1,6 +1,6 @@
 /**
- * Adds up partial gradients and updates weights by Adam. Each sparse table has its own dispatch, and so has
- * each window (a part of the weights that fits a binding). Two dispatches can clip the gradient's norm first.
+ * Adds up partial gradients and updates weights by Adam. Each table with a sparse gradient has its dispatch.
+ * The other weights are split into ranges that fit a binding, with a dispatch each. Clipping takes two more.
  */
 
 import adamText from "../../kernels/adam/adam.wgsl" with { type: "text" };
@@ -50,7 +50,7 @@ export class AdamState {
     this.v = this.#arena.allocateUnbound("v", 4 * parameters.length);
   }
 
-  /** Returns a dispatch per window of the weights and per sparse table. @param most - bytes of a window */
+  /** Returns a dispatch per table with a sparse gradient, and one per `most` bytes of the other weights. */
   dispatches<S extends BatchSizes>(
     { dimensions, sparseRows }: GradientViews<S>,
     most: number = this.parameters.gpu.bindingBytes,
@@ -135,10 +135,10 @@ export class AdamState {
   }
 }
 
-/** Number of partial sums of the squared norm. */
+/** Number of partial sums of the gradient's squared norm. */
 const PARTS = 16;
 
-/** Scales the gradient to norm `most` if its norm is larger. @throws UserError for too large parameters */
+/** Limits the gradient's norm to `most`. @throws UserError if the gradient is too large for a binding */
 export function gradientClip(parameters: ParameterArena, most: number, arena: Arena): DispatchSpec[] {
   const { partials, gradient, length, summed } = parameters;
   parameters.gpu.requireBindable(4 * length, "a gradient that is clipped");

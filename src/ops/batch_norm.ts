@@ -73,7 +73,7 @@ interface Norm<S extends BatchSizes> extends BatchNormInputs {
   readonly output: Tensor;
   readonly dimensions: Dimensions<S>;
   readonly rows: DimName<S>;
-  /** Index, in `step.size`, of the number of rows. */
+  /** In kernels, `step.size[M]` is the number of rows. */
   readonly M: number;
   readonly N: number;
   readonly N4: number;
@@ -241,7 +241,7 @@ const runningReference: ReferenceOp = ([input, scale, shift, mean, variance]) =>
   return { output: rescale(normalise(input, mean, variance), scale, shift), backward: () => [] };
 };
 
-/** Reference in f64 for training, which also differentiates the batch's mean and biased variance. */
+/** f64 reference for training: gradients also flow through the batch's mean and biased variance. */
 export const trainingReference: ReferenceOp = ([input, scale, shift]) => {
   if (!input || !scale || !shift) throw new Error("batch_norm: expected input, scale and shift");
   const mean = columnMeans(input);

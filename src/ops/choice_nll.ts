@@ -21,7 +21,7 @@ import { type ClickScores, materialize, UnmaterializedScores } from "./row_dot.t
 
 const lossKernel = parseKernel("choice_nll", lossText);
 
-/** `choice`: softmax over a page. `logistic`: independent clicks with P(click) = 1 / (1 + exp(-eta u)). */
+/** `choice`: softmax over a page. `logistic`: independent clicks, P(click) = sigmoid(eta * utility). */
 export type PageLikelihood = "choice" | "logistic";
 
 export interface ChoiceOptions {
@@ -34,9 +34,9 @@ export interface ChoiceOptions {
 }
 
 /**
- * Returns [events, 4]: loss, prec@1, prec@2, and 1 if the event has a click; zeros for a context event
- * (history that is not predicted) and for a further click on a page. The column sums are written to the
- * step's slot of the ring buffer `ring`. If `train`, it also computes the gradient of the mean loss.
+ * Returns [events, 4]: loss, prec@1, prec@2, and 1 if the event has a click. All four are 0 for a context
+ * event (history that is not predicted), and for a page's clicks after the first. The column sums are written
+ * to the step's slot of the ring buffer `ring`. If `train`, also computes the gradient of the mean loss.
  * @param scores - utilities [rows, 1], or partial dot products that the op sums @param ring - [slots] vec4f
  * @throws Error for wrong shapes
  */
@@ -173,7 +173,7 @@ function countedEvents({ events }: ReferenceBatch): number {
   return events.filter(({ click }) => isPredicted(click)).length;
 }
 
-/** Returns the gradient of the mean loss with respect to u. @param z - logits [rows, 1] */
+/** Returns the gradient of the mean loss with respect to the utilities. @param z - eta * utilities */
 function meanLossGradient(z: Matrix, batch: ReferenceBatch, eta: number, loss: PageLikelihood): Matrix {
   const gradient = makeMatrix(z.rows, 1);
   const counted = countedEvents(batch);

@@ -56,7 +56,7 @@ export function embeddingGradient(
   };
 }
 
-/** Returns the dispatch that sums gradients [events, N] by the encoder's input item, into [items, N]. */
+/** Returns a dispatch that sums gradients [events, N] per item that the encoder reads, to [items, N]. */
 export function eventItemGradient(
   tape: ClickTape,
   call: ClickCall,

@@ -3,7 +3,8 @@
  * batch is split into micro-batches, which are computed one after another. Each micro-batch overwrites the
  * gradients of the previous one, so the gradients are added up in another buffer. In distributed training,
  * each process computes the gradients of its share of a batch's users; all processes update the weights by
- * the sum of their gradients. For tables with row-sparse Adam, they exchange only the batch's rows.
+ * the sum of their gradients. For tables with row-sparse Adam, the processes exchange only the gradients
+ * of rows that the batch uses.
  */
 
 import addText from "../../kernels/adam/gradient_add.wgsl" with { type: "text" };
@@ -42,7 +43,7 @@ export class GradientSum<S extends BatchSizes> {
     private readonly sums: AccumulationPrograms<S> | undefined,
   ) {}
 
-  /** @param options.accumulates - true for several micro-batches @param options.most - bytes per window */
+  /** @param options.accumulates - true for several micro-batches @param options.most - bytes per binding */
   static async create<S extends BatchSizes>(
     adam: AdamState,
     gradients: GradientViews<S>,
@@ -81,7 +82,7 @@ export class GradientSum<S extends BatchSizes> {
   /**
    * Encodes the addition of a micro-batch's gradients, after its backward pass. After the last micro-batch,
    * also encodes the update of the weights.
-   * @param slice - part of the index arrays that belongs to the batch, if it is a single micro-batch
+   * @param slice - the batch's part of the index arrays; only for a batch of a single micro-batch
    * @throws Error for several micro-batches if `accumulates` was false
    */
   encode(
@@ -100,7 +101,7 @@ export class GradientSum<S extends BatchSizes> {
   }
 }
 
-/** Returns the dispatch that adds a micro-batch's gradient to the total, for a window of the weights. */
+/** Returns the dispatch that adds a micro-batch's gradients of `window` (a range of weights) to `total`. */
 function addDispatch(
   { parameters }: AdamState,
   total: View,

@@ -86,7 +86,7 @@ interface ItemTerm extends ItemTermInputs {
   readonly constants: Constants;
 }
 
-/** Returns the dispatch for the event vectors' gradient. `base` has the same gradient as the output. */
+/** Returns the dispatch for the gradient of `state`, if any. Also passes the output's gradient to `base`. */
 function stateGradient(
   { tape, item, state, base, N4, constants }: ItemTerm,
   call: ClickCall,

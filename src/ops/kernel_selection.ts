@@ -1,4 +1,4 @@
-/** Selects the kernel of a matrix product or an LSTM by direction, sizes, variants and workgroup memory. */
+/** Selects the kernel of a matrix product or an LSTM by direction, sizes, adapter and autotuning. */
 
 import forwardPanelText from "../../kernels/matmul/matmul_forward_panel.wgsl" with { type: "text" };
 import forwardRowsText from "../../kernels/matmul/matmul_forward_rows.wgsl" with { type: "text" };
@@ -87,7 +87,7 @@ function getMatmulKernel(direction: MatmulDirection, variant: KernelVariant): Ma
   return found;
 }
 
-/** Selects a product's kernel for weights [K, N]. @param k4 - K / 4 @param n4 - N / 4 @throws UserError */
+/** Selects the kernel for weights [4 k4, 4 n4]. @throws UserError if `choice` has an unsupported variant */
 export function selectMatmulKernel(
   direction: MatmulDirection,
   k4: number,
@@ -125,12 +125,12 @@ function countPanels(kernel: MatmulKernel, columns4: number): number {
   return kernel.structure === "panel" ? Math.ceil(columns4 / 4) : 0;
 }
 
-/** Returns the number of partial dot products per row: the number of panels, or 1 without panels. */
+/** Returns the number of partial dot products per row; 0 if the kernel cannot compute dot products. */
 export function countDotParts(kernel: MatmulKernel, columns4: number): number {
   return kernel.structure === "tiled" && columns4 <= 16 ? 1 : countPanels(kernel, columns4);
 }
 
-/** Returns a matmul kernel's numbers of invocations, from its numbers of rows and of output columns / 4. */
+/** Returns a matmul kernel's numbers of invocations. @param columns4 - number of output columns / 4 */
 export function computeMatmulInvocations<S extends BatchSizes>(
   kernel: MatmulKernel,
   rows: Dim<S>,
@@ -149,7 +149,7 @@ export function computeMatmulInvocations<S extends BatchSizes>(
 
 /**
  * Returns a weight gradient kernel's invocations: x counts blocks of weights, y counts chunks of rows.
- * @param more - number of further workgroups along y of the tiled kernel
+ * @param more - for the tiled kernel, number of workgroups along y that compute something else
  */
 export function computeWeightGradientInvocations<S extends BatchSizes>(
   kernel: MatmulKernel,
@@ -165,8 +165,8 @@ export function computeWeightGradientInvocations<S extends BatchSizes>(
 }
 
 /**
- * Returns the invocations of {@link gradientsKernel}. Along y, those for the weights come first, followed
- * by those for the input and row_dot. @param sumBlocks - number of row_dot's blocks of 64 columns per chunk
+ * Returns the invocations of {@link gradientsKernel}. Along y, they compute gradients of the weights, then of
+ * the input, then of row_dot. @param sumBlocks - row_dot's workgroups per chunk of rows; 0 without row_dot
  */
 export function computeGradientsInvocations<S extends BatchSizes>(
   rows: Dim<S>,
@@ -184,7 +184,7 @@ export function computeGradientsInvocations<S extends BatchSizes>(
   return [16 * k16, { of: groups, times: 16 }];
 }
 
-/** Binds weights, as a uniform if the structure is `rows`. Panel kernels copy weights to workgroup memory. */
+/** Binds small weights of a `rows` kernel as a uniform, and all other weights as a storage buffer. */
 export function bindMatmulWeights(kernel: MatmulKernel, weights: View): View {
   return kernel.structure === "rows" ? toUniformIfSmall(weights) : weights;
 }
@@ -202,14 +202,14 @@ export const lstmKernels = {
   },
 } as const;
 
-/** Sources of the matmul and LSTM kernels. If they change, recorded timings are no longer valid. */
+/** Sources of the matmul and LSTM kernels. If a source changes, autotuning measures again. */
 export const productTexts = [...Object.values(matmulKernels), ...Object.values(lstmKernels)]
   .flatMap((all): readonly Kernel[] => Object.values(all)).map(({ source }) => source).join("");
 
 /**
- * Largest number of units for which llvmpipe runs panel kernels, whose matrix products are unrolled. On
- * SwiftShader the loop kernel runs instead: compiling it takes about a thirtieth of the time, and its
- * dispatches take little longer (bench/ladder.md, "SwiftShader").
+ * Largest number of LSTM units for which llvmpipe runs the `panel` kernels, whose matrix products are
+ * unrolled. SwiftShader always runs the `loop` kernels: they compile in about a thirtieth of the time, and
+ * take little longer to run (bench/ladder.md, "SwiftShader").
  */
 const PANEL_UNITS = 32;
 /** Number of users per invocation of the loop kernel on a CPU adapter. One read of a weight serves all. */
@@ -291,7 +291,7 @@ function selectCpuUse(
   return { kernel: lstmKernels[direction].panel, constants: { H4: h4 }, invocations: { times: 1, per: 1 } };
 }
 
-/** Returns an LSTM's dispatch and, on a GPU, its alternatives. @throws UserError for bad recorded variants */
+/** Returns an LSTM's dispatch and, on a GPU, its alternatives. @throws UserError for an unknown variant */
 export function lstmDispatch<S extends BatchSizes>(
   direction: LstmDirection,
   { h4, units }: { readonly h4: number; readonly units: number },

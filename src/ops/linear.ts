@@ -37,7 +37,7 @@ export interface LinearInputs {
   readonly bias?: Tensor;
 }
 
-/** Records act(input W + b), [M, N]: 2 M K N flops, as each gradient. @throws Error for wrong shapes */
+/** Records act(input W + b): 2 M K N flops, and at most 4 M K N backward. @throws Error for wrong shapes */
 export function linear<S extends BatchSizes, R>(
   tape: Tape<S, R>,
   name: string,

@@ -16,13 +16,13 @@ import type { OutcomeSums, Tensor } from "../tape/tensor.ts";
 const sumKernel = parseKernel("outcome_sum", sumText);
 const subgroupsKernel = parseKernel("outcome_sum_subgroups", subgroupsText);
 
-/** Sources of the sum kernels. If they change, recorded timings are no longer valid. */
+/** Sources of the sum kernels. If a source changes, autotuning measures again. */
 export const sumTexts = sumText + subgroupsText;
 
 export interface Loss<S extends BatchSizes, R> {
   readonly op: string;
   readonly inputs: readonly Tensor[];
-  /** Values that each event adds to the sums of the loss: v vectors of four numbers, [events, 4 v]. */
+  /** [events, 4 v] losses and metrics of each event, which are summed over events as v vectors of four. */
   readonly output: Tensor;
   /** Input whose gradient the loss computes. No other op may read this input. Undefined in an evaluation. */
   readonly target: Tensor | undefined;
@@ -34,7 +34,7 @@ export interface Loss<S extends BatchSizes, R> {
   readonly reference: ReferenceOp<R>;
 }
 
-/** Records a loss. Its dispatches cannot be built (Error) if another op also reads the input `target`. */
+/** Records a loss. If another op also reads the input `target`, building the dispatches throws an Error. */
 export function recordLoss<S extends BatchSizes, R>(tape: Tape<S, R>, loss: Loss<S, R>): Tensor {
   const { op, inputs, output, target, ring, reference, backward = () => [] } = loss;
   const unused = tape.saved(`${output.name} unused`, 4, 4);

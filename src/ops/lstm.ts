@@ -36,7 +36,7 @@ export interface LstmInputs {
   readonly features?: Tensor;
   /** [F, 4H] for gates i, g, f, o; for one-hot features a table [I, 4H]; absent if items have only tokens. */
   readonly inputWeights?: Tensor;
-  /** Table parameter [V, 4H] for mixed features. The input product includes the rows of the item's tokens. */
+  /** Table [V, 4H] with a row per token: the rows of an item's tokens are added to the input product. */
   readonly tokenTable?: Tensor;
   /** Recurrent parameter [H, 4H]. */
   readonly weights: Tensor;
@@ -115,14 +115,14 @@ function allocateCell(tape: ClickTape, name: string, inputs: LstmInputs): Cell {
   return { ...inputs, tape, name, output, H, H4, dense, lookedUp, products, input, cells, gates, host };
 }
 
-/** Binds weights that each event reads: as a uniform on a CPU adapter, unless the kernel copies them. */
+/** Binds weights as a storage buffer; on a CPU adapter as a uniform if they are small and not `copied`. */
 function bindWeights({ tape }: Cell, { view }: Tensor, copied = false): View {
   return tape.options.variants.kind === "cpu" && !copied
     ? toUniformIfSmall(asBufferView(view))
     : asBufferView(view);
 }
 
-/** Gathers, for each event, the features of the item that the encoder reads, as input of the product. */
+/** Returns the indices by which the input product gathers the item that the encoder reads at each event. */
 function gatherFedItems({ batch }: ClickTape) {
   return { rows: "events", gather: eventItems(batch) } as const;
 }

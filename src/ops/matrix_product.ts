@@ -1,6 +1,6 @@
 /**
- * Dispatches of matrix products input W, and of the gradients of weights, bias and input. The ops linear,
- * lstm, mixed_product and first_layer, and the policies' networks use them.
+ * Builds dispatches for products input * weights, and for the gradients of input, weights and bias. The ops
+ * linear, lstm, mixed_product and first_layer, and the policies' networks use them.
  */
 
 import { type Cost, type DispatchSpec, getCost } from "../gpu/program.ts";
@@ -28,7 +28,7 @@ export interface LinearOptions {
   readonly activation?: Activation;
 }
 
-/** Returns true if the tiled kernel computes a gradient of input * weights. */
+/** Returns true if the tiled kernel computes the gradient of the weights or of the input (`direction`). */
 export function isTiled<S extends BatchSizes, R>(
   { choice, options: { capacity } }: Tape<S, R>,
   direction: "weight" | "input",
@@ -89,7 +89,7 @@ function weightTiles(k4: number, n4: number, rows: number, chunks: number) {
 
 /**
  * Returns the dispatches for the gradients of a layer's weights, bias and input: a single one for tiled
- * kernels. @param p.last - row_dot, if this layer's tiled kernels also compute the gradients of row_dot
+ * kernels. @param p.last - the next op, row_dot, if this dispatch also computes the gradients of row_dot
  */
 export function layerGradients<S extends BatchSizes>(
   call: OpCall<S>,
@@ -111,7 +111,7 @@ export function layerGradients<S extends BatchSizes>(
     : [toWeights, toInput];
 }
 
-/** Joins two gradient dispatches. @param rowGradient - output gradient of the layer or of `last` (row_dot) */
+/** Joins two gradient dispatches. @param rowGradient - output gradient of row_dot; unused without row_dot */
 function bothGradients<S extends BatchSizes>(
   { label, dimensions }: OpCall<S>,
   { input, weights, rows, activation, last: dot }: Parameters<typeof layerGradients<S>>[1],
@@ -203,13 +203,13 @@ export interface Dot extends RowDots {
   readonly weights: Tensor;
 }
 
-/** Returns the dispatch for act(input W + b), also for the LSTM. @param p.dot - dot products to compute */
+/** Returns the dispatch for act(input W + b). @param p.dot - dot products that it also computes, if any */
 export function forwardProduct<S extends BatchSizes>(
   call: OpCall<S>,
   p: Product<S> & LinearOptions & { output: Memory; dot?: Dot },
 ): DispatchSpec<S> {
   const [K4, N4] = [p.input.stride / 4, p.weights.stride / 4];
-  /** Returns `p.dot`; undefined for a kernel, tried by autotuning, with another number of partial sums. */
+  /** Returns `p.dot`; undefined if this kernel computes another number of partial sums per row. */
   const buildDot = (kernel: MatmulKernel) => countDotParts(kernel, N4) === p.dot?.panels ? p.dot : undefined;
   return matmulDispatch("forward", K4, N4, getSize(p.rows, call.capacity), call, (kernel) => ({
     kernel,
@@ -247,8 +247,9 @@ export function forwardProduct<S extends BatchSizes>(
 }
 
 /**
- * Returns the dispatch for gradients of weights and bias. @param g.second - second input and its weights
- * @param g.places - where to write the gradients of row_dot @param g.host - sums to compute, if any
+ * Returns the dispatch for the gradients of weights and bias. @param g.second - another input, whose product
+ * with its weights is added to the output @param g.places - memory for the gradients of the next op, row_dot
+ * @param g.host - sums of a loss that the dispatch also computes
  */
 export function weightGradient<S extends BatchSizes>(
   call: OpCall<S>,

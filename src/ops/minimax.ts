@@ -1,10 +1,11 @@
 /**
- * Op minimax computes the losses of the game between generator and reward, with the L2 regulariser R. One
- * dispatch computes both losses and the gradient of one player. See kernels/course/9-minimax.md.
+ * Op minimax computes the losses of the game between generator and reward, and the gradient of one player, in
+ * one dispatch. See kernels/course/9-minimax.md.
  *
  *   V = 1/E { sum_e sum_{r in e} pi_r u_r - R(pi) } - 1/E sum_e u_click,   R(pi) = 1/(2 eta) sum pi^2
  *
- * The generator maximises V, and the reward minimises V.
+ * for E events e with displayed items r. The generator maximises V by its choice probabilities pi, and the
+ * reward minimises V by its utilities u. R is an L2 regulariser.
  */
 
 import exactText from "../../kernels/minimax/exact_minimax.wgsl" with { type: "text" };
@@ -27,7 +28,7 @@ const exactKernel = parseKernel("exact_minimax", exactText);
 export const MINIMAX_VECTORS = 2;
 
 export interface GameOptions {
-  /** Inverse temperature of the choice model in the likelihood of u. */
+  /** Inverse temperature of the choice model that predicts clicks from u. */
   readonly eta: number;
   /** Eta in R(pi). A larger eta makes the generator sharper: its best response to u is sparsemax(eta u). */
   readonly generatorEta: number;
@@ -51,9 +52,9 @@ export type GamePlayer = "generator" | "reward" | undefined;
 
 /**
  * Returns [events, 8] with columns 0 to 3: nll, prec@1 and prec@2 of u, and 1 for an event with a click.
- * Columns 4 to 7: loss_min, prec@1 and prec@2 of pi, and loss_max. A context event (history that is not
- * predicted) has zeros. If `ring` is given, the column sums are written to the step's slot of this ring
- * buffer. Takes about 40 R flops for R rows. @throws Error for wrong shapes
+ * Columns 4 to 7: loss_min (minimised by the reward), prec@1 and prec@2 of pi, and loss_max (maximised by the
+ * generator). A context event (history that is not predicted) has zeros. If `ring` is given, the column sums
+ * are written to the step's slot of this ring buffer. @throws Error for wrong shapes
  */
 export function minimax(
   tape: ClickTape,
@@ -174,7 +175,7 @@ function softmax(z: readonly number[]): number[] {
   return weights.map((w) => w / sum);
 }
 
-/** Page of one event, of whose clicks only the first is used. */
+/** Page of one event. If the page has several clicks, only the first is used. */
 interface Page {
   readonly first: number;
   readonly clicked: number | undefined;

@@ -6,7 +6,7 @@ import type { BatchSizes, Dim, Dimensions, DimName, SizeExpression } from "../gp
 import type { ListLength } from "../tape/node.ts";
 import { type Activation, formatShape, type PartialTarget, type Tensor } from "../tape/tensor.ts";
 
-/** Returns the batch dimension that is an input's number of rows. @throws Error if the number is fixed. */
+/** Returns the name of an input's row dimension. @throws Error if rows do not depend on the batch. */
 export function getRowDimension<S extends BatchSizes>(
   op: string,
   { dimensions }: { readonly dimensions: Dimensions<S> },
@@ -71,7 +71,7 @@ export function getVectorConstants({ kind }: AdapterTraits): { readonly VECTORS:
   return { VECTORS: kind === "gpu" ? 1 : 4 };
 }
 
-/** Returns the dispatch of the recorded variant, or of the default variant. @throws as pickVariant does */
+/** Returns the dispatch of the variant in `recorded`, or of the first variant. @throws as pickVariant does */
 export function dispatchVariant<S extends BatchSizes>(
   recorded: Readonly<Record<string, KernelVariant>> | undefined,
   choice: KernelChoice<S>,

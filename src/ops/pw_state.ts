@@ -22,7 +22,7 @@ export interface PwStateInputs {
   readonly features: Tensor;
   /** Parameter [m, n]; row 0 is for the most recent click. */
   readonly weights: Tensor;
-  /** Parameter [1, F n]; if present, tanh (sigma) is applied to each weighted sum, otherwise nothing. */
+  /** Parameter [1, F n], added to the sums before sigma = tanh. If absent, sigma is the identity. */
   readonly bias?: Tensor;
 }
 

@@ -37,10 +37,10 @@ const itemBiasKernel = parseKernel("pw_item_bias_gradient", itemBiasText);
 
 export interface PwTableInputs {
   /**
-   * Products of the first layer's weights and an item's features, in n groups (one per weighting):
-   * [I, n N] for one-hot features: the products are the weights, a table parameter with a row per item;
-   * [events, n N] for mixed features: a row per event, for the item that the encoder reads there;
-   * [items, n N] for mixed features, if the batch has lists of clicks: a row per item.
+   * Products of an item's features and the first layer's weights, in n groups (one per weighting). For
+   * one-hot features: the weights [I, n N] themselves, a table parameter with a row per item. For mixed
+   * features: [events, n N], with a row for the item that the encoder reads at each event; but [items, n N],
+   * with a row per item, if the batch has lists of clicks.
    */
   readonly table: Tensor;
   /** Parameter [m, n]; row 0 is for the most recent click. */
@@ -170,7 +170,7 @@ function backward(sum: TableSum, call: ClickCall): ClickDispatch[] {
   return [...specs, ...(sparse ? [sparse] : itemGradients(sum, call, source, toTable))];
 }
 
-/** Returns the dispatches that compute products per event, gradients of weights, and gradients per click. */
+/** Returns the dispatches for the gradients of `weights` and `layerBias`, and (in `source`) of each click. */
 function eventGradients(
   sum: TableSum,
   call: ClickCall,
@@ -260,13 +260,13 @@ interface Window {
   forward(): ClickDispatch[];
 }
 
-/** Allocates tanh's buffers: `base`, a sum over all items, and the coefficients by which clicks change it. */
+/** Allocates `base`, the output for a user without clicks, and `coefficient`, the effects of clicks. */
 function buildWindow(tape: ClickTape, name: string, inputs: Required<PwTableInputs>): Window {
   const { table, weights, layerBias, itemBias } = inputs;
   const [m, n, I] = [Number(weights.rows), weights.columns, Number(table.rows)];
   const N4 = layerBias.stride / 4;
   const blocks = weights.stride / 4;
-  /** Number of chunks: few, because one invocation adds them up, but enough to occupy an adapter. */
+  /** Number of chunks of items: 64 occupy an adapter, and one invocation can add up their sums. */
   const CHUNKS = Math.min(64, Math.ceil(I / 16));
   const sums = tape.saved(`${name} base sums`, CHUNKS, layerBias.stride);
   const base = tape.saved(`${name} base`, 1, layerBias.stride);

@@ -38,14 +38,14 @@ export interface RowDotInputs extends RowDotTerm {
 }
 
 /**
- * Scores that are not computed yet: the last layer, base + bias + input . weights, a number per row. The op
- * that reads the scores decides how they are computed: by a separate dispatch, or in its own kernel.
+ * Scores that are not computed yet: one number base + bias + input . weights per row. The op that reads the
+ * scores decides how they are computed: by a separate dispatch, or in its own kernel.
  */
 export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown> {
   #read:
     | { readonly by: "dispatch" | "sums" | "factors"; readonly output: Tensor; readonly dots?: RowDots }
     | undefined;
-  /** Dot products that the layer below computes for these scores. */
+  /** Products input . weights, if the layer that computes `input` also computes these products. */
   #dots: RowDots | undefined;
   /** Second product, which is added to the dot products. */
   #second: RowDotTerm | undefined;
@@ -60,10 +60,7 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
     if (base) expectShape("row_dot", base, rows, 1);
   }
 
-  /**
-   * Returns these scores plus a product whose input has no gradient. If the layer below computes the dot
-   * products of these scores, the added product needs no dispatch of its own.
-   */
+  /** Returns these scores plus input . weights + bias of `term`, in a single dispatch if possible. */
   plus(name: string, term: RowDotTerm): UnmaterializedScores<S, R> {
     if (this.#read) {
       throw new Error(`row_dot: cannot add ${name} to ${this.name}, which an op has already read`);
@@ -82,13 +79,13 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
     return this.#readBy("dispatch", () => this.inputs.base ? undefined : this.#dotsBelow()).output;
   }
 
-  /** Returns scores [rows, 1] as partial dot products that the next op adds up; undefined if unsupported. */
+  /** Returns the scores as partial dot products for the next op to add up; undefined if there are none. */
   sums(): { readonly output: Tensor; readonly dots: RowDots; readonly bias: Tensor } | undefined {
     const dots = this.#isOneProduct() ? this.#dotsBelow() : undefined;
     return dots && { ...this.#readBy("sums", () => dots), dots, bias: this.inputs.bias };
   }
 
-  /** Returns the factors of input . weights, for an op that multiplies them. @throws Error for more terms */
+  /** Returns the factors of input . weights, for an op that multiplies them. @throws Error for a sum */
   factors(): RowDotInputs & { readonly output: Tensor } {
     if (!this.#isOneProduct()) {
       throw new Error(`row_dot: expected one product in ${this.name}, got a sum of terms`);
@@ -222,7 +219,7 @@ function recordRowDot<S extends BatchSizes, R>(
   return tape.record({ op: "row_dot", inputs, output, forward, backward, reference });
 }
 
-/** Computes gradients by one workgroup per chunk of rows and {@link GROUP_COLUMNS} vectors of an input. */
+/** Returns `both` for a GPU: a workgroup per chunk of rows and {@link GROUP_COLUMNS} vectors of columns. */
 function gradientsByGroup<S extends BatchSizes, R>(
   { dimensions }: Tape<S, R>,
   both: DispatchSpec<S>,

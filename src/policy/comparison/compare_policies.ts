@@ -125,7 +125,7 @@ export interface ComparedPolicy {
 export interface CompareOptions extends SimulatorOptions {
   readonly reward: "click" | "utility";
   readonly seed: number;
-  /** For reports: the log's split from which the clicks in `start` come; "empty" (no clicks) by default. */
+  /** Split of the log whose clicks are in `start`, for reports; "empty" (default) if users have no clicks. */
   readonly startAs?: PolicyTask["start"];
   /** Training log of the first environment's model. It defines which user states and items are rare. */
   readonly logged?: LogSupport;

@@ -90,7 +90,7 @@ export function computeEpisodeMetrics(episodes: readonly EpisodeLog[], items: nu
   return groups.compute(sums.metrics);
 }
 
-/** Maximum number of pages per episode for which each page gets intervals, which need memory per page. */
+/** Episodes with more pages than this have no confidence intervals by page, which need memory per page. */
 const MOST_PAGES = 200;
 
 const PAGE = { seen: 0, clicks: 1, reward: 2, size: 3 } as const;

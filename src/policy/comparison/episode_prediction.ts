@@ -89,7 +89,7 @@ class ObservedPolicy implements Policy {
     | { readonly slate: number; readonly utilities: Tensor; readonly observer: SimulatedUsers }
     | undefined;
   #choice: ChoiceRule | undefined;
-  /** Predictions by group of users and page. Each group is removed from the list when its log arrives. */
+  /** Predictions of each group of users, by page, until {@link buildPrediction} removes the group. */
   readonly #windows: (Omit<ModelPredictions, "choice"> & { readonly values?: Float32Array })[][] = [];
 
   constructor(private readonly policy: Policy, observer: UsersSource) {
@@ -151,7 +151,7 @@ class ObservedPolicy implements Policy {
   }
 }
 
-/** Returns the choice rule of simulated users. If it has position effects, waits for the device once. */
+/** Returns the choice rule of simulated users. Position effects, if any, are read from the device. */
 export async function readChoiceRule(
   gpu: Gpu,
   { eta, positionEffects }: SimulatedUsers,

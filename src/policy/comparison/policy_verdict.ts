@@ -17,7 +17,7 @@ import {
   judgeClaim,
 } from "../../metrics/baseline_verdict.ts";
 
-/** Baseline policy, which does not plan ahead. If a policy beats it, planning pays. */
+/** Baseline policy, which does not plan ahead. */
 export const RIVAL = "greedy";
 /** If the near-optimal policy gains less than this share over greedy, planning cannot help. */
 const LEAST_HEADROOM = 0.02;

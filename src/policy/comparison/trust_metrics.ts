@@ -105,7 +105,7 @@ export function computeQConsistency(q: Float32Array, slate: number): QConsistenc
 const USUAL = 0.99;
 /** Number of logged impressions below which an item is rare. */
 const FEW_DISPLAYS = 20;
-/** Share of the mean variance that is added to each variance, so that distances are finite. */
+/** Share of the mean variance that is added to each variance, so that the covariance can be inverted. */
 const RIDGE = 1e-6;
 
 /** Ellipsoid around the mean that contains 99 % of the logged user states. */
