@@ -44,7 +44,7 @@ export function recordTopSlate(page: SlatePlace, score: View): ClickDispatch {
   return recordSlates(topKernel, "top slate", page, { score });
 }
 
-/** Returns the greedy policy. @param by - model that predicts rewards; by default the environment. */
+/** Returns the greedy policy. @param by - source of utilities; by default the simulated users themselves. */
 export function createGreedyPolicy(by?: UsersSource): Policy {
   return {
     name: by ? `greedy by ${by.name}` : "greedy",
@@ -88,7 +88,7 @@ function ratioSlate({ page, arena }: PageContext, { eta }: SimulatedUsers, utili
   });
 }
 
-/** Number of pseudo-impressions with the mean click rate that each item gets, to smooth its click rate. */
+/** Click rates are smoothed by this number of pseudo-impressions per item, at the mean click rate. */
 const PRIOR_DISPLAYS = 20;
 
 /** Returns [items] smoothed click rates among train users. @throws UserError if these have no clicks. */
@@ -132,7 +132,7 @@ export const randomPolicy: Policy = {
 
 export interface NamedPolicyInputs {
   readonly log: LogSource;
-  /** Model that computes the user states which the policy reads; by default the environment. */
+  /** Model that the policy reads; undefined if the policy reads the simulated users themselves. */
   readonly known: UsersSource | undefined;
   readonly onProgress?: OnProgress;
 }

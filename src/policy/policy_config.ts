@@ -66,7 +66,7 @@ export function expectItems(path: string, { items }: PolicyConfig, users: string
   );
 }
 
-/** @param saved - users that the snapshot names. @throws UserError if policy.json names other users. */
+/** @throws UserError if the users in policy.json differ from the snapshot's, which `saved` describes. */
 export function expectSubject(path: string, { trainedOn }: PolicyConfig, saved: string): void {
   // Only the checksum identifies a model, because its file may have been moved.
   const own = describeSubject(trainedOn).replace(/^the model .*(?=\(sha256 )/, "");

@@ -40,7 +40,7 @@ export interface RankedItem {
   readonly utility: number;
   /** P(click) of the item on this slate. */
   readonly probability: number;
-  /** Only `cdqn`: predicted return of this and all later pages, given the items down to this item. */
+  /** Only `cdqn`: return of this and all later pages, predicted from this item and the items above it. */
   readonly value?: number;
 }
 
@@ -119,8 +119,7 @@ export class TrainedPolicy {
 
   /**
    * Returns the policy for simulated users. Call `destroy` after the last use of the policy.
-   * @param observes - users on whom the policy was trained. This source computes the user states
-   * that the policy reads.
+   * @param observes - users on whom the policy was trained. The policy reads states of these users.
    * @throws UserError if the number of items differs from the training. The policy's `record` throws
    * UserError if slate size or number of pages differs from the training.
    */
@@ -155,9 +154,8 @@ export class TrainedPolicy {
   }
 
   /**
-   * Returns the slate that the policy shows a user next. The result has predicted returns only if the history
-   * can occur in training: any history if the policy was trained with `--start`, otherwise at most one click
-   * per earlier page.
+   * Returns the slate that the policy shows a user next. If the policy was trained without `--start`, the
+   * result has predicted returns only for histories with at most one click per earlier page.
    * @param users - users on which the policy was trained. @param history - clicked items, oldest click first.
    * @throws UserError for unknown items or pages, or if too few items remain that the user has not clicked.
    */
@@ -192,7 +190,7 @@ export async function openPolicy(path: string): Promise<TrainedPolicy> {
 /** Policies with the same slate size and number of pages. */
 export interface PolicyGroup {
   readonly task: PolicyTask;
-  /** Trainings of the policies. All trainings of a policy, whatever their seed, have the same name. */
+  /** Trainings of the policies. Trainings that differ only in their seed have the same name. */
   readonly policies: readonly {
     readonly name: string;
     readonly seed: number;

@@ -134,7 +134,7 @@ export class LoggedStates {
     this.limit = distances[Math.min(n - 1, Math.ceil(USUAL * n) - 1)]!;
   }
 
-  /** Returns the squared Mahalanobis distance of one row of `states` [rows, width] from the logged mean. */
+  /** Returns the squared Mahalanobis distance of a row of `states` from the mean logged state. */
   distance(states: Float32Array, row: number): number {
     const { width } = this;
     const from = new Float64Array(width);
@@ -142,7 +142,10 @@ export class LoggedStates {
     return solveLower(this.#factor, width, from).reduce((sum, value) => sum + value * value, 0);
   }
 
-  /** Counts the states [rows, width] outside the ellipsoid. Ignores rows for which `counts` is false. */
+  /**
+   * Counts the states [rows, width] that are farther from the mean than 99 % of the logged states. Ignores
+   * rows for which `counts` is false.
+   */
   countBeyond(
     states: Float32Array,
     counts: (row: number) => boolean = () => true,
@@ -157,13 +160,13 @@ export class LoggedStates {
   }
 }
 
-/** Counts the rare items in slates. @param displays - [items] number of logged impressions. */
+/** Counts the items of slates that have few logged impressions. @param displays - [items] impressions. */
 export function countRareItems(slates: ArrayLike<number>, displays: ArrayLike<number>): number {
   return Array.from(slates).filter((item) => (displays[item] ?? 0) < FEW_DISPLAYS).length;
 }
 
 /**
- * Draws pages of train users uniformly. Returns per drawn page the user's clicks so far, including this page.
+ * Draws pages of train users uniformly. For each, returns the user's clicks up to and including the page.
  * @param most - maximum number of pages. @throws RangeError if the log has no page of a train user.
  */
 export function trainHistories(source: LogSource, most: number): Uint32Array<ArrayBuffer>[] {

@@ -4,9 +4,9 @@
  *
  * The log has n pages. Page i has the slate A_i, the user state s_i, the reward r_i, and the importance
  * weight w_i = pi(A_i | s_i) / mu(A_i | s_i). A model r_hat predicts q_i = r_hat(s_i, A_i), the reward of the
- * logged slate, and v_i = E_pi r_hat(s_i, .), the mean reward of slates of pi. Estimators for slates of k
- * items read columns [n, k]: r_il is the reward of slot l on page i. All estimators are defined as in Open
- * Bandit Pipeline 0.5.5 (obp/ope/estimators_slate.py, https://github.com/st-tech/zr-obp).
+ * logged slate, and v_i = E_pi r_hat(s_i, .), the mean reward of slates of pi. For slates of k items, r_il is
+ * the reward of slot l on page i. All estimators are defined as in Open Bandit Pipeline 0.5.5
+ * (obp/ope/estimators_slate.py, https://github.com/st-tech/zr-obp).
  *
  * An estimator returns two terms per page, `values` and `over`. The estimate for a sample of users is
  * sum(values) / sum(over), with both sums over the pages of these users.
@@ -29,7 +29,7 @@ export type EvidenceColumns = Pick<
 
 interface Estimator {
   readonly title: string;
-  /** Column of importance weights per slot that the estimator needs. Some logs lack this column. */
+  /** Weights per slot that the estimator needs and some logs lack; undefined if it needs none. */
   readonly needs?: "slotWeight" | "prefixWeight";
   terms(of: EvidenceColumns): EstimatorTerms;
 }
@@ -69,7 +69,7 @@ const all = {
   /**
    * Cascade doubly robust estimator (Kiyohara et al. 2022; obp's SlateCascadeDoublyRobust): mean of sum_l
    * w_i,1:l (r_il - Q_l(A_i,1:l)) + w_i,1:l-1 E_pi[Q_l(A_i,1:l-1, .)]. The estimate is unbiased for any model
-   * Q if RIPS is unbiased. To reduce the variance, obp fits Q_l to the rewards of slot l and all later slots.
+   * Q if RIPS is unbiased. Here Q_l predicts the reward of slot l; in obp, those from slot l on.
    */
   cascadeDr: {
     ...{ title: "Cascade-DR (slates)", needs: "prefixWeight" },
@@ -100,11 +100,10 @@ function sumValues(values: Float64Array): number {
 
 /**
  * Per-decision doubly robust estimator (Jiang and Li 2016; weights: Precup et al. 2000) for the first pages
- * of each user: mean over users of sum_t w_1 .. w_t (r_t - q_t) + w_1 .. w_t-1 v_t over a user's pages t. The
- * model predicts the reward of each page separately, so the estimate needs no rollouts. The estimate is
- * unbiased with any model.
- * @param last - index of each user's last page. @param pages - number of pages per user.
- * @returns [users] one term per user
+ * of each user. The term of a user is the sum over pages t of w_1 .. w_t (r_t - q_t) + w_1 .. w_(t-1) v_t.
+ * The mean of all terms is an unbiased estimate with any model.
+ * @param last - index of each user's last evaluated page. @param pages - evaluated pages per user.
+ * @returns [users] term of each user
  */
 export function estimatePerDecisionDoublyRobust(
   { weight, reward, q, v }: EvidenceColumns,

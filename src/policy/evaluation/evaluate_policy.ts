@@ -31,11 +31,11 @@ const LARGEST = 10;
 export interface OffPolicyEvaluation {
   readonly pages: number;
   readonly users: number;
-  /** Number of skipped pages: of another size, without a propensity, or after a user's limit. */
+  /** Number of skipped pages: of another size, without propensity, or after a user's last allowed page. */
   readonly excluded: number;
   /** Estimated clicks per page, by estimator. An estimator is missing if the log lacks its columns. */
   readonly estimates: Readonly<Partial<Record<EstimatorName, MeanEstimate>>>;
-  /** Estimated `clicks` per user on the user's first `pages` pages; effective number of users. */
+  /** Estimated `clicks` per user on the first `pages` pages. `effectiveShare`: effective number of users. */
   readonly decisions:
     | {
       readonly pages: number;
@@ -48,15 +48,15 @@ export interface OffPolicyEvaluation {
   readonly effectiveShare: number;
   /** Share of the total weight that belongs to the ten pages with the largest weights. */
   readonly largestWeights: number;
-  /** Mean importance weight: about 1 if propensities are correct and the log has the policy's slates. */
+  /** Mean importance weight: about 1 for correct propensities of a log in which every slate is possible. */
   readonly meanWeight: MeanEstimate;
   /** Verdict on the logged propensities. The verdict determines which estimators are valid. */
   readonly propensities: PropensityVerdict;
-  /** Factor by which all propensities are wrong; undefined unless the verdict is "scaled". */
+  /** Ratio of logged to correct propensities; undefined unless the verdict is "scaled". */
   readonly factor: number | undefined;
   /** Predicted clicks per page - DR estimate (with normalised weights if propensities are "scaled"). */
   readonly modelBias: MeanEstimate;
-  /** Smallest and largest quotient, over pages, of logged propensity and recomputed propensity. */
+  /** Range of the ratio logged propensity / propensity computed from scores; undefined if not computed. */
   readonly propensityRatios: LogEvidence["propensityRatios"];
 }
 
@@ -101,9 +101,9 @@ const ROUNDING = 1e-4;
 
 /**
  * Judges the logged propensities by two tests. If they are correct, the mean of the importance weights w is
- * 1. For any model, q is its P(click) on the shown page, and v its mean P(click) under the policy. If all
- * propensities are wrong by the same factor, E[w (q - v)] is still 0. Neither need hold if the policy shows
- * pages that the logging policy could not show.
+ * 1. If all propensities are correct, or wrong by the same factor, E[w (q - v)] is 0, where q is a model's
+ * P(click) on the logged page, and v the model's mean P(click) on pages of the policy. Correct propensities
+ * can fail both tests if the policy shows pages that the logging policy could not show.
  */
 function judgePropensities(evidence: LogEvidence): PropensityVerdict {
   const { user, weight, q, v } = evidence;
@@ -142,7 +142,7 @@ export function estimateMean(user: ArrayLike<number>, { values, over }: Estimato
   return estimateRatio(sums((i) => values[i]!), sums((i) => over ? over[i]! : 1));
 }
 
-/** Estimates the clicks on each user's first pages. Uses as many pages as the sample size allows. */
+/** Estimates clicks on each user's first five pages, or fewer if the effective sample is too small. */
 function estimateDecisions(evidence: LogEvidence): OffPolicyEvaluation["decisions"] {
   const { user, page, weight } = evidence;
   for (let pages = MOST_DECISIONS; pages > 1; pages--) {
@@ -219,13 +219,13 @@ function enoughAt(kept: LogEvidence["samples"], temperature = 0.01): number | un
 }
 
 const WARMEST = 100;
-/** Number of logged pages, and of slates drawn per page, with which {@link poolAt} tests a pool. */
+/** Number of logged pages, and of slates drawn per page, that {@link poolAt} averages over. */
 const TRIED = { pages: 300, slates: 8 } as const;
 
 /**
- * Returns the largest tested pool (number of random candidates per page) for which a log of random slates has
- * a sufficient effective sample size. If N logged slates are equally likely, the effective sample size is
- * the share 1 / E_pi[N pi(A)] of the pages, where A is a slate of the policy pi.
+ * Returns the largest tested number of random candidates per page for which a log of random slates has a
+ * sufficient effective sample size. If the log shows N slates with equal probability, slate A has the
+ * importance weight N pi(A), and the effective sample size is the share 1 / E_pi[N pi(A)] of the pages.
  */
 function poolAt(kept: LogEvidence["samples"], slate: number, temperature: number): number {
   const random = createRandomStream(1, "pools");
@@ -251,7 +251,7 @@ function countSlates(n: number, slate: number): number {
   return Array.from({ length: slate }, (_, j) => n - j).reduce((product, m) => product * m, 1);
 }
 
-/** Returns the largest number of candidates for which a random slate has P >= {@link LEAST_SHARE}. */
+/** Returns the largest number of candidates that form at most 1 / {@link LEAST_SHARE} slates. */
 function poolFor(slate: number): number {
   let n = slate;
   while (countSlates(n + 1, slate) <= 1 / LEAST_SHARE) n++;

@@ -36,7 +36,7 @@ interface Row {
   /** Model's P(any click) on the shown page. `v` is the model's mean P(any click) on the policy's pages. */
   readonly q: number;
   readonly v: number;
-  /** [slots] model's P(click on slot j) if the page ends with slot j. `slotV`: mean under the policy. */
+  /** [slots] model's P(click on slot j) if slot j is the last. `slotV`: mean over the policy's choices. */
   readonly slotQ: readonly number[];
   readonly slotV: readonly number[];
 }
@@ -44,7 +44,7 @@ interface Row {
 /** Data of all n pages, in columns [n] or [n x slots]. The pages of a user are consecutive. */
 export type LogEvidence = { readonly [name in keyof Row]: Float64Array } & {
   readonly slate: number;
-  /** Pages on which other temperatures of the policy are tested. */
+  /** Pages for estimating the effective sample size at other temperatures of the policy. */
   readonly samples: readonly PageSample[];
   /** Number of pages that were skipped: of another size, without propensity, or after a user's limit. */
   readonly excluded: number;
@@ -67,7 +67,7 @@ const KEY: PhiloxKey = makeKey(1);
 const NO_PROPENSITIES = "Expected a log with propensities, got a log without them. Log randomised pages " +
   "(simulate --explore plackett-luce:1 --write-log), or name the column of the propensities (data log --propensity).";
 
-/** Collects a log's data. @throws UserError for missing or wrong propensities, or a wrong `repeats`. */
+/** @throws UserError for missing or wrong propensities, or for repeated items without `repeats`. */
 export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Promise<LogEvidence> {
   const { log, policy, temperature, loggedTemperature } = options;
   if (!log.eventPropensities) throw new UserError(NO_PROPENSITIES);
@@ -77,7 +77,7 @@ export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Pr
   const rows: Row[] = [];
   const kept: PageSample[] = [];
   let [least, most] = [Infinity, 0];
-  /** First user number of each id. In a log that is split by time, an id has several user numbers. */
+  /** First user number of each user id. In a log that is split by time, a user can have several numbers. */
   const firstOf = new Map<string, number>();
   await replayPages(gpu, options, (page) => {
     const found = buildRow(page, options, kept);
@@ -108,8 +108,8 @@ export function toColumns(rows: readonly Row[]): Record<keyof Row, Float64Array>
 
 /**
  * Returns the data of a page, or undefined if the page has no propensity. `propensityRatios` is the logged
- * propensity divided by the propensity that the policy's scores give at the log's temperature; 1 if this is
- * unknown. @param kept - list to which this function adds pages for tests of other temperatures
+ * propensity divided by the propensity that the policy's scores give at the log's temperature; 1 if that
+ * temperature is unknown. @param kept - list to which this function adds the page's {@link PageSample}
  */
 function buildRow(
   page: ReplayedPage,

@@ -68,10 +68,10 @@ interface Click {
   readonly slot: number | undefined;
 }
 
-/** Maximum of users x items in a group of users. */
+/** Maximum number of utilities (users x items) that are computed at once. */
 const TOGETHER_ITEMS = 2 ** 15;
 
-/** Replays a log's users. @param take - called with each page of k items. @throws like `policy.record` */
+/** Replays a log. @param take - called with each page of `slate` items. @throws as `policy.record` does. */
 export async function replayPages(
   gpu: Gpu,
   options: ReplayOptions,
@@ -237,7 +237,7 @@ class Replay {
   }
 }
 
-/** Records a policy's dispatches. @param known - the model's utilities: the scores of `greedy` */
+/** Records a policy's dispatches, without those that compute `known`, the model's utilities. */
 function recordPolicy(policy: Policy, known: View, context: PageContext): RecordedPolicy {
   const { users, items, slates } = context.page;
   if (!policy.scores) return { dispatches: policy.record(context), view: slates, stride: undefined };

@@ -31,8 +31,8 @@ export const algorithms: Readonly<Record<AlgorithmName, LearnerFactory>> = {
 /**
  * CDQN: one Q-value per position of the slate. Each position shows the best item, given the items above it.
  * With the common target (Chen et al. 2019), all Q-values are regressed on the return of the whole slate.
- * With the chained target, the Q-value of each position but the last is regressed on the next position's best
- * value by the target network.
+ * With the chained target, the Q-value of each position but the last is regressed on the target network's
+ * best Q-value for the next position.
  *
  * GDQN: one Q-value per item. The value of a slate is the sum of its items' values, so the best slate has the
  * items with the largest values.

@@ -40,14 +40,14 @@ export interface NextValue {
 export interface RecordedUpdate {
   /** Q-values of the best slates on the pages that follow the replayed pages. */
   readonly nextValue: NextValue;
-  /** Compiles programs. Returns a function that encodes them before `next` in each training step. */
+  /** Compiles programs that each training step runs before `next`. Returns a function that encodes them. */
   readonly between?: () => Promise<(commands: CommandRecorder) => void>;
   readonly next: readonly LearnDispatch[];
   /** Dispatches that compute the loss and the gradients of all parameters. */
   readonly fit: readonly LearnDispatch[];
   /** Dispatches that update the Q-network's item tables after its weights have changed. */
   readonly afterUpdate: readonly LearnDispatch[];
-  /** Dispatches that update the target network's item tables after its weights have changed. */
+  /** Dispatches that compute the target network's item tables (item vectors x weights) from new weights. */
   readonly afterCopy: readonly LearnDispatch[];
 }
 

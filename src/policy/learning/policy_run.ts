@@ -40,7 +40,7 @@ export class PolicyFolder {
   /**
    * Creates the files of a training. With `before`, opens the existing files, and cuts off log rows after the
    * snapshot. @param before - snapshot of the training to resume.
-   * @throws UserError if the folder cannot be written or has other files, or if files have changed.
+   * @throws UserError if the folder cannot be written, a new training finds logs, or old logs have changed.
    */
   static async open(path: string, config: PolicyConfig, before?: PolicySnapshot): Promise<PolicyFolder> {
     const { marks, iteration } = before ?? {};
@@ -124,8 +124,8 @@ function curvePoint(userSteps: number, metrics: SimulationMetrics): LearningCurv
 /**
  * Trains a policy to the end. The training state is saved at each point of the learning curve, between two
  * episodes. A resumed training gives the same weights, bit for bit. If `signal` is aborted, the current
- * episode is finished and saved. At the end, the trainer has the best weights. @throws DivergedError; earlier
- * saved files remain.
+ * episode is finished and saved. At the end, the trainer has the best weights.
+ * @throws DivergedError if the loss diverges; the last saved state remains.
  */
 export async function runPolicy(
   trainer: PolicyTrainer,

@@ -97,8 +97,8 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
   /**
    * Allocates users, network and replay buffer on the device, and records the training's dispatches.
    * @param source - simulated users to train on.
-   * @throws UserError for a config that is out of range, contradicts the catalogue, or exceeds the adapter's
-   * limits.
+   * @throws UserError for a config that is out of range, does not fit the number of items, or exceeds the
+   * adapter's limits.
    */
   static async create(
     gpu: Gpu,
@@ -201,7 +201,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
   }
 }
 
-/** Episode number of learning curves. No training or comparison uses this number's random numbers. */
+/** Number of the episode that evaluates a learning curve's points, with random numbers of its own. */
 export const CURVE_EPISODE = 2 ** 31;
 
 /** After this share of the iterations, the learning rate is multiplied by LATE_RATE. */
@@ -261,7 +261,7 @@ interface PolicyBatch extends CountedBatch {
   readonly iteration: number;
 }
 
-/** Returns how many ring entries store an iteration's results: one per training step, one for the page. */
+/** Returns the number of results per iteration: one per training step, and one for the simulated page. */
 function countRingParts({ stepsPerPage }: Pick<PolicyTrainingConfig, "stepsPerPage">): number {
   return stepsPerPage + 1;
 }

@@ -1,6 +1,6 @@
 /**
- * Training config of a policy, which is part of every policy.json. One table defines the option, range and
- * default of each field, and from it come type, schema and help text.
+ * Training config of a policy, which is part of every policy.json. Type, schema and help text are
+ * derived from one table, with the option, range and default of each field.
  */
 
 import { splits } from "../../data/click_log.ts";
@@ -72,7 +72,7 @@ export const policyTrainingFields = {
     64,
   ),
   trunk: defineField("--trunk <units>", "units of the layer that all positions share", whole(4, 1024), 64),
-  /** With "chained", Q-values converge to the exact values under any exploration. */
+  /** With "chained", exploration by random slates does not bias the Q-values. */
   target: defineField(
     "--target <kind>",
     "cdqn: regression target of the positions. common: the value of the whole slate (Chen et al. 2019); " +

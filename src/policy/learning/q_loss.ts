@@ -40,7 +40,7 @@ export function qTarget(
   };
 }
 
-/** Writes page rewards to entry `step.slot` of a ring. @param views - outcomes [pages, users], and ring */
+/** Adds up a page's rewards in entry `step.slot` of `ring`. @param views - `outcome`: [pages, users] */
 export function pageReward(
   { users }: Pick<PolicyTrainingConfig, "users">,
   views: { readonly outcome: View; readonly ring: View },
@@ -56,7 +56,7 @@ export function pageReward(
 
 const lossKernel = parseKernel("q_loss", lossText);
 
-/** Q-values with a target: "each" Q-value of a slate, their "sum", or the Q-value of the page's "outcome". */
+/** Q-values in the loss of a slate: "each", their "sum", or the Q-value of the page's "outcome". */
 export type QCounts = "each" | "sum" | "outcome";
 
 export interface QLossBatch extends SlateBatch {
@@ -75,7 +75,7 @@ export interface QLoss {
   readonly targets: View;
   /** [rows] vec4f; the first component is the column of the clicked slot, or of no click. */
   readonly outcome: View;
-  /** [rows, stride] target of Q-value c in column c + 1. The last Q-value's target is in `targets`. */
+  /** [rows, stride] targets of column c of `q` are in column c + 1, those of the last column in `targets`. */
   readonly chained?: { readonly view: View; readonly stride: number };
   /** True for the Huber loss, which is linear for TD errors above 1. */
   readonly huber?: boolean;

@@ -35,7 +35,7 @@ export interface ReplayPage {
   readonly state: Tensor;
   /** [users, slots] u32: the shown items. */
   readonly slates: View;
-  /** [pages, users] vec4f: clicked slot (or `slate` if there was no click), reward, two unused numbers. */
+  /** [pages, users] vec4f: clicked slot (slate size if there was no click), reward, two unused numbers. */
   readonly outcomes: View;
   /** [users] u32: 0 for users who left after this page or earlier. */
   readonly alive: View;
@@ -43,7 +43,7 @@ export interface ReplayPage {
 export const replayParts = ["states", "shown", "happened", "lengths"] as const;
 export type ReplayState = Readonly<Record<typeof replayParts[number], Uint32Array<ArrayBuffer>>>;
 
-/** Returns the ring's size in episodes: enough to store `capacity` user pages, plus the current episode. */
+/** Returns the ring's size in episodes: the current one, plus enough to store `capacity` pages. */
 export function countEpisodes(
   capacity: number,
   { users, pages }: Pick<ReplayCapacity, "users" | "pages">,
@@ -55,7 +55,7 @@ export class ReplayBuffer {
   /** [episodes, pages + 1, users, columns] f32: state of each user before and after each page. */
   readonly states: View;
   readonly shown: View;
-  /** [episodes, pages, users] vec2u: (clicked slot or `slate`, with the bit {@link LEFT}; reward's bits). */
+  /** [episodes, pages, users] vec2u: clicked slot (slate size: no click), bit {@link LEFT}; f32 reward. */
   readonly happened: View;
   /** [episodes, users] u32: number of pages that the user has seen. */
   readonly lengths: View;

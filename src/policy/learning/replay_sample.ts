@@ -24,8 +24,8 @@ const statesKernel = parseKernel("replay_sample_states", statesText);
 
 /**
  * Sizes of a batch of B replayed pages: B pages, B rows (one per page), B x k slots (k per page), I items.
- * Shaders read a size by its index. Batches of click logs also have four sizes, with the number of items
- * last, so shaders can read the sizes of both kinds of batches.
+ * Shaders read a size by its index. The index of the number of items is 3, as in batches of click logs,
+ * so that the same shaders can read both.
  */
 export type LearnSizes = Readonly<Record<"pages" | "rows" | "slots" | "items", number>>;
 
@@ -34,7 +34,7 @@ export const learnDimensions = new Dimensions<LearnSizes>(["pages", "rows", "slo
 export interface ReplaySampleOptions {
   readonly rows: number;
   readonly items: number;
-  /** Columns of a state without padding. The network's input has one more column: page number / T. */
+  /** Columns of a state without padding. The network's input also has a column for the page number. */
   readonly stateColumns: number;
   readonly repeats: boolean;
   /** Mask of the items that are never shown, 32 items per word; by default all items may be shown. */
@@ -46,7 +46,7 @@ export interface ReplaySampleOptions {
 /** B pages sampled for a training step. In masks, bit i of word p x B + b is for item 32 p + i on page b. */
 export class ReplaySample {
   readonly sizes: LearnSizes;
-  /** [2 x rows, columns + 1] f32, padded: state, page number / T. `before` and `after` are its halves. */
+  /** [2 x rows, columns + 1] f32: state, page number / pages per episode. Halves: `before` and `after`. */
   readonly inputs: View;
   /** [rows, columns + 1] network input of the states before the pages, a part of `inputs`. */
   readonly before: Tensor;
@@ -57,7 +57,7 @@ export class ReplaySample {
   /** [panels of 32 items, rows] u32: mask bits of the items that the next page could not show. */
   readonly maskAfter: View;
   readonly slates: View;
-  /** [rows] vec4f: clicked slot (or `slate`, no click), reward, 0 if the user left (else 1), page number. */
+  /** [rows] vec4f: clicked slot (slate size: no click), reward, 0 if the user left (else 1), page number. */
   readonly outcome: View;
   /** [rows] vec4u per sampled page: the episode's slot in the ring, page, user, and an unused number. */
   readonly drawn: View;

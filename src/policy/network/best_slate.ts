@@ -32,7 +32,7 @@ export interface BestSlateInputs extends ChoiceModel {
     /** [rows of a chunk, stride] Q-values of the items, without the term that all items of a row share. */
     readonly scores: View;
     readonly stride: number;
-    /** [rows, stride]: a Q-value term that all items share (column 0), Q-value of no click (column 1). */
+    /** [rows, stride] column 0: Q-value term that a row's items share. Column 1: Q-value of no click. */
     readonly values: View;
     readonly valueStride: number;
   };

@@ -106,7 +106,7 @@ export function scoreItems(
 /** Chooses the items of a slate in the order of positions, with buffers that all positions share. */
 class PositionChoice<S extends BatchSizes> {
   readonly state: QState;
-  /** [rows, stride] Q-values: at first the terms from states, then plus the terms of the chosen items. */
+  /** [rows, stride] Q-values. They start with the terms of the states; each choice adds the item's term. */
   readonly q: View;
   readonly stride: number;
   readonly current: Memory;
@@ -132,7 +132,7 @@ class PositionChoice<S extends BatchSizes> {
     [this.q, this.stride] = [asBufferView(view), stride];
   }
 
-  /** Computes the bases (partial sums of hidden units) and linear terms of Q-values from rows' states. */
+  /** Computes the parts of the Q-values that depend only on the states, before an item is chosen. */
   begin(): DispatchSpec<S>[] {
     const place = { ...this.buildPickSettings(-1), later4: 0, panels: 0 };
     return [...this.#forward, this.pick("first base", 0, place)];
@@ -163,7 +163,7 @@ class PositionChoice<S extends BatchSizes> {
     });
   }
 
-  /** Returns the kernels' settings for a position. Position -1 is before the first slot. */
+  /** Returns the kernels' settings for a position. Position -1: no item is chosen yet. */
   buildPickSettings(position: number): PickSettings {
     const { network, act: { masked }, stride, state: { bases } } = this;
     const { kind, slate, units } = network.shape;

@@ -22,7 +22,8 @@ import { countCatalogueItems, createTape, type SlateRows } from "./slate_rows.ts
 export type QKind = "cascade" | "item";
 
 /**
- * Shape of the network. The Q-value Q^j of position j is computed from a trunk z and item vectors g:
+ * Shape of the network. Q^j is the Q-value of position j, z the trunk's output, g_m the vector of the item at
+ * position m, and T the number of pages. W, S, C, E, q, v are weights, and b, c, d biases:
  *     z = relu(W x + b)                             x = [state; page / T]
  *     hidden_j = relu(S_j z + c_j + sum over m < j of C_jm g_m + E_j g_j)
  *     Q^j = q_j . hidden_j + v_j . z + d_j
@@ -39,17 +40,17 @@ export interface QShape {
   readonly zero?: boolean;
 }
 
-/** Returns the number of nets, which have an item table each: one per position for `cascade`, else 1. */
+/** Returns the number of nets: one per position for `cascade`, else 1. */
 export function countNets({ kind, slate }: QShape): number {
   return kind === "cascade" ? slate : 1;
 }
 
-/** Returns the width of a slot's item table: `units` columns per position, from the slot's own on. */
+/** Returns the width of a slot's item table: `units` columns for this and, in `cascade`, each later slot. */
 export function getProductWidth({ kind, slate, units }: QShape, slot: number): number {
   return units * (kind === "cascade" ? slate - slot : 1);
 }
 
-/** Counts the state-only terms of Q-values: one per position; for `item` 1, or 2 with `zero`. */
+/** Counts the Q-value terms that depend only on the state: one per position, or 1 (`zero`: 2) for `item`. */
 export function countStateColumns({ kind, slate, zero }: QShape): number {
   return kind === "item" ? (zero ? 2 : 1) : slate;
 }
@@ -59,7 +60,7 @@ export function countValueColumns({ slate, zero }: QShape): number {
   return slate + (zero ? 1 : 0);
 }
 
-/** Returns the parameter name of an item table's weights [item columns, width]. */
+/** Returns the name of the weights [item columns, width] that map item vectors to an item table. */
 export function getItemKernelName(product: number): string {
   return `item${product + 1}/kernel`;
 }
@@ -79,7 +80,7 @@ export function listQParameters(shape: QShape): ModelParameter[] {
     ...{ name, rows, columns },
     initial: (random) => (2 * random.uniform() - 1) / Math.sqrt(fanIn),
   });
-  /** Returns a dense layer. Biases start at random values, so that the kinks of ReLUs differ. */
+  /** Returns a dense layer with random initial biases. */
   const layer = (name: string, rows: number, columns: number, fanIn = rows): ModelParameter[] => [
     drawn(`${name}/kernel`, rows, columns, fanIn),
     drawn(`${name}/bias`, 1, columns, fanIn),
@@ -156,7 +157,7 @@ export class QNetwork {
     return asBufferView(this.parameters.get(name).view).offset / 16;
   }
 
-  /** Returns a position's buffer offsets, in units of four floats. Position -1 is before the first slot. */
+  /** Returns a position's buffer offsets, in units of four floats. Position -1: no item is chosen yet. */
   layout(position: number): Record<"tableStride4" | "chosenAt4" | "laterAt4" | "later4" | "output4", number> {
     const { kind, slate, units } = this.shape;
     const units4 = units / 4;

@@ -1,4 +1,4 @@
-/** Batches in which each row gets a slate. A row is a user of a page, or a replayed page. */
+/** Batches in which each row gets a slate. A row is a user who sees a page, or a replayed page. */
 
 import inputText from "../../../kernels/slates/state_input.wgsl" with { type: "text" };
 import { clickDimensions, type ClickSizes } from "../../batch/click_sizes.ts";
@@ -15,9 +15,8 @@ import type { DispatchSpec } from "../../gpu/program.ts";
 import { padColumns, type Tensor } from "../../tape/tensor.ts";
 
 /**
- * Batch in which a slate is chosen for each row. `rows` and `items` name the sizes that count
- * rows and items: for a batch of a click log, "events" and "items". Shaders read a size
- * by its index, so batches whose sizes have equal indices can share shaders.
+ * Batch in which a slate is chosen for each row. The fields `rows` and `items` are the names of the sizes
+ * that store the numbers of rows and items.
  */
 export interface SlateRows<S extends BatchSizes> {
   readonly arena: Arena;
@@ -27,7 +26,7 @@ export interface SlateRows<S extends BatchSizes> {
   readonly capacity: S;
 }
 
-/** Returns the rows of a page. Each user has one row: the user's event. */
+/** Returns the rows of a page, one per user. */
 export function createPageRows(arena: Arena, page: PageBuffers): SlateRows<ClickSizes> {
   return { arena, dimensions: clickDimensions, rows: "events", items: "items", capacity: page.sizes };
 }
@@ -49,7 +48,7 @@ export function findRowDimension<S extends BatchSizes>({ dimensions, rows }: Sla
   return dimensions.index(rows);
 }
 
-/** Allocates floats per row: in a texture on the CPU adapter llvmpipe, which reads buffers slowly. */
+/** Allocates `floats` per row: for llvmpipe, which reads buffers slowly, in a texture, else in a buffer. */
 export function allocateRows<S extends BatchSizes>(
   { arena, rows, capacity }: SlateRows<S>,
   name: string,

@@ -68,8 +68,8 @@ export interface SlateScoreInputs {
   };
   /**
    * Output. `best` [panels, rows]: the best item of each panel of 32 items, as (f32 bits of the value;
-   * item or NONE). Items whose bit in `masked` [panels, rows] is 1 are excluded. `scores` [rows of a
-   * chunk, 32 x panels]: all scores, for the rows from `step.first_entry` on.
+   * item or NONE). Items whose bit in `masked` [panels, rows] is 1 are excluded. `scores` [rows,
+   * 32 x panels]: all scores of a chunk of rows, whose first row is `step.first_entry`.
    */
   readonly to: { readonly best: View; readonly masked: View } | { readonly scores: View };
 }

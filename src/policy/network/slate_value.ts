@@ -1,4 +1,4 @@
-/** Computes Q-values of slates, with gradients: one per position, or one per item and one for no click. */
+/** Computes Q-values of slates, and their gradients. */
 
 import backwardText from "../../../kernels/slates/slate_value_backward.wgsl" with { type: "text" };
 import forwardText from "../../../kernels/slates/slate_value_forward.wgsl" with { type: "text" };
@@ -40,7 +40,7 @@ export interface SlateValueInputs {
 /**
  * Computes the Q-values [rows, columns] of slates: column j is the value of the first j + 1 items; for kind
  * `item`, column j is the value of item j, and the last column may be the value of no click. The op reads
- * item tables, and modifies the bases. Only online weights get gradients.
+ * item tables, and overwrites `bases` of the state. Only online weights get gradients.
  */
 export function slateValue<S extends BatchSizes, R extends SlateBatch>(
   tape: Tape<S, R>,
@@ -82,7 +82,7 @@ interface SlateValue extends SlateValueInputs {
   readonly slotItems: (slot: number) => View;
 }
 
-/** Records one dispatch per slot, in order, because each dispatch adds to the bases of later slots. */
+/** Records one dispatch per slot, in order: each adds its item's part to the hidden units of later slots. */
 function forward<S extends BatchSizes>(
   call: OpCall<S>,
   rows: SlateRows<S>,
@@ -150,7 +150,7 @@ function backward<S extends BatchSizes>(
   const most = countRows(rows);
   const sizes = Array.from({ length: shape.slate }, (_, slot) => 4 * most * getProductWidth(shape, slot));
   const bytes = sizes.reduce((sum, size) => sum + size, 0);
-  /** Gradients of the entries that rows read from item tables. Each slot has a matrix [rows, width]. */
+  /** Per slot: gradients [rows, width] of the item table's rows for the shown items. */
   const parts = rows.arena.allocate(`${call.label} gradients of parts`, bytes);
   let end = 0;
   const slots = sizes.map((size): View => ({ buffer: parts.buffer, offset: (end += size) - size, size }));
@@ -160,7 +160,7 @@ function backward<S extends BatchSizes>(
   ];
 }
 
-/** Computes the gradients of bases, values, item tables' entries and output weights. */
+/** Computes the gradients of bases, values, output weights, and (in `parts`) of item table rows. */
 function hiddenGradients<S extends BatchSizes>(
   call: OpCall<S>,
   rows: SlateRows<S>,
@@ -295,7 +295,7 @@ function hidden64(given: Given64, row: number, j: number, n: number): number {
   return Math.max(0, z);
 }
 
-/** Lists the items that hidden unit n of position j reads, each with its weights and weight column. */
+/** Lists the items that hidden unit n of position j reads, each with the matrix and column of its weights. */
 function listTerms({ shape: { kind, units }, slates }: Given64, row: number, j: number, n: number) {
   const cascade = kind === "cascade";
   return Array.from({ length: j + 1 }, (_, m) => m).filter((m) => m === j || cascade).map((m) => ({
