@@ -135,7 +135,7 @@ Deno.test("intervals contain the exact clicks of a small shop at their nominal r
         found[name]!.push({ figure: estimates[name], exact });
       }
       if (!decisions) continue;
-      assert.ok(decisions.effectiveShare >= 50 && decisions.users === users);
+      assert.ok(decisions.effectiveUsers >= 50 && decisions.users === users);
       found.decisions!.push({
         figure: decisions.clicks,
         exact: computeExactClicks(temperature, decisions.pages),

@@ -170,7 +170,7 @@ function evaluationText(
         `${formatDigits(decisions.clicks.mean)} clicks per user (${
           formatRange(decisions.clicks)
         }). Effective sample: ` +
-        `${decisions.effectiveShare.toFixed(0)} of ${formatThousands(decisions.users)} users.`,
+        `${decisions.effectiveUsers.toFixed(0)} of ${formatThousands(decisions.users)} users.`,
       ]
       : []),
     `Effective sample: ${(100 * effectiveShare).toFixed(0)} % of the pages. The ten largest weights ` +

@@ -35,12 +35,12 @@ export interface OffPolicyEvaluation {
   readonly excluded: number;
   /** Estimated clicks per page, by estimator. An estimator is missing if the log lacks its columns. */
   readonly estimates: Readonly<Partial<Record<EstimatorName, MeanEstimate>>>;
-  /** Estimated `clicks` per user on the first `pages` pages. `effectiveShare`: effective number of users. */
+  /** Estimated `clicks` per user on the first `pages` pages; `effectiveUsers`: effective sample size. */
   readonly decisions:
     | {
       readonly pages: number;
       readonly users: number;
-      readonly effectiveShare: number;
+      readonly effectiveUsers: number;
       readonly clicks: MeanEstimate;
     }
     | undefined;
@@ -154,7 +154,7 @@ function estimateDecisions(evidence: LogEvidence): OffPolicyEvaluation["decision
     const effective = computeEffectiveSampleSize(Float64Array.from(last, product));
     if (effective < LEAST_SIZE) continue;
     const clicks = clip(estimateRatio(estimatePerDecisionDoublyRobust(evidence, last, pages)), pages);
-    return { pages, users: last.length, effectiveShare: effective, clicks };
+    return { pages, users: last.length, effectiveUsers: effective, clicks };
   }
   return undefined;
 }
