@@ -1,4 +1,4 @@
-/** Checks ladders (versions of a kernel, each faster): each step must pass the checks of its op. */
+/** Checks the results of ladders: a ladder has several versions (steps) of a kernel, each faster. */
 
 import { buildIndexScope, type ClickDispatch, type ClickSizes } from "../batch/click_sizes.ts";
 import { type AccessCounts, countAccesses } from "../kernel_analysis/access_counts.ts";
@@ -26,7 +26,7 @@ export interface LadderStep {
   readonly number?: number;
   /** The optimisation of the step, in a few words. */
   readonly idea: string;
-  /** Number of the earlier step that this step changes (default: the previous step). */
+  /** Number of the earlier step on which this step builds (default: the previous step). */
   readonly changes?: number;
   readonly where?: Readonly<Record<string, InputStorage>>;
   readonly constants?: (size: LadderSize) => Constants;
@@ -57,14 +57,14 @@ export interface Ladder {
   readonly oddSizes: readonly LadderSize[];
   /** Creates the op's dispatches, with all data in buffers. @throws UserError for an unsupported size */
   readonly open: (gpu: Gpu, size: LadderSize) => KernelTrial<ClickSizes>;
-  /** Start of the name of the kernel that the steps replace. */
+  /** The steps replace the kernel whose name starts with this text. */
   readonly dispatch: string;
   /** Names of bindings that the op's kernel may write, but a step may only read. */
   readonly given?: readonly string[];
   /** Returns constants that kernels of steps may declare in addition to the dispatch's constants. */
   readonly constants?: (size: LadderSize) => Constants;
   readonly steps: readonly LadderStep[];
-  /** Numbers of the steps from the naive kernel to the kernel for GPUs (default: all steps). */
+  /** Numbers of the steps that lead to the kernel for GPUs, not to a kernel for CPUs (default: all). */
   readonly forGpus?: readonly number[];
 }
 
@@ -76,7 +76,7 @@ export function selectGpuSteps(ladder: Ladder): Ladder {
   };
 }
 
-/** Returns the steps of a ladder with explicit numbers, so that some of them can be left out. */
+/** Adds their numbers to the steps, so that the numbers stay when some steps are removed. */
 export function numberSteps({ steps }: Pick<Ladder, "steps">) {
   return steps.map((step, k) => ({
     ...step,
@@ -90,7 +90,7 @@ export function getStepNumber({ number }: LadderStep, k: number): number {
   return number ?? k + 1;
 }
 
-/** Returns the number of the earlier step that a step changes. @param k - index of the step in the ladder */
+/** Returns the number of the earlier step on which a step builds. @param k - step's index in the ladder */
 export function getBaseStepNumber({ changes }: LadderStep, k: number): number {
   return changes ?? Math.max(1, k);
 }
@@ -101,7 +101,7 @@ export interface BoundStep {
   readonly step: LadderStep;
   readonly spec: ClickDispatch;
   readonly encode: (pass: GPUComputePassEncoder) => void;
-  /** Counts the step's memory accesses at the op's size, from the kernel's text and its integer inputs. */
+  /** Counts the step's memory accesses at the op's size, without running the kernel. */
   readonly counts: () => AccessCounts;
   readonly hostMs: number;
 }
@@ -110,7 +110,7 @@ export interface BoundStep {
 export class BoundLadder implements Disposable {
   readonly steps: BoundStep[] = [];
   readonly target: ClickDispatch;
-  /** Copies of inputs in textures or uniform buffers; keys: input and storage. {@link prepare} fills them. */
+  /** Inputs that {@link prepare} copies to other memory. An example of a key is "weights, texture". */
   readonly #placed = new Map<string, { readonly from: Memory; readonly to: Memory }>();
   /** Integer arrays that the dispatch reads, by the name of the binding. */
   #data: Record<string, Uint32Array<ArrayBuffer>> = {};
@@ -209,7 +209,7 @@ export class BoundLadder implements Disposable {
     return to;
   }
 
-  /** Runs the op to compute the dispatch's inputs, and copies these inputs. @throws Error of the device */
+  /** Runs the op, then copies inputs to memory that only steps read. @throws if WebGPU reports an error */
   async prepare(): Promise<void> {
     const { trial, target } = this;
     const { gpu } = trial.arena;
@@ -227,7 +227,7 @@ export class BoundLadder implements Disposable {
     );
   }
 
-  /** Runs the op twice with a step's dispatch. @returns the failed checks; checks of numbers come first */
+  /** Checks an op that runs with a step's dispatch. @returns the failed checks, wrong numbers first */
   async checkStep({ spec, step }: BoundStep): Promise<ComparedValues[]> {
     const { trial, target } = this;
     const checks = new CheckCollector();
@@ -244,7 +244,7 @@ export class BoundLadder implements Disposable {
     return [...faults.filter((fault) => !isRun(fault)), ...faults.filter(isRun)];
   }
 
-  /** Fills an output with canaries (known words) or, for a step that writes only a part, with zeros. */
+  /** Fills an output with canaries (known words) or, if `zero` is true, with zeros. */
   #clear(view: View, zero = false): void {
     const { arena } = this.trial;
     const fill = (bytes: number) => new Uint32Array(bytes / 4).fill(zero ? 0 : CANARY);

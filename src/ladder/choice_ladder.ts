@@ -16,7 +16,7 @@ import type { LadderSize, LadderStep } from "./check_ladder.ts";
 /** Returns the utility (f32) of row k of page e, which has `length` rows. */
 export type UtilityFunction = (k: number, e: number, length: number) => number;
 
-/** Creates E pages of about K rows, a page per user. @param utility - default: random, with ties */
+/** Creates E pages of K - 1 to K + 1 rows; `size` is [E, K]. @param utility - default: random, with ties */
 export function createChoicePages(
   size: LadderSize,
   utility?: UtilityFunction,

@@ -29,7 +29,7 @@ import type { LadderStepMeasurement, Timing } from "../profile/bench_report.ts";
 import { timeRepeated } from "../profile/measure.ts";
 import { summarizeTimes } from "../profile/timing.ts";
 
-/** Irregular sizes of matmuls. Two have the same padded K and N, so they share compiled kernels. */
+/** Irregular sizes of matmuls. Two have the same padded K and N, for which kernels are compiled once. */
 const oddMatmuls: readonly LadderSize[] = [[1, 17, 22], [37, 20, 21], [301, 64, 68]];
 
 export const ladders: readonly Ladder[] = [
@@ -97,7 +97,7 @@ export function findLadder(name: string): Ladder {
 export interface LadderOptions {
   readonly size?: LadderSize;
   readonly rounds: number;
-  /** @param share - finished share, 0 to 1: first of the checks, then of the timing */
+  /** @param share - finished share of the checks, 0 to 1; later that of the timing, again from 0 */
   onProgress?(text: string, share: number): void;
 }
 

@@ -18,8 +18,7 @@ const F = 3;
 
 /**
  * Creates a test case of an LSTM of H units over [users, events], forward and backward. Every third user has
- * one event fewer, and some events have no click. The check of the gradients also checks the stored cells and
- * gates, from which the gradients are computed.
+ * one event fewer, and some events have no click.
  * @param hard - if true, half of the gate inputs are large (up to hundreds), and 1/4 of users have no events
  */
 export function createLstmTrial(gpu: Gpu, [users = 1, most = 1, H = 1]: LadderSize, hard = false) {
@@ -103,7 +102,7 @@ export function listLstmSteps(direction: LstmDirection): LadderStep[] {
 
 const TOO_MANY = "needs more than 256 invocations per workgroup";
 
-/** Returns an LSTM step with one invocation per unit. @param each - maps units to users per workgroup */
+/** Returns an LSTM step with one invocation per unit. @param each - computes the users per workgroup */
 function createGroupStep(
   direction: LstmDirection,
   each: (units: number) => number,

@@ -59,7 +59,7 @@ function createGradientCase(M: number, K: number, N: number): OpCase {
   return { ...c, tolerance: 4 * U * (M + N + 300) };
 }
 
-/** Creates a test case that computes only the weights' gradient, in contiguous partial sums. */
+/** Creates a test case that computes only the weights' gradient, as one partial sum per chunk of rows. */
 export function createWeightTrial(gpu: Gpu, size: LadderSize): KernelTrial<ClickSizes> {
   const [M = 1, K = 1, N = 1] = size;
   const c = createGradientCase(M, K, N);
@@ -104,7 +104,7 @@ function toVectorSizes([M = 1, K = 1, N = 1]: LadderSize): [M: number, K4: numbe
   return [M, padColumns(K) / 4, padColumns(N) / 4];
 }
 
-/** Largest number of terms per sum in panel kernels, which unroll the loop over the terms. */
+/** Largest number of terms per sum: in the ladder's own panel kernels (study), and in shipped ones. */
 export const PANEL = { study: 64, shipped: 256 };
 /** Returns the function `refuses` of a panel kernel that supports sizes up to `most` on one axis. */
 export const makePanelCheck = (axis: 1 | 2, most: number) => (size: LadderSize) =>
@@ -122,7 +122,7 @@ export function listForwardSteps(): LadderStep[] {
 
 const oneEach: StepInvocations = (size) => [4 * toVectorSizes(size)[2], size[0]];
 
-/** Returns a grid in which an invocation computes `rows` x 4 n4 outputs. Axis x counts blocks of rows. */
+/** Returns a grid in which an invocation computes `rows` x `n4` vec4f. Axis x counts blocks of rows. */
 function blocks(rows: number, n4: number): StepInvocations {
   return (size) => {
     const [M, , N4] = toVectorSizes(size);
@@ -130,7 +130,7 @@ function blocks(rows: number, n4: number): StepInvocations {
   };
 }
 
-/** Returns a step with a shipped kernel. @param columns - index of the output's columns in [M, K4, N4] */
+/** Returns a step with a shipped kernel. @param columns - 1 if the output has K columns, 2 for N */
 function shipped(own: MatmulKernel, columns: 1 | 2): Pick<LadderStep, "kernel" | "invocations"> {
   return {
     kernel: own,

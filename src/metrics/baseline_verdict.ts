@@ -1,6 +1,6 @@
 /**
  * Classifies differences between models by confidence intervals, compares models with baselines, and
- * describes the results in words. All commands, pages and files use the functions of this file.
+ * describes the results in words.
  */
 
 import { meanAndSd } from "../data/mean_sd.ts";
@@ -40,8 +40,8 @@ export type BaselineDifferences = Readonly<
 >;
 
 /**
- * Compares a model with the baselines. The strongest baseline is listed first. @param scorings - differences
- * on the test users, one entry per seed; their mean has a conservative interval: the mean of their intervals
+ * Compares a model with the baselines. The strongest baseline is listed first.
+ * @param scorings - differences on the test users, one entry per seed. Values and interval ends are averaged.
  */
 export function compareWithBaselines(
   scorings: readonly BaselineDifferences[],

@@ -101,7 +101,7 @@ async function findMethod(service: string, method: string): Promise<AnyMethod> {
   return found.bind(services[service]) as AnyMethod;
 }
 
-/** Returns true for a UserError. Checks the name: the reader's script has its own copy of the class. */
+/** Returns true for a UserError. Checks the name: the file reader is a script with its own UserError. */
 function isUserError(error: unknown): boolean {
   return error instanceof Error && error.name === "UserError";
 }

@@ -1,4 +1,4 @@
-/** Computes positions of values, ticks and names of lines in a chart. */
+/** Computes where a chart shows values, ticks and the names of lines. */
 
 type Range = readonly [number, number];
 

@@ -1,4 +1,4 @@
-/** Renders the details of a dispatch: measurements, work split, origin, WGSL, chapter, float64 reference. */
+/** Renders the details of a dispatch, such as its measurements, work split, bindings and WGSL text. */
 
 import { highlightText, languages } from "prism-code-editor/prism";
 import type { DispatchMeasurement, ShippedLadder } from "../../profile/bench_report.ts";
@@ -85,7 +85,7 @@ ${renderWgslListing(texts.files[kernel] ?? "", [])}
 ${renderBackground(kernel, texts)}`;
 }
 
-/** Renders an empty section for a kernel's machine code, and a link to the chapter about the kernel. */
+/** Renders a section for machine code, which is inserted later, and a link to the kernel's chapter. */
 function renderBackground(kernel: string, { chapterOf, chapters }: KernelTexts): Html {
   // A ladder's kernel has the shipped kernel's name and a suffix, such as _1_naive in lstm_forward_1_naive.
   const chapter = chapterOf[kernel] ?? chapterOf[kernel.replace(/_\d+_.*/, "")] ?? "";
@@ -103,7 +103,7 @@ function describeWorkSplit(text: string, { constants, workgroup }: KernelSummary
   );
 }
 
-/** Renders two fields in which the user chooses a workgroup and an invocation for the drawing. */
+/** Renders two input fields: index of a workgroup, and of an invocation in this workgroup. */
 function chooser(code: KernelSummary): Html {
   const most = countChoices(code);
   const own = chooseMiddle(code);
@@ -230,7 +230,7 @@ export function findHeaderPart(text: string, label: string): string | undefined 
   return first === "" ? undefined : (first + rest).replace(/\s*\n\/\/\s*/g, " ").trim();
 }
 
-/** Returns the numbers (from 1) of the lines in which the text that the driver gets differs from the file. */
+/** Returns the numbers (from 1) of the lines of `text` that differ from the same lines of `file`. */
 export function findSpecialisedLines(text: string, file: string): number[] {
   const lines = file.split("\n");
   return text.split("\n").flatMap((line, k) => line === lines[k] ? [] : [k + 1]);

@@ -16,7 +16,7 @@ type Outcome = "faster" | "slower" | "equal";
 
 export interface ComparedStep extends LadderStepMeasurement {
   readonly recorded?: ShippedLadder["steps"][number];
-  /** Set if the step makes the kernel faster on one of the two adapters, but slower on the other. */
+  /** Set if the step made the kernel faster in the recorded times, but slower here, or vice versa. */
   readonly reversal?: "slower here" | "faster here";
 }
 

@@ -1,6 +1,6 @@
 /**
  * Draws the work split of a dispatch: the grid of workgroups, the invocations of one workgroup, and the array
- * elements of one invocation. Index values come from the kernel's text (kernel_analysis/index_values.ts).
+ * elements of one invocation. The elements are found by analysis of the kernel's text.
  */
 
 import { type Html, markup } from "../../report/html.ts";
@@ -124,7 +124,7 @@ export function countChoices({ grid, workgroup }: KernelSummary): InvocationChoi
   return { group: grid[0] * grid[1], invocation: workgroup[0] * workgroup[1] };
 }
 
-/** Chooses an invocation with work in the middle of the grid: at the edges, many index values are 0. */
+/** Chooses an invocation that has work, in the middle of the grid. */
 export function chooseMiddle(code: KernelSummary): InvocationChoice {
   const group = Math.floor((countChoices(code).group - 1) / 2);
   const busy = listIndexValues(code, group).flatMap(({ idle }, k) => idle ? [] : [k]);

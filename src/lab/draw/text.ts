@@ -19,7 +19,7 @@ export function formatCount(value: number): string {
 }
 
 type Cell = string | Html;
-/** Headings of a table's columns. In a table of numbers, a heading in an array is aligned as text. */
+/** Headings of a table's columns: strings, or arrays for columns of text in a table of numbers. */
 type Heads = readonly (string | readonly [string])[];
 
 /** Renders a scrollable table. @param kinds - its CSS classes @param rows - cells or markup of each row */
@@ -56,7 +56,7 @@ export function renderBreakableName(name: string): Html {
 /** Returns the address of a link's target in the lab; undefined if the page has no such target. */
 type ResolveLink = (target: string) => string | undefined;
 
-/** Renders Markdown. A link that leads out of the lab becomes text; code such as `#course` becomes a link. */
+/** Renders Markdown. A link that `resolve` rejects becomes text. Code such as `#course` links to a screen. */
 export function renderMarkdown(markdown: string, resolve: ResolveLink = () => undefined): Html {
   const parts = markdown.trim().split(/^```\w*\n([^]*?)^```$/m).map((part, k) =>
     k % 2 === 1

@@ -1,4 +1,4 @@
-/** Fits baselines on the counts of train users; chooses settings and scales utilities on validation users. */
+/** Fits baselines on counts of train users, and their settings and scales on validation users. */
 
 import { type ClickLog, type Clicks, listUsers } from "../../data/click_log.ts";
 import type { PageOrder } from "../../data/manifest.ts";

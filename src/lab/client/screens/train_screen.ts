@@ -121,7 +121,7 @@ ${this.#snapshots.element}</div></div>`;
     }
   }
 
-  /** Requests the training's status after an error: the user may still be able to save or resume it. */
+  /** Requests the training's status after an error, so that the user can save or resume the training. */
   async #refreshStatus(): Promise<void> {
     this.#setStatus(undefined);
     const status = await this.lab.call("train", "status", undefined).catch(() => undefined);
@@ -183,7 +183,7 @@ ${this.#snapshots.element}</div></div>`;
     }
   }
 
-  /** Adds a view for a new stage. A resumed stage already has a view. */
+  /** Adds a view for a new stage. A resumed stage keeps its view. */
   #open(stage: ShownStage): void {
     this.#progress.begin(stage);
     const last = this.#stages.at(-1);
@@ -271,7 +271,7 @@ ${this.#snapshots.element}</div></div>`;
   }
 }
 
-/** Scrolls to an element if it is outside the window: on a phone, results are far below the button. */
+/** Scrolls to an element unless the whole element is visible. */
 function bringIntoView(part: HTMLElement): void {
   const { top, bottom } = part.getBoundingClientRect();
   if (top < 0 || bottom > innerHeight) part.scrollIntoView();

@@ -53,7 +53,7 @@ class UserView {
     lab.onShow("user", () => void this.#enter());
   }
 
-  /** Requests the shop of the current model from the worker, because the current model may have changed. */
+  /** Shows the shop of the current model; starts with a new page if the shop has changed. */
   async #enter(): Promise<void> {
     try {
       const shop = await this.lab.call("user", "shop", undefined);
@@ -166,7 +166,7 @@ function renderItem({ name, about, model, before, utility, truth }: {
   readonly name: string;
   readonly about: string;
   readonly model: number;
-  /** Model's probability before the last click; undefined if the last click changed the page. */
+  /** Click probability before the last click, according to the model; undefined on a new page. */
   readonly before: number | undefined;
   readonly utility: number | undefined;
   readonly truth: number | undefined;

@@ -30,14 +30,14 @@ export interface ExerciseSummary extends Pick<Exercise, "name" | "what" | "chapt
   /** WGSL text of the shipped kernel, which solves the exercise. */
   readonly solution: string;
   readonly title: string;
-  /** Default size of the data for timing an answer, such as "2560x10". */
+  /** Default of {@link ExerciseRequest.size}. */
   readonly size: string;
 }
 
 export interface ExerciseRequest {
   readonly exercise: string;
   readonly text: string;
-  /** Size of the data for timing the answer, in the format of --size, such as "2560x10". */
+  /** Dimensions of the data for timing the answer, joined by "x": "2560x10" for 2560 x 10. */
   readonly size: string;
   /** Number of rounds that time the answer and the ladder's kernels; 0 to check the answer without timing. */
   readonly rounds: number;
@@ -78,7 +78,7 @@ function exercisesService(worker: LabWorker) {
   };
 }
 
-/** Returns the file name at the start of the compiler's messages about an answer. */
+/** Returns the file name that compiler errors in an answer show. */
 function getFileName(exercise: string): string {
   return `${exercise.replaceAll("-", "_")}.wgsl`;
 }
@@ -89,7 +89,7 @@ function summarizeExercise(exercise: Exercise): ExerciseSummary {
   return { name, what, chapter, starter, solution, title, size: size.join("x") };
 }
 
-/** User's texts. `arrays`: numbers of an input, length of an output; `invocations`: "100" or "16 x 16". */
+/** Texts that the user entered: kernel, numbers or length of each array, invocations such as "16 x 16". */
 export interface ScratchRequest {
   readonly text: string;
   readonly arrays: Readonly<Record<string, string>>;
@@ -103,7 +103,7 @@ export interface ScratchResult {
     readonly length: number;
     readonly values: readonly number[];
   }[];
-  /** A sentence about each array that ends before the last element that the kernel accesses. */
+  /** A sentence about each array that is too short for the kernel's accesses. */
   readonly short: readonly string[];
   /** Numbers of workgroups that were started along x and y, and of invocations per workgroup. */
   readonly grid: readonly [x: number, y: number];
@@ -165,7 +165,7 @@ function scratchpadService(worker: LabWorker) {
   };
 }
 
-/** Returns a sentence per array that ends before the kernel's last access. */
+/** Returns a sentence about each array that is too short for the kernel's accesses. */
 function listShortArrays(
   text: string,
   arrays: readonly (readonly [name: string, data: KernelArray])[],
@@ -276,7 +276,7 @@ export type SelftestProgress =
 
 function selftestService(worker: LabWorker) {
   return {
-    /** Runs the cases on devices of their own. A cancelled run ends after the current case. */
+    /** Runs the cases on new devices. A cancelled run ends after the current case. */
     run(
       { kinds, only }: SelftestRequest,
       { progress, signal }: ServiceCall<SelftestProgress>,

@@ -16,7 +16,7 @@ import type { ReaderFile } from "../reader.ts";
 
 export type DataChoice =
   | { readonly kind: "shop"; readonly name: string; readonly seed: number }
-  /** Chosen files: one file in the layout of the paper's data, or the files of a prepared data set. */
+  /** Chosen files: one file that data/sets/paper_file.ts reads, or all files of a prepared data set. */
   | { readonly kind: "files"; readonly files: readonly ReaderFile[] };
 
 type Report = (what: string) => void;
@@ -68,8 +68,8 @@ export function isSameData(a: DataChoice, b: DataChoice): boolean {
 }
 
 /**
- * Aligns the items of data with the items of a snapshot. @param what - name of the model in error messages
- * @throws UserError for unknown items, or features with another meaning
+ * Returns data with the number of items of a snapshot's model. @param what - model's name in errors
+ * @throws UserError if the items or their features do not fit the model
  */
 export function alignDataToSnapshot(what: string, info: SnapshotInfo, data: LabData): LabData {
   expectSameFeatures(what, info, data);

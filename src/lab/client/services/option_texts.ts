@@ -1,4 +1,4 @@
-/** Parses the options of `train`. The page sends the texts to the worker, which has the schemas. */
+/** Parses, in the worker, the options of `train` that the user entered on the page. */
 
 import { modelFields } from "../../../model/model_config.ts";
 import { extractFlag, formatValue, getOptionValues, InvalidValueError } from "../../../option.ts";
@@ -48,7 +48,7 @@ export function findFaults(texts: OptionTexts): Record<string, string> {
 }
 
 /**
- * Parses the options of a training. `buildStagesConfig` resolves defaults that depend on the data.
+ * Parses the options of a training. Defaults that depend on the data are not filled in here.
  * @param fromSnapshot - true to start from a snapshot, as with --init
  * @throws UserError for an invalid option, or for options that contradict each other
  */
@@ -94,7 +94,7 @@ export function formatOptionTexts({ model, training, pretrain, adversarial }: St
   return Object.fromEntries(texts);
 }
 
-/** Returns the text of an option; "" for the default. @param standard - default in the Shannon stage */
+/** Returns an option's text; "" for the default. @param standard - default in the first stage (Shannon) */
 function formatStageOption<N extends "weightDecay" | "tokenDecay" | "earlyStopping">(
   name: N,
   standard: StageConfig[N],

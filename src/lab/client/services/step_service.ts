@@ -26,7 +26,7 @@ const TRAINED = "trained";
 
 export interface ProfileRequest {
   readonly workload: string;
-  /** Name of the model; ignored for the workload of the current model. */
+  /** Name of the model; ignored for the workload {@link TRAINED}, which uses the current model. */
   readonly model: string;
   /** Seconds for timing whole steps. Each measurement of the adapter's peak rates takes 1/20 of this time. */
   readonly seconds: number;

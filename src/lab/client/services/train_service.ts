@@ -55,7 +55,7 @@ interface LoadedSnapshot {
   readonly data: string;
   /** Status of the training in the file; undefined if the file has only weights. */
   readonly training: StageStatus | undefined;
-  /** Sentence that says whether the user can resume the training; "" if the file has no training. */
+  /** Sentence that says whether the user can resume the training; "" if the snapshot has only weights. */
   readonly note: string;
 }
 
@@ -70,7 +70,7 @@ export class TrainService {
   /** Snapshot that was loaded last, from which a training can start. */
   #loaded: { readonly weights: Weights; readonly info: SnapshotInfo } | undefined;
   #session: TrainSession | undefined;
-  /** Model of a loaded snapshot from which no training can be resumed. */
+  /** Model of a loaded snapshot; undefined if the model is part of a training session. */
   #loadedModel: UserModel | undefined;
   /** Resolves when no work reads the session any more. The session must not be freed earlier. */
   #reading: Promise<unknown> = Promise.resolve();
@@ -170,7 +170,7 @@ export class TrainService {
     };
   }
 
-  /** Opens the training data. @param info - initial snapshot; if set, the data get its item numbers */
+  /** Opens the training data. @param info - initial snapshot, which the data must fit */
   async #openData(
     { data: choice, options }: TrainRequest,
     info: SnapshotInfo | undefined,
@@ -260,7 +260,7 @@ export class TrainService {
   }
 }
 
-/** Reports a new task, then lets the worker receive messages, such as a cancellation. */
+/** Reports a new task, and checks for a cancellation. @throws CallStoppedError if the user cancelled */
 async function begin(what: string, { progress, signal }: ServiceCall<TrainProgress>): Promise<void> {
   progress(doing(what));
   await new Promise((resolve) => setTimeout(resolve));

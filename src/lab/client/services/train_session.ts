@@ -29,7 +29,7 @@ import { UserError } from "../../../user_error.ts";
 import { computeDataChecksum, type DataChoice, isSameData, type LabData } from "./lab_data.ts";
 import { listChangedFlags } from "./option_texts.ts";
 
-/** Seconds between two copies of the state to memory. If the device is lost, newer steps are lost. */
+/** Seconds between two copies of the state to memory. If the device is lost, the last copy can be resumed. */
 const SAVE_SECONDS = 20;
 
 interface SessionSetting {
@@ -55,12 +55,12 @@ export class TrainSession {
   private constructor(
     readonly gpu: Gpu,
     readonly setting: SessionSetting,
-    /** Configuration of the training; a resumed training may have more iterations. */
+    /** Configuration of the training. When a training is resumed, its number of iterations may increase. */
     public config: StagesConfig,
     readonly current: CurrentStage,
     readonly model: UserModel,
     readonly trainer: ClickTrainer<StageMetrics>,
-    /** Chooses weights of the snapshot best-loss if training starts from a logit on counts (a baseline). */
+    /** Decides whether the snapshot best-loss gets trained or baseline weights; undefined: always trained. */
     readonly choice: StartChoice | undefined,
   ) {}
 
@@ -235,7 +235,7 @@ export function expectResumable(session: TrainSession, config: StagesConfig, cho
   );
 }
 
-/** Restores the training that a snapshot contains, if the data are the same. Returns a note for the user. */
+/** Restores the training in a snapshot; `next` is undefined without a training, or if the data differ. */
 export async function reopenSession(
   gpu: Gpu,
   setting: SessionSetting,
@@ -270,7 +270,7 @@ interface StageState {
   readonly stage: TrainingStage;
   readonly specs: readonly ParameterSpec[];
   readonly state: TrainerState;
-  /** Weights of the baseline "logit on counts", if best-loss stores them instead of trained weights. */
+  /** Weights of the baseline "logit on counts"; undefined if trained weights are significantly better. */
   readonly kept?: KeptStart;
 }
 
@@ -307,8 +307,8 @@ interface Origin {
 }
 
 /**
- * Returns the bytes of a snapshot. A training can resume only from the snapshot `last`. @throws UserError if
- * the snapshot is missing or has non-finite weights
+ * Returns the bytes of a snapshot; `last` also contains the training's state.
+ * @throws UserError if the snapshot is missing or has non-finite weights
  */
 function encodeSnapshotFile(
   { stage, specs, state, kept }: StageState,
@@ -336,7 +336,7 @@ function encodeSnapshotFile(
   return encodeTraining(specs, { ...state, weights }, info, setting);
 }
 
-/** Sets embeddings for unknown feature values, if they are untrained, to means ({@link withMeanRows}). */
+/** Replaces untrained embeddings by the mean of their field's embeddings ({@link withMeanRows}). */
 function fillWeights(
   specs: readonly ParameterSpec[],
   weights: Weights,
@@ -367,7 +367,7 @@ export interface TestTable {
   readonly verdict: readonly string[];
 }
 
-/** Computes test metrics of a session's snapshots, then restores its weights. The GPU must be idle. */
+/** Computes test metrics of a session's snapshots. The GPU must be idle. */
 export async function testSession(
   { stage, trainer, choice, config, setting: { data } }: TrainSession,
   report: (what: string) => void,

@@ -1,4 +1,4 @@
-/** Service of the screen "Be the user": scores items by the model and, in a shop, by the true utilities. */
+/** Service of the screen "Be the user": scores items by the model and, if known, by the true utilities. */
 
 import {
   advanceShopState,

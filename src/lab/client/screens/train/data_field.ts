@@ -1,4 +1,4 @@
-/** Field of the form for the training data: a synthetic shop, or files that the user drops or chooses. */
+/** Form field that selects the training data: a synthetic shop, or files that the user drops or chooses. */
 
 import { shops } from "../../../../data/shops.ts";
 import { type Html, markup } from "../../../../report/html.ts";
@@ -29,7 +29,7 @@ export class DataField {
   readonly #drop: HTMLElement;
   readonly #name = element("span", { class: "file-name" }, "No file yet.");
   #files: readonly ReaderFile[] = [];
-  /** Shows an error in the chosen files, or the command that prepares them. */
+  /** Status text: an error in the chosen files, or a command that converts the files to a data set. */
   readonly #status = element("div", { role: "status" });
   #reader: Promise<Reader> | undefined;
   /** Resolves when the chosen files are checked. */
@@ -101,7 +101,7 @@ folder that the command writes:</p><code class="command">${command}</code>`;
     return undefined;
   }
 
-  /** Value of the option --data: "" for the default, "FOLDER" in place of the path of a prepared data set. */
+  /** Value of --data in the command line; "" for the default, a placeholder such as "FOLDER" for a path. */
   get word(): string {
     const [file, other] = this.#files;
     if (this.#select.value === OWN) return other ? "FOLDER" : file?.path ?? "FILE";
@@ -120,7 +120,7 @@ function listPicked(files: Iterable<File>): ReaderFile[] {
 
 /**
  * Lists the dropped files. Call it during the drop event: the browser clears the list after the event.
- * @throws if the browser does not let the page read a folder, for example a page that is a local file
+ * @throws if the browser forbids reading a folder, for example because the page is a local file
  */
 async function listDropped({ items }: DataTransfer): Promise<ReaderFile[]> {
   const found = await Promise.all(
@@ -148,7 +148,7 @@ async function listFiles(entry: FileSystemEntry, folder: string): Promise<Reader
   return found.flat();
 }
 
-/** Returns all entries of a folder. The browser returns the entries in several parts. */
+/** Returns all entries of a folder. One call of `readEntries` may return only some of them. */
 async function listEntries(folder: FileSystemDirectoryEntry): Promise<FileSystemEntry[]> {
   const reader = folder.createReader();
   const all: FileSystemEntry[] = [];

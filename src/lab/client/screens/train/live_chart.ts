@@ -24,7 +24,7 @@ interface Point {
 export class StageCurves {
   /** One row per training step, with one value per metric of the stage. */
   readonly #rows: (readonly number[])[] = [];
-  /** Number of iterations before the first row; above 0 if the training was loaded from a file. */
+  /** Number of iterations before the first row. A training that was loaded from a file lacks earlier rows. */
   #before = 0;
   readonly validations: ValidationRow[] = [];
   #best: Steps["best"];
@@ -90,7 +90,7 @@ export class StageCurves {
     return found && { x: found.iteration, y: found.row[this.#at(column)] ?? NaN };
   }
 
-  /** Returns a CSV text with a row per step and per validation. Its columns are those of a run's logs. */
+  /** Returns a CSV text with a row per step and per validation, and a column per metric of the stage. */
   csv(): string {
     const rows = this.#rows.map((row, k) => ["train", this.#before + k + 1, ...row]);
     const validated = this.validations.map(({ iteration, row }) => ["validation", iteration, ...row]);

@@ -27,7 +27,7 @@ export class StageProgress {
     this.#showNumbers([]);
   }
 
-  /** Steps per second since the first steps of this session. */
+  /** Training steps per second since the training was started or resumed. */
   get stepsPerSecond(): number | undefined {
     return this.#stepsPerSecond;
   }

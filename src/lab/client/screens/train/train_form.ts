@@ -1,4 +1,4 @@
-/** Form for the data, model and options of a training, with the options of the command `train`. */
+/** Form in which the user chooses the data and the options of a training. */
 
 import { extractFlag, formatValue } from "../../../../option.ts";
 import { markOptions } from "../../../../report/html.ts";
