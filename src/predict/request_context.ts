@@ -26,8 +26,8 @@ export function listModelContext(
 }
 
 /**
- * Sets context columns to a request's values, for all pages. @param contexts - undefined for a model without
- * context features. @throws UserError for unknown columns, unreadable values, and values for only some items
+ * Sets the context of simulated pages to a request's values. @param contexts - undefined for a model without
+ * context features. @throws UserError for unknown columns, unreadable values, and values for single items
  */
 export function setGivenContext(
   contexts: SimulatedContexts | undefined,
@@ -62,7 +62,7 @@ export function setGivenContext(
   );
 }
 
-/** Returns the values that a context gives for all pages and items, by column name. */
+/** Returns a request's context values by column name, without values for single items. */
 export function mergeGivenContext({ page, impressions }: RequestContext): ContextRecord {
   return { ...page, ...impressions?.[ALL_ITEMS] };
 }

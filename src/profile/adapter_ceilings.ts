@@ -42,7 +42,7 @@ export const probeKernels: readonly Kernel[] = [
 /** FLOPs of an invocation in one round of fma.wgsl. LOADS_PER_ROUND: loads in a round of load_*.wgsl. */
 const FLOPS_PER_ROUND = 96;
 const LOADS_PER_ROUND = 8;
-/** An adapter is busy at this share of its peak rate. (If one of its two cores is idle, it reaches 1/2.) */
+/** An adapter counts as busy from this share of its peak rate. (One core of two reaches only 1/2.) */
 const ENOUGH = 3 / 4;
 /** Number of independent sums of an invocation in fma.wgsl (12), divided by that of a usual kernel (4). */
 const KERNEL_SUMS = 12 / 4;
@@ -50,7 +50,7 @@ const COUNTERS = 2 ** 16;
 /** Microseconds that a probe should take. The number of invocations doubles until a run takes this long. */
 const PROBE = 2000;
 const INVOCATIONS = { least: 2 ** 11, most: 2 ** 20 };
-/** Sizes of an empty batch, which a program needs even if it only runs a probe. */
+/** Sizes of an empty batch: every program takes batch sizes, but a probe has no batch. */
 const NOTHING = { users: 0, events: 0, rows: 0, items: 0 };
 
 interface Bench {

@@ -1,4 +1,4 @@
-/** Schema of the measurements of `deno task bench` and the lab. The lab's page imports only the types. */
+/** Schema of the reports of `deno task bench` and of `deno task lab` (measurements in a browser). */
 
 import type { AdapterDescription } from "../gpu/device.ts";
 import * as v from "../schema.ts";
@@ -39,12 +39,12 @@ const adapterMeasurement = object({
 export type AdapterMeasurement = v.InferOutput<typeof adapterMeasurement>;
 
 const kernelResult = object({
-  /** First dispatch of the kernel, as "W1 LSTM: utility/layer2 forward". Two reports are compared by `id`. */
+  /** Workload, model and first dispatch of the kernel, such as "W1 LSTM: utility/layer2 forward". */
   id: v.string(),
   kernel: v.string(),
   workload: v.string(),
   invocations: pair,
-  /** Number of dispatches with this kernel and these sizes, in all models of the workload. */
+  /** Number of dispatches with this kernel and these sizes, summed over the models. */
   dispatches: count,
   /** Milliseconds to create the pipeline, plus (if measurable) the first dispatch's extra time. */
   compileMs: time,
@@ -88,7 +88,7 @@ export type StepMeasurement = v.InferOutput<typeof stepResult>;
 const growthPoint = object({
   axis: v.string(),
   value: count,
-  /** x of the fitted line: the batch's number of rows if the varied size adds rows, else `value`. */
+  /** x coordinate of the point: rows per batch if the varied size adds rows, otherwise `value`. */
   x: count,
   /** Microseconds per step; absent for a rejected size. */
   time: v.optional(timing),
@@ -126,7 +126,7 @@ const ladderCounts = v.strictObject({
 const ladderStepMeasurement = object({
   ...ladderStep,
   compileMs: v.optional(time),
-  /** Number of sizes at which the step was compared with the reference. */
+  /** Number of problem sizes at which the step's results were checked. */
   checkedSizes: v.optional(count),
   refusal: v.optional(v.string()),
   /** True if the step's results differ from the reference; then `refusal` has the details. */
@@ -202,7 +202,7 @@ export const benchReport = object({
   kernels: list(kernelResult),
   steps: list(stepResult),
   growth: list(growthPoint),
-  /** Measurements of ladders; only in reports of the lab's page. */
+  /** Measurements of ladders; only in reports of `deno task lab`. */
   ladders: v.optional(list(ladderMeasurement)),
   selftest: v.optional(list(selftestSummary)),
   training: v.optional(trainingSpeed),

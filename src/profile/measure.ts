@@ -32,7 +32,7 @@ export function repeatWork(work: TimedEncoding, count: number): TimedEncoding {
   };
 }
 
-/** Largest number of repeats per pass to find the resolution of timestamps: 16 ms for work of 1 us. */
+/** To find the resolution of timestamps, a pass repeats the work at most this often. */
 const TRIED_REPEATS = 2 ** 14;
 /** Number of measured times above 0 that suffice to compute the resolution of a clock. */
 const SHOWN = 6;
@@ -133,7 +133,7 @@ const MOST_REPEATS = 256;
 const MOST_COARSE_REPEATS = 2 ** 14;
 /** A clock with at most this resolution, in microseconds, is exact enough for {@link SAMPLE}. */
 const FINE = 1;
-/** Largest factor by which the number of repeats grows from one estimate to the next. */
+/** The number of repeats per sample grows by at most this factor at a time. */
 const MORE = 16;
 const SAMPLES = { least: 5, most: 41 };
 /** Work that takes longer than `microseconds` needs only `samples` samples. */
@@ -166,9 +166,9 @@ export function getSampleLimits(clock: Clock): { sample: number; most: number } 
 }
 
 /**
- * Times one dispatch, repeated in each sample's pass so often that the clock's error is small. One run before
- * the samples is not timed. Buffers that the dispatch changes are not restored.
- * @param work - encodes the dispatch, or a copy, once
+ * Times one dispatch or buffer copy. A sample repeats the work so often that the clock's error is small. One
+ * run before the samples is not timed. Buffers that the dispatch changes are not restored.
+ * @param work - encodes one dispatch or one copy
  */
 export async function timeRepeated(gpu: Gpu, work: TimedEncoding, options: MeasureOptions): Promise<Timing> {
   const { seconds, clock = await chooseClock(gpu, work) } = options;
@@ -206,7 +206,7 @@ const FINE_HOST = 5;
 /** For a coarse host clock: number of samples, and minimum duration of a sample in steps of the clock. */
 const COARSE_HOST = { samples: 11, steps: 20 };
 
-/** Returns microseconds per call of a host function; with a coarse host clock, means of many calls. */
+/** Times a host function. Returns samples in microseconds; with a coarse clock, means over many calls. */
 export function timeHost(
   count: number,
   call: (k: number) => void,

@@ -32,7 +32,7 @@ const LAUNCH = 2;
 /** Work that reaches this share of the attainable rate is not bound by latency, even with few invocations. */
 const NEAR = 0.5;
 
-/** Computes rates, share and bound of work by the roofline model. @param invocations - absent for copies */
+/** Computes where a dispatch or copy lies in the roofline model. @param invocations - absent for copies */
 export function computeRooflinePosition(
   { flops, bytes }: Cost,
   microseconds: number,
@@ -69,8 +69,7 @@ export const BUSY = "invocations that keep it busy";
 
 /**
  * Returns the ceilings of the roofline from the fastest sample of each probe. (Slow samples would
- * lower the ceilings.) Of the two copy probes (small and large data), the faster gives the bandwidth, because
- * a training step also reads small data from caches.
+ * lower the ceilings.) The bandwidth is the rate of the faster of two copies: 4 MiB and 128 MiB.
  */
 export function findCeilings(probes: readonly AdapterMeasurement[]): RooflineCeilings {
   const best = (name: string) => {

@@ -39,7 +39,7 @@ export interface KernelTime {
   readonly error?: number | undefined;
 }
 
-/** Outputs of a kernel by name. If only a length was given, the output is an array of the declared type. */
+/** Outputs of a kernel by name. If only a length was given, the WGSL source defines the array's type. */
 export type KernelOutputs<O> = {
   [Name in keyof O]: O[Name] extends KernelArray ? O[Name] : KernelArray;
 };
@@ -102,7 +102,7 @@ async function runChecked<const O extends Readonly<Record<string, number | Kerne
 }
 
 /**
- * Parses a kernel, and adds the workgroup's size as constants, from which the host computes the grid.
+ * Parses a kernel, and adds constants WORKGROUP and WORKGROUP_Y with the workgroup's size along x and y.
  * @throws UserError if the text is no kernel that {@link runKernel} can run
  */
 export function parseOwnKernel(text: string, values: Constants = {}): Kernel {

@@ -11,14 +11,14 @@ import { isTexture, type View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import type { BatchSizes } from "../gpu/sizes.ts";
 
-/** Duration in microseconds of a group of steps that share a command buffer, as in the trainers. */
+/** Approximate duration in microseconds of the steps that share a command buffer. */
 const GROUP = 80_000;
 /** Minimum duration in microseconds of a run of steps. Each run is one sample. */
 const RUN = 300_000;
 const ROUNDS = { least: 5, most: 11 };
 
 export interface ProfileOptions {
-  /** Seconds for timing whole steps and dispatches in turn; more if the minimum number of rounds needs it. */
+  /** Seconds for timing whole steps; longer if the minimum number of runs needs more time. */
   readonly seconds: number;
   /** @param share - finished share of a part of the measurement, 0 to 1 */
   onProgress?(text: string, share: number): void;
@@ -87,7 +87,7 @@ async function stepRuns(trainer: Steppable): Promise<{ microseconds: number; onc
 
 /**
  * Times the dispatches of a step. A round runs all dispatches in order, one pass per dispatch. If the clock
- * is too coarse for one pass, each dispatch is repeated in a pass, in the state after the earlier dispatches.
+ * is too coarse to time one pass, rounds do nothing, and `results` repeats each dispatch in a pass.
  */
 export async function dispatchProfile(gpu: Gpu, recording: Recording, fixed?: Clock) {
   const samples: number[][] = [];
@@ -153,7 +153,7 @@ function perStep(timing: Timing, steps: number): Timing {
 
 const HOST_GROUPS = 5;
 
-/** Times the host's work in a training, in groups of steps. Waiting for the GPU is not timed. */
+/** Times the host's work per training step. Waiting for the GPU is not timed. */
 async function timeHostSteps(gpu: Gpu, recording: Recording, group: number): Promise<HostTimes> {
   const { trainer } = recording;
   const { plan } = trainer;
@@ -216,8 +216,7 @@ export function listWrittenRanges<S extends BatchSizes>(
 /**
  * Repeats a dispatch, then restores the buffers that it writes. Some kernels change their own inputs:
  * batch_rank clears the bits that it counts, Adam updates its moments, and a gradient is added to an earlier
- * gradient. After timing, the caller runs the dispatch once, for the inputs of the next dispatch.
- * @throws UserError if the adapter has no memory for copies of the buffers
+ * gradient. @throws UserError if the adapter has no memory for copies of the buffers
  */
 async function preserveState<S extends BatchSizes, T>(
   gpu: Gpu,
@@ -249,7 +248,7 @@ async function preserveState<S extends BatchSizes, T>(
 
 export type BindingAccess = "reads" | "writes" | "reads and writes";
 
-/** Returns how a kernel accesses each binding, by name. @param text - WGSL for the driver */
+/** Returns how a kernel accesses each binding, by name. @param text - WGSL source */
 export function classifyBindings(
   { bindings }: Pick<DispatchSpec["kernel"], "bindings">,
   text: string,

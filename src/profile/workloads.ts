@@ -1,8 +1,8 @@
 /**
- * Workloads of the benches: synthetic logs, and training steps and evaluations of real models, recorded as in
- * training. All pages have the same size. Items are drawn from a catalogue of fixed size, uniformly except
- * in {@link zipfWorkload}. A log has the same bits on every machine. Other files use letters: B users per
- * batch, T events per user, K items per page.
+ * Workloads of the benches: synthetic logs, and the dispatches of real models in training and evaluation.
+ * All pages have the same size. Items are drawn from a catalogue of fixed size, uniformly except in
+ * {@link zipfWorkload}. A log has the same bits on every machine. Other files name the sizes by letters:
+ * B users per batch, T events per user, K items per page.
  */
 
 import { type ClickLog, type ItemFeatures, type ItemTokens, NONE } from "../data/click_log.ts";
@@ -145,14 +145,14 @@ export interface RecordedPart {
   readonly program: Program<ClickSizes>;
   readonly sizes: ClickSizes;
   readonly offset: number;
-  /** Set for a program that builds several batches at once; absent for a program of one batch. */
+  /** Batches that the program computes at once; absent for a single batch. */
   readonly slice?: BatchSlice;
 }
 
-/** The programs of a model. Running them again changes no weights, because the learning rate is 0. */
+/** The programs of a model. Their learning rate is 0, so that only `trainer` changes the weights. */
 export interface Recording extends Disposable {
   readonly sizes: ClickSizes;
-  /** Writes the batch again, because training reuses its memory. Returns the programs of a step. */
+  /** Writes the batch again, because training overwrites the batch. Returns the programs of a step. */
   step(): RecordedPart[];
   /** Returns the model's programs besides the training step: evaluation, and copying the best weights. */
   others(): Promise<RecordedPart[]>;
@@ -231,8 +231,8 @@ export function createShannonModel(
 }
 
 /**
- * Creates a model's programs. @param stack - owns the results @param layout - program that builds batches, as
- * many at once as in training @param listOthers - creates the programs besides the step
+ * Creates a model's programs. @param stack - resources that the result takes over
+ * @param layout - program that builds the batches @param listOthers - creates the programs besides the step
  */
 function createRecording(
   stack: DisposableStack,

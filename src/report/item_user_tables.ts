@@ -1,7 +1,7 @@
 /**
- * Renders two tables about a snapshot. One lists the items whose clicks the snapshot predicts much better or
- * much worse than the items' click rates do. The other compares, for some users, the categories of actual
- * and predicted clicks.
+ * Renders two tables about a snapshot. One compares the snapshot with the baseline click rate, on the items
+ * with the largest differences. The other compares, for some users, the categories of actual and predicted
+ * clicks.
  */
 
 import { formatSigned } from "../metrics/baseline_verdict.ts";
@@ -34,7 +34,7 @@ function toRow({ item, name = String(item), displays, gain, ...rates }: Gain): R
   return [markup`${name}`, formatSigned(gain, 1), ...shares, formatThousands(displays)];
 }
 
-/** Renders clicked and predicted shares of categories per user; undefined if there are no such shares. */
+/** Renders the categories of some users' actual and predicted clicks; undefined if there are no data. */
 export function renderTastes({ snapshot, tastes, details }: SnapshotMetrics): Html | undefined {
   if (tastes.length === 0) return undefined;
   const groups = tastes.map(({ user, name = String(user), pages, clicks, shares }): ReportRowGroup => [

@@ -32,8 +32,8 @@ export function chooseWindow(iterations: number): number {
 }
 
 /**
- * Computes a curve of a log column: for each window of iterations, first the mean of each run, then mean and
- * sd of these means over the runs. Runs may end at different iterations. Ignores non-finite values.
+ * Computes a curve of a log column. Each run has one value per window of iterations: the mean in the window.
+ * A point has the mean and sd over the runs. Runs may end at different iterations. Ignores non-finite values.
  * @param window - iterations per window, counted from iteration 1; iteration 0 is a point of its own
  * @param offset - number that is added to all iterations @returns [] for a column without values
  */
@@ -156,7 +156,7 @@ export function toFiniteOrNull(value: number | null): number | null {
   return Number.isFinite(value) ? value : null;
 }
 
-/** Builds the datasets of a curve: two edges of the band (if any), the curve, and the marks (if any). */
+/** Builds the datasets of a curve: edges of the band mean ± sd (if any), the curve, the marks (if any). */
 function buildCurve(series: Series, label: string, crowded: boolean): ChartDataset[] {
   const { points, colour, dash = dashes.solid, faint = false, offset = 0, marks = [] } = series;
   const most = Math.max(...points.map(({ runs = 1 }) => runs));

@@ -82,7 +82,7 @@ ${
 ${renderGlossary([...names, ...(hasGenerator ? PI : [])])}`;
 }
 
-/** Returns true if some test pages have one item. If so, tables add metrics without these pages. */
+/** Returns true if some test pages have one item. */
 function hasSingleItemPages(parts: readonly ReportPart[]): boolean {
   const tests = parts.flatMap((part) =>
     listSnapshotNames(part).flatMap((name) => listSnapshotTests(part, name))
@@ -108,7 +108,7 @@ function listPartRows(part: ReportPart, names: readonly MetricName[]): ReportRow
   return [runs > 1 ? `${part.name} (${runs} seeds)` : part.name, rows];
 }
 
-/** Renders a row of metrics. @param scorings - one per run @param names - one per cell; undefined if empty */
+/** Renders a row of metrics. @param scorings - one per run @param names - undefined for an empty cell */
 function renderCells(scorings: readonly Scoring[], names: readonly (string | undefined)[]): ReportCell[] {
   // For several runs, a cell shows the standard deviation over seeds, not an interval over users.
   const intervals = scorings.length === 1 ? scorings[0]?.details.intervals : undefined;
@@ -134,14 +134,14 @@ function listBaselineRows(
 /** A part of a model (stage, generator or reward) with metrics of the snapshot that represents the part. */
 interface ComparedPart {
   readonly part: ReportPart;
-  /** Metric sums per group of test users, to compute differences between models. */
+  /** Sums of the metrics over groups of test users; undefined if runs lack them or have different users. */
   readonly judged: LoadedSums | undefined;
   readonly prec1: number;
 }
 
 /**
- * Compares the part with the highest prec@1 with all other parts that have the same test users, and says why
- * other parts are not compared. Returns undefined for a single part.
+ * Compares the part of a model (stage, generator or reward) that has the highest prec@1 with each other part.
+ * Parts that cannot be compared are listed with the reason. Returns undefined for a single part.
  */
 export function renderComparisonTable(models: readonly ReportModel[]): Html | undefined {
   const known = listRankingParts(models).flatMap((part) => selectComparedSnapshot(part) ?? []);
@@ -158,7 +158,7 @@ ${renderTable("Differences of models", ["minus", "prec@1", "verdict", "loss", "v
   }${missing.length > 0 && markup`<p class="note">Not compared with ${name}: ${missing.join("; ")}.</p>`}`;
 }
 
-/** Returns why two parts are not compared; undefined if they are. */
+/** Returns the reason why two parts cannot be compared; undefined if they can. */
 function explainMissingRow({ part, judged }: ComparedPart, other: ComparedPart): string | undefined {
   const unknown = [other, { part, judged }].find((one) => !one.judged);
   if (unknown) return `${other.part.name} (${unknown.part.name} has no sums over the same test users)`;
@@ -240,7 +240,7 @@ ${
   }</details>`;
 }
 
-/** Renders a table per part; if several, in collapsible sections; undefined if no part has a table. */
+/** Renders a table per part, several in collapsible sections. Returns undefined if there is no table. */
 export function renderByPart(
   parts: readonly ReportPart[],
   render: (part: ReportPart) => Html | undefined,
@@ -257,7 +257,7 @@ export function renderByPart(
   }`;
 }
 
-/** Renders a table for the first finished run of each Shannon stage (maximum likelihood). */
+/** Renders a table per model: the Shannon (maximum likelihood) stage of the model's first finished run. */
 export function renderByTest(
   models: readonly ReportModel[],
   render: (test: SnapshotMetrics) => Html | undefined,

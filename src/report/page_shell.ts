@@ -83,7 +83,7 @@ ${verdict.map((text) => markup`<p class="outcome">${text}</p>`)}
 ${notes.map(renderNote)}${noScript}`;
 }
 
-/** Renders the last section of a page about simulated users: facts and paragraphs about their simulation. */
+/** Renders the last section of a page about simulated users: facts and paragraphs about the simulation. */
 export function renderAbout(facts: NamedFacts, about: readonly string[]): Html {
   const content = markup`${renderFacts(facts)}
 ${about.map((text) => markup`<p>${text}</p>`)}`;

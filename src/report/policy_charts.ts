@@ -93,7 +93,7 @@ export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefin
   });
 }
 
-/** Charts each user's return by a learned policy minus a rival's, sorted; in the ground truth if known. */
+/** For each learned policy, charts each user's return minus the user's return with another policy. */
 export function buildUserCharts(comparison: PolicyComparison): ChartDefinition[] {
   const policies = listComparedPolicies(comparison);
   const truth = comparison.environments.filter(({ role }) => role === "truth");
@@ -161,7 +161,7 @@ export function buildLearningCharts(
   });
 }
 
-/** Builds a scatter chart per learned policy: x is the last position's Q-value, y another position's. */
+/** Builds a scatter chart per learned policy: Q-values at the last slate position (x) and at others (y). */
 export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefinition[] {
   const seen = new Set<string>();
   return comparison.cells.flatMap((cell: ComparisonCell): ChartDefinition[] => {
@@ -196,7 +196,7 @@ export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefin
   });
 }
 
-/** Builds a curve by page: mean and sd over trainings. @param curves - per training, values by page */
+/** Builds a curve by page: mean and sd over trainings. @param curves - one per training */
 function buildSeries(
   look: Pick<Series, "model" | "colour" | "part" | "dash">,
   curves: readonly (readonly number[])[],

@@ -88,7 +88,7 @@ const snapshotSchema = v.object({
   paired: v.optional(pairedSchema),
 });
 
-/** Schema of a stage's result. It has no test metrics while a finished run trains for more iterations. */
+/** Schema of a stage's result. While a resumed run trains, the result is that of an earlier session. */
 export const resultSchema = v.looseObject({
   iteration: v.wholeNumber(),
   /** Time when the result was written, in ISO 8601. */

@@ -133,7 +133,7 @@ function renderModel(model: ReportModel): Html {
 ${renderFacts(listFacts(model), getTimeClass)}`;
 }
 
-/** Renders the metrics of the model's best part, its comparison with the baselines, and advice. */
+/** Renders a model's highest prec@1 (of a stage, generator or reward), the best baseline, and advice. */
 function renderOutcome(model: ReportModel): Html {
   const [best] = judgeParts(model).toSorted((a, b) => b.value - a.value);
   if (!best) return markup``;
@@ -178,7 +178,7 @@ function formatShare(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
 }
 
-/** Compares a part of a model with the best baseline in one sentence, in percentage points. */
+/** Describes the difference in prec@1 from the best baseline, in percentage points. */
 function describeAgainstSimple({ comparisons, value: prec1, users }: PartVerdict): string {
   const [best] = comparisons;
   if (!best) return "";
@@ -272,7 +272,7 @@ function renderVerdictSign({ comparisons }: BaselineVerdict): Html {
   return markup`<span class="${CLASSES[is]}">${SIGNS[is]}</span>`;
 }
 
-/** Returns the CSS class of a fact: "time" for times, which a comparison of two pages ignores. */
+/** Returns the CSS class of a fact: "time" for dates and durations, otherwise the fact's name. */
 function getTimeClass(name: string): string {
   return ["finished", "duration"].includes(name) ? "time" : name;
 }
@@ -359,7 +359,7 @@ interface PartVerdict extends BaselineVerdict {
   readonly stage: ReportPart["stage"];
 }
 
-/** Judges the prec@1 of each part of a model. */
+/** Compares the prec@1 of each part of a model (stage, generator or reward) with the baselines. */
 function judgeParts(model: ReportModel): PartVerdict[] {
   return listRankingParts([model]).flatMap((part) => {
     const snapshots = listSnapshotNames(part);
@@ -368,7 +368,7 @@ function judgeParts(model: ReportModel): PartVerdict[] {
   });
 }
 
-/** Judges the losses of parts with the loss `choice`: only this loss can be compared with the baselines'. */
+/** Compares the losses of stages with the baselines' losses. Skips all kinds of loss except `choice`. */
 function judgeLosses(model: ReportModel): PartVerdict[] {
   return listLossParts([model]).filter((part) => getLossScale(part) === "choice").flatMap((part) => {
     const found = judgePart(part, "best-loss", "nll");

@@ -73,7 +73,7 @@ export function listStageRuns({ model, stage }: Pick<ReportPart, "model" | "stag
   return model.runs.flatMap(({ stages }) => stages[stage] ?? []);
 }
 
-/** Names of the generator's metrics. The keys are the reward's metrics of the same kind. */
+/** Names of the generator's metrics, by the name of the reward's metric. */
 const PI: Readonly<Record<string, string>> = {
   prec1: "piPrec1",
   prec2: "piPrec2",
@@ -121,15 +121,15 @@ function listTests(part: ReportPart): (readonly SnapshotMetrics[])[] {
   return listStageRuns(part).flatMap(({ result }) => result ? [result.test] : []);
 }
 
-/** Models whose baselines have the same metrics. */
+/** Baselines, and the models whose runs measured the same metrics of the baselines. */
 export interface SharedBaselines {
   readonly models: readonly ReportModel[];
   readonly baselines: readonly BaselineMetrics[];
 }
 
 /**
- * Returns true if all finished models have the same test users: the baselines of the models have equal
- * metrics, or the metric sums are over the same groups of users.
+ * Returns true if all finished models have the same test users. Signs of this: the models' baselines have
+ * equal metrics, or the stored sums of metrics are over the same groups of users.
  */
 export function haveSameTestUsers(models: readonly ReportModel[]): boolean {
   if (groupByBaselines(models).length <= 1) return true;
@@ -163,7 +163,7 @@ export function describeIncomparable(models: readonly ReportModel[]): string {
   ].join(" ");
 }
 
-/** Lists baselines on equal test users. If a baseline's metrics differ by group, its name adds the models. */
+/** Lists the baselines of all groups. A baseline that differs between groups has the models in its name. */
 export function listDistinctBaselines(groups: readonly SharedBaselines[]): BaselineMetrics[] {
   return groups.flatMap(({ models, baselines }, k) =>
     baselines.flatMap((one) => {
