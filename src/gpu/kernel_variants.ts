@@ -37,7 +37,7 @@ export const kernelVariantsSchema = v.strictObject({
    * absent, textures on other CPU adapters, because llvmpipe reads textures faster, and buffers on a GPU.
    */
   matrices: v.optional(v.literal("buffers")),
-  /** Kernel variants of matrix products that differ from the default; keys: {@link formatMatmulKey}. */
+  /** Variants that replace the defaults of matrix products. The keys are from {@link formatMatmulKey}. */
   matmul: v.record(v.string(), v.picklist(matmulVariants)),
   /** Variants that replace the defaults of LSTMs. The keys are from {@link formatLstmKey}. */
   lstm: v.optional(v.record(v.string(), v.picklist(lstmVariants))),
@@ -53,7 +53,7 @@ export function getDefaultVariants(kind: AdapterKind, matrices?: "buffers"): Ker
   return { kind, ...(matrices && { matrices }), matmul: {} };
 }
 
-/** True if matrices that matrix products read many times are stored in textures. */
+/** True if inputs of matrix products are stored in textures: on a CPU adapter, unless `matrices` is set. */
 export function usesTextures({ kind, matrices }: AdapterTraits): boolean {
   return kind === "cpu" && matrices === undefined;
 }
@@ -79,7 +79,7 @@ function isVariant<V extends KernelVariant>(all: readonly V[], variant: KernelVa
   return all.some((one) => one === variant);
 }
 
-/** Returns true if variants are for the given kind of adapter and storage of matrices. */
+/** Returns true if kernel variants are for an adapter with the given traits. */
 export function matchAdapter(variants: AdapterTraits, { kind, matrices }: AdapterTraits): boolean {
   return variants.kind === kind && variants.matrices === matrices;
 }
@@ -99,7 +99,7 @@ export function formatLstmKey(direction: LstmDirection, h4: number): string {
   return `lstm ${direction} ${4 * h4}`;
 }
 
-/** Largest K / 4 (K inputs) of panel kernels, whose unrolled sum over K compiles slowly on a GPU. */
+/** Largest number of terms / 4 of a panel kernel's unrolled sums. Longer sums compile slowly on a GPU. */
 const PANEL_K4: Readonly<Record<AdapterKind, number>> = { cpu: 64, gpu: 16 };
 
 export interface VariantContext {
@@ -111,8 +111,8 @@ export interface VariantContext {
 
 /**
  * Returns the bytes of workgroup memory that a panel kernel needs: sixteen columns of the weights and, in the
- * forward kernel, the bias and the weights of the dot product. With 256 inputs the forward kernel needs
- * 16,512 bytes, more than the 16,384 that WebGPU guarantees.
+ * forward kernel, 128 bytes of other parameters. With 256 inputs the forward kernel needs 16,512 bytes, more
+ * than the 16,384 that WebGPU guarantees.
  */
 export function computePanelBytes(direction: "forward" | "input", k4: number, n4: number): number {
   return 16 * (direction === "forward" ? 16 * k4 + 8 : 16 * n4);
@@ -121,7 +121,7 @@ export function computePanelBytes(direction: "forward" | "input", k4: number, n4
 /** Time to copy a panel (16 columns of weights), divided by the time to multiply one row by the panel. */
 const PANEL_COPY = 19;
 
-/** Returns the panel variants, fastest first. A last workgroup with few rows takes as long as a full one. */
+/** Returns the panel variants, fastest first. The order depends on how well `rows` fills the workgroups. */
 function rankPanels(rows: number): MatmulVariant[] {
   const time = (own: number) => Math.ceil(rows / own) * (own + PANEL_COPY);
   return ([256, 128, 64] as const).toSorted((a, b) => time(a) - time(b)).map((own) =>
@@ -164,15 +164,15 @@ export function listLstmVariants(h4: number): readonly LstmVariant[] {
 /** Size of a workgroup that fills whole subgroups of 32 or 64 invocations. */
 const FULL_GROUP = 64;
 
-/** Returns the number of users per workgroup; undefined for one invocation per user. @param h4 - units / 4 */
+/** Returns the number of users per workgroup; undefined for the variant "user". @param h4 - units / 4 */
 export function countGroupUsers(variant: LstmVariant, h4: number): number | undefined {
   const most = Math.max(1, Math.floor(FULL_GROUP / (4 * h4)));
   return { group: most, "group 1": 1, "group 4": 4, user: undefined }[variant];
 }
 
 /**
- * Returns the bytes of workgroup memory of an LSTM that stores its weights there: the weights, two buffers
- * with which units exchange values, and 16 bytes for the loop count. @param units - padded number of units
+ * Returns the bytes of workgroup memory of an LSTM kernel that copies its weights there. The kernel also
+ * stores two copies of the values that units exchange. @param units - padded number of units
  */
 export function computeLstmBytes(direction: LstmDirection, units: number, users: number): number {
   return 16 * units ** 2 + 2 * (direction === "forward" ? 4 : 16) * users * units + 16;

@@ -24,8 +24,8 @@ const NAMES = Object.keys(LEAST) as LimitName[];
  *
  * - Size of a buffer: the parameters of a model with many items need more than the default 256 MiB.
  * - Size of a binding: a table with a row per item or token must fit into one binding. The default is 128
- *   MiB; many cards allow 2 GiB or more. A buffer of several tables may be larger, because kernels bind it in
- *   parts (windows).
+ *   MiB; many cards allow 2 GiB or more. A buffer of several tables may be larger than a binding, because
+ *   kernels bind parts of the buffer.
  * - Workgroup memory: a panel kernel with 256 inputs needs 16,512 bytes. On an adapter with less, another
  *   kernel computes the product (see kernel_variants.ts).
  */

@@ -7,19 +7,19 @@
  * So kernels write a buffer, which is then copied into the texture. Writing and copying together take half
  * the time of textureStore.
  *
- * On llvmpipe, only the matrices that matrix products read many times are stored in textures; kernel.ts
- * adapts the source of kernels that read or write them. SwiftShader, another software adapter, reads a
+ * On llvmpipe, only matrices that matrix products read many times are stored in textures. kernel.ts adapts
+ * the WGSL code of kernels that access these matrices. SwiftShader, another software adapter, reads a
  * texture no faster than a buffer, so there all matrices are stored in buffers (kernel_variants.ts).
  *
- * A texel holds a vector of four f32. Vectors are stored row by row, or in panels of sixteen columns. In a
+ * A texel holds a vector of four f32. A matrix is stored row by row, or in panels of sixteen columns. In a
  * panel, sixteen numbers of a row (64 bytes) are followed by the next row's numbers in these columns.
  *
  * Why panels: some kernels read the same sixteen columns of every row. In a matrix of 64 columns that is
  * stored row by row, these kernels read one cache line in four; with 256 columns, one in sixteen. No CPU's
- * prefetcher follows such a pattern, so a kernel waits for main memory once per eight rows. In a panel, the
- * cache lines are adjacent and arrive in time; bench/ladder.md reports the speedup for the gradients. A panel
- * has up to 2,048 rows; with 512 rows, the speedup is half as large. A matrix that kernels read by whole
- * rows, such as a gradient, is stored row by row.
+ * prefetcher follows such a pattern, so a kernel often waits for main memory. In a panel, the cache lines are
+ * adjacent, so the prefetcher loads them in time. The width of a texture limits a panel to 2,048 rows; panels
+ * of 512 rows save half as much time. An output's gradient is stored row by row, because kernels read whole
+ * rows of the gradient.
  */
 
 import type { SizeExpression } from "./sizes.ts";
@@ -31,7 +31,7 @@ export interface View {
   readonly offset: number;
   /** Size in bytes. */
   readonly size: number;
-  /** If the view is the first of several slices, one per batch: their number, and their distance in bytes. */
+  /** Number of slices, and their distance in bytes, if each batch has a slice; the view is the first. */
   readonly slices?: { readonly count: number; readonly stride: number };
 }
 
@@ -112,7 +112,7 @@ const WIDTH_STEP = 16;
 export interface TextureLayout {
   readonly width: number;
   readonly height: number;
-  /** Vectors per row: columns / 4 with panels; 1 without panels, where each vector counts as a row. */
+  /** Vectors per row of the matrix (columns / 4) if the layout has panels, otherwise 1. */
   readonly rowVectors: number;
   readonly panelVectors: number;
   /** Number of panels per row. A last panel with fewer columns takes as much space as the other panels. */
@@ -130,7 +130,7 @@ export function makePanelLayout(bytes: number, rowVectors: number): TextureLayou
   return makeTextureLayout(bytes, rowVectors, PANEL_VECTORS);
 }
 
-/** Returns the layout of a product's input matrix: panels if a row has two or more cache lines, else rows. */
+/** Returns the layout of a matrix product's input: panels if a row fills at least two, else row by row. */
 export function makeProductLayout(bytes: number, rowVectors: number): TextureLayout {
   return rowVectors >= 2 * PANEL_VECTORS ? makePanelLayout(bytes, rowVectors) : makeRowLayout(bytes);
 }
@@ -206,7 +206,7 @@ export function listRegions(layout: TextureLayout, bytes: number): TextureRegion
   return [whole, last].filter(({ lines, texels }) => lines * texels > 0);
 }
 
-/** Returns a texture's texels, line by line. Texels that store no part of the matrix are zero. */
+/** Returns a matrix as a texture's texels, line by line. Texels that store no part of the matrix are zero. */
 function packTexels<Words extends Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>>(
   layout: TextureLayout,
   matrix: Words,
@@ -233,7 +233,7 @@ export function unpackTexels(
   return matrix;
 }
 
-/** Calls `visit` for each vector with the indices of its first word in the matrix and in the texels. */
+/** Calls `visit` with the indices of each vector's first word: `at` in the matrix, `texel` in the texels. */
 function forEachVector(
   layout: TextureLayout,
   words: number,

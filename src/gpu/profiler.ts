@@ -65,7 +65,7 @@ export async function timePasses(
 export interface TimedWork extends Cost {
   readonly label: string;
   readonly kernel: string;
-  /** Number of steps that the work computes: its time is for all steps, `flops` and `bytes` are for one. */
+  /** Number of steps that the work computes at once. `flops` and `bytes` are for one step, times for all. */
   readonly steps: number;
   /** Number of invocations for all steps together; absent for copies. */
   readonly invocations?: number;

@@ -1,8 +1,8 @@
 /**
  * A recorded program: the dispatches of a training step. Each dispatch has a pipeline, a bind group, and a
- * grid that is a function of the batch's sizes. If several batches are built at once, each has a slice of
- * the index arrays. Recording creates the pipelines, and the bind groups for the first slice. The first
- * replay of another slice creates the bind groups of all slices. Replays create no other objects.
+ * grid that is a function of the batch's sizes. Several batches can be built at once: then each array of
+ * indices has a slice per batch. Recording creates the pipelines, and the bind groups for the first slice.
+ * The first replay of another slice creates the bind groups of all slices. Replays create no other objects.
  */
 
 import { UserError } from "../user_error.ts";
@@ -16,15 +16,14 @@ import { type BatchSizes, evaluateSize, type SizeExpression } from "./sizes.ts";
 import { STEP_BYTES, STEP_STRIDE } from "./step.ts";
 
 /**
- * Work of one dispatch: the number of floating-point operations, and the number of bytes that must move at
- * least once. All reads of a number count as one read, all its writes as one write. A gather counts each
- * distinct row once, if the batch's sizes determine the number of distinct rows. Index lists and small
- * weights may be left out.
+ * Work of one dispatch: the number of floating-point operations, and the number of bytes that are read and
+ * written. All reads of a number count as one read, all its writes as one write. A gather of more rows than
+ * the table has counts as a read of the whole table. Index lists and small weights may be left out.
  */
 export interface Cost {
   readonly flops: number;
   readonly bytes: number;
-  /** Work of each kind of workgroup, if a dispatch has several kinds, for bench/compiled/time_model.ts. */
+  /** Work of each kind of workgroup; absent if the dispatch has only one kind. */
   readonly parts?: readonly { readonly workgroups: number; readonly flops: number }[];
 }
 
@@ -78,7 +77,7 @@ export interface DispatchSpec<S extends BatchSizes = BatchSizes> extends KernelT
   readonly node?: DispatchNode;
 }
 
-/** Selects a replay's batch if several batches are built at once: each has a slice of the index arrays. */
+/** The batch that a replay computes, if several batches were built at once. */
 export interface BatchSlice {
   readonly index: number;
   /** Number of batches that a {@link isMultiStep multi-step kernel} computes at once. */
@@ -165,8 +164,8 @@ export class Program<S extends BatchSizes = BatchSizes> {
 const offsets = new Uint32Array(1);
 
 /**
- * Computes the numbers of workgroups of a dispatch along x, y and z. If the x axis is too long, and the
- * kernel is foldable (reads num_workgroups), the x axis is split over x and y.
+ * Computes the numbers of workgroups of a dispatch along x, y and z. If x would exceed `maxGrid`, and
+ * the kernel reads num_workgroups, the workgroups are distributed over x and y.
  * @param workgroup - invocations per workgroup along x, y. @param maxGrid - most workgroups per axis
  * @throws UserError for a grid that exceeds `maxGrid`
  */

@@ -47,7 +47,7 @@ export async function readViews(gpu: Gpu, memories: readonly Memory[]): Promise<
   return words;
 }
 
-/** Arranges ranges one after another in as few buffers as possible. @returns locations and buffer sizes */
+/** Places data of the given lengths (bytes) in few staging buffers. @returns locations and buffer sizes */
 function planStaging(lengths: readonly number[]) {
   const sizes: number[] = [];
   const locations = lengths.map((bytes) => {
@@ -77,7 +77,7 @@ export class ReadbackQueue {
   get length(): number {
     return this.#pending.length;
   }
-  /** True if {@link take} also waits for later submissions; then callers `take` before they submit more. */
+  /** True if {@link take} also waits for the work of later submissions. */
   get waitsForAll(): boolean {
     return this.#staging.mapsAtOnce;
   }
@@ -161,7 +161,7 @@ export class StagingPool {
 
   static readonly #ofGpu = new WeakMap<Gpu, StagingPool>();
 
-  /** Returns the pool of a device. Reused buffers live as long as the device; `liveBuffers` omits them. */
+  /** Returns the pool of a device. Reused buffers live as long as the device. */
   static of(gpu: Gpu): StagingPool {
     const staging = StagingPool.#ofGpu.get(gpu) ?? new StagingPool(gpu);
     StagingPool.#ofGpu.set(gpu, staging);
@@ -183,12 +183,12 @@ export class StagingPool {
       };
   }
 
-  /** Starts mapping after the copy is submitted. Does nothing if mapping itself waits for the device. */
+  /** Starts mapping a buffer that a submitted command writes. Does nothing if {@link mapsAtOnce} is true. */
   startMapping(staging: StagingBuffer): void {
     if (!this.mapsAtOnce) staging.mapped = staging.buffer.mapAsync(GPUMapMode.READ);
   }
 
-  /** Awaits a buffer, calls `use` with a function that reads ranges, and frees the buffer. @throws Error */
+  /** Waits for the data of a buffer, passes `use` a function that reads them, and frees the buffer. */
   async read<T>(
     staging: StagingBuffer,
     use: (range: (at: number, bytes: number) => ArrayBuffer) => T,
@@ -216,7 +216,7 @@ export class StagingPool {
     }
   }
 
-  /** Calls `now`. If it fails as the range is not mapped yet (npm webgpu), awaits `mapped` and retries. */
+  /** Calls `now`. If `now` fails, the buffer is not mapped yet (npm webgpu): awaits `mapped` and retries. */
   async #useWhenMapped<T>(now: () => T, mapped: Promise<void>): Promise<T> {
     try {
       return now();
@@ -227,7 +227,7 @@ export class StagingPool {
     }
   }
 
-  /** Lets Deno handle signals, timers and servers, which reads block if {@link mapsAtOnce} is true. */
+  /** Lets Deno handle signals, timers and servers. Reads block them if {@link mapsAtOnce} is true. */
   async yieldToEvents(): Promise<void> {
     if (!this.mapsAtOnce) return;
     // A timer of 0 ms takes 1 to 2 ms. A message takes 0.01 ms, but Deno then handles no signal.

@@ -64,7 +64,7 @@ const GPU_CHUNKS = 128;
 /** A GPU uses more than {@link MAX_CHUNKS} chunks if the partial sums then need at most this many bytes. */
 const PARTIAL_BYTES = 2 ** 24;
 
-/** Returns the rule for a GPU. A model with many weights fills a GPU with few chunks, which save memory. */
+/** Returns the rule for a GPU: fewer chunks for more weights, because each chunk stores a sum per weight. */
 export function chooseGpuChunks(summedWeights: number): ChunkRule {
   const fit = Math.floor(PARTIAL_BYTES / (4 * Math.max(1, summedWeights)));
   return { rows: 64, most: Math.min(GPU_CHUNKS, Math.max(MAX_CHUNKS, fit)) };
@@ -95,8 +95,8 @@ export class Dimensions<S extends BatchSizes = BatchSizes> {
   }
 
   /**
-   * Returns the number of partial sums of a step's weight gradients. It depends only on the batch and the
-   * rule for chunks, so every run adds in the same order. @param times - number of partial sums per chunk
+   * Returns the number of partial sums of a step's weight gradients. The number depends only on the
+   * batch and the rule, so every run adds in the same order. @param times - number of partial sums per chunk
    */
   scaleByChunks(times = 1): ScaledSize<S> {
     const { rows, most } = this.chunks;

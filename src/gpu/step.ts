@@ -14,11 +14,11 @@ export interface StepSettings {
   readonly slot: number;
   /** Learning rate of this iteration after Adam's bias correction; 0 without training. */
   readonly learningRate: number;
-  /** Number of iterations before this step. Kernels store this number together with the best loss. */
+  /** Number of iterations before this step. */
   readonly iteration: number;
   /** Fraction of a weight that weight decay subtracts in a step: learning rate x weight decay. */
   readonly decay?: number;
-  /** Fraction that weight decay subtracts from the weights of tables; by default `decay`. */
+  /** Fraction that weight decay subtracts in tables with a row per item or token; by default `decay`. */
   readonly tableDecay?: number;
   /** Random seed of the step, 32 bits. */
   readonly noise?: number;
@@ -29,7 +29,7 @@ export interface SimulatedPage {
   /** Index of the page within the episode. */
   readonly page: number;
   readonly episode: number;
-  /** Number of the first user of the batch. Random numbers depend on each user's number. */
+  /** Index of the batch's first user among all users. A user's random numbers depend on the user's index. */
   readonly firstUser: number;
   /** Probability that a slate is random. */
   readonly epsilon?: number;
@@ -37,7 +37,7 @@ export interface SimulatedPage {
 
 export interface StepBatch<S extends BatchSizes> {
   readonly sizes: S;
-  /** Denominator of means: in a batch of clicks, the number of scored events. */
+  /** Denominator of the batch's mean loss: in a batch of clicks, the number of events that have a loss. */
   readonly counted: number;
   /** Index of the batch's first entry in the batch plan; 0 without a plan. */
   readonly first: number;
@@ -48,12 +48,12 @@ export const STEP_STRIDE = 256;
 /** Number of bytes of a header that kernels read. */
 export const STEP_BYTES = 80;
 
-/** Step headers by slot. A slot may be rewritten while steps run: the queue writes after earlier steps. */
+/** Step headers by slot. Rewriting a slot does not affect steps that were submitted before. */
 export class StepHeaders<S extends BatchSizes> {
   readonly buffer: GPUBuffer;
   readonly #values: DataView<ArrayBuffer>;
 
-  /** @param each - headers per slot: one per program. @param seen - slots that a kernel's binding covers */
+  /** @param each - number of headers per slot. @param seen - number of slots that a kernel can access */
   constructor(
     private readonly arena: Arena,
     readonly dimensions: Dimensions<S>,
@@ -71,7 +71,7 @@ export class StepHeaders<S extends BatchSizes> {
     return (slot * this.each + header) * STEP_STRIDE;
   }
 
-  /** Writes a slot's headers. @param purpose - settings of each header; the last settings fill the rest */
+  /** Writes a slot's headers. @param purpose - settings by header; missing settings repeat the last */
   put(slot: number, batch: StepBatch<S>, purpose: StepSettings | readonly StepSettings[]): void {
     const purposes = [purpose].flat();
     for (let header = 0; header < this.each; header++) {

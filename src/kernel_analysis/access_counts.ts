@@ -21,10 +21,10 @@ const WORD = 4;
 export type AccessCount = number | "unknown" | undefined;
 
 export interface LoadRequests {
-  /** Reads per invocation: mean over the invocations of the workgroup that access memory. */
+  /** Mean number of reads per invocation. Invocations that access no memory do not count. */
   readonly reads: AccessCount;
   readonly writes: AccessCount;
-  /** Number of sectors per 32 reads of storage buffers: simultaneous reads of a subgroup share sectors. */
+  /** Sectors per 32 reads of storage buffers. A sector that a subgroup reads at once counts only once. */
   readonly readSectors: AccessCount;
   readonly writeSectors: AccessCount;
   /** Mean number of extra cycles, due to bank conflicts, of a subgroup's access to workgroup memory. */
@@ -42,7 +42,7 @@ export interface AccessCounts {
   readonly workgroup: LoadRequests;
 }
 
-/** Counts the memory accesses of a kernel. @param text - WGSL for the driver, with one entry point */
+/** Counts the memory accesses of a kernel. @param text - WGSL with one entry point */
 export function countAccesses(text: string, scope: IndexScope): AccessCounts {
   const variables = new Map<string, Tally>();
   let asking = 0;
@@ -86,7 +86,7 @@ export function countAccesses(text: string, scope: IndexScope): AccessCounts {
 
 /**
  * Returns, by name of a storage array, the number of bytes up to the end of its last accessed element. Only
- * the accesses of the first and the last workgroup at known addresses count.
+ * accesses of the first and the last workgroup count, and only if their addresses are known.
  */
 export function measureAccessedBytes(text: string, scope: IndexScope): ReadonlyMap<string, number> {
   const ends = new Map<string, number>();
@@ -202,7 +202,7 @@ function averagePerInvocation(sums: readonly AccessSum[], invocations: number): 
   return sums.length === 0 ? undefined : accesses === 0 ? 0 : accesses / invocations;
 }
 
-/** Returns the total `cost` divided by the total `count`. */
+/** Returns the sum of all costs divided by the sum of all counts; undefined without an access. */
 function averageCost(sums: readonly AccessSum[], count: (sum: AccessSum) => number): AccessCount {
   if (sums.some(({ perhaps, anywhere }) => perhaps || anywhere)) return "unknown";
   const total = sums.reduce((all, one) => all + count(one), 0);

@@ -1,4 +1,4 @@
-/** Expressions of WGSL with values and memory accesses. The parser builds them for an {@link Interpreter}. */
+/** WGSL expressions that the parser builds, and that an {@link Interpreter} evaluates. */
 
 import { UnreadableKernelError } from "./tokens.ts";
 import { applyBinary, applyUnary, BUILTINS, convertValue, findMember, makeStructure } from "./values.ts";
@@ -62,7 +62,7 @@ export function makeBinary(sign: string, left: Expression, right: Expression): E
   };
 }
 
-/** Makes an expression for a part of a value. If the value is in memory, only the part is read. */
+/** Makes an expression for a member or element of a value. Only this part of the value's memory is read. */
 function makePart(
   of: Expression,
   select: (whole: MemoryReference, walk: Interpreter, mask: InvocationMask) => MemoryReference,

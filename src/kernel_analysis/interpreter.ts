@@ -17,7 +17,7 @@ export type InvocationMask = Uint8Array;
 /** Returns the mask, or undefined if all invocations in the mask are inactive. */
 const nonEmpty = (mask: InvocationMask) => mask.some((state) => state !== OFF) ? mask : undefined;
 
-/** Largest number of statements that are interpreted for one kernel, which takes some seconds. */
+/** Largest number of interpreted statements, summed over invocations. Their interpretation takes seconds. */
 const MAX_STATEMENTS = 20_000_000;
 
 export type AddressSpace = "storage" | "uniform" | "workgroup" | "texture";
@@ -98,7 +98,7 @@ interface Frame {
 
 export class Interpreter {
   readonly lanes: number;
-  /** Lines of the entry point, outside of loops, that declare a value which the interpreter knows for the first invocation. */
+  /** Declarations of the entry point, outside of loops, with a known value for the first invocation. */
   readonly lines: TracedLine[] = [];
   /** True if the first invocation returns without any work. */
   idle = false;
@@ -317,7 +317,7 @@ export class Interpreter {
     return result;
   }
 
-  /** Returns the mask of invocations whose condition is not `ends` (if unknown: perhaps active), if any. */
+  /** Returns the mask without invocations whose condition is `ends`; if unknown, they are perhaps active. */
   narrow(mask: InvocationMask, condition: readonly WgslValue[], ends: boolean): InvocationMask | undefined {
     return nonEmpty(mask.map((state, k) => {
       const value = condition[k];
@@ -335,7 +335,7 @@ export class Interpreter {
     this.#uncertain -= unknown;
   }
 
-  /** Repeats a loop while an invocation is surely active, but runs the body once if one is perhaps active. */
+  /** Interprets a loop. Its body runs again only while an invocation is surely (not perhaps) active. */
   loop(mask: InvocationMask, body: Statement, condition?: Expression, next?: Statement): void {
     const before = this.#frame.exits;
     const left: LoopExits = { broken: new Uint8Array(this.lanes), continued: new Uint8Array(this.lanes) };
@@ -362,7 +362,7 @@ export class Interpreter {
   }
 }
 
-/** Sets the state of invocation k in a mask of exits, unless its present state is more certain. */
+/** Raises the state of invocation k in a mask to at least `state`. */
 function mark(left: InvocationMask, k: number, state: number): void {
   left[k] = Math.max(left[k] ?? OFF, state);
 }

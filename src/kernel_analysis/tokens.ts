@@ -1,4 +1,4 @@
-/** Thrown for code in a kernel that the analysis does not support. */
+/** Error for kernel code that the analysis does not support. */
 export class UnreadableKernelError extends Error {}
 
 /** Calls `read`. @returns the result, or undefined if `read` throws an {@link UnreadableKernelError} */

@@ -62,7 +62,7 @@ ${new Html(style)}</style>`;
   return { html: htmlPage(POLICY, head, body), scripts: { page, worker, kernels: checks, reader } };
 }
 
-/** Title element of the lab's page. The program recognises a page of the lab by this element. */
+/** Title element of the lab's page. Only files with this element may be overwritten by a new page. */
 export const TITLE = "<title>clickgan lab</title>";
 
 /** Returns the WGSL files that scripts import, by kernel name. @throws Error if a name occurs twice */

@@ -104,7 +104,7 @@ export class Connection {
   }
 }
 
-/** Starts the worker with the WGSL files in the page's data, and with the scripts that it may load. */
+/** Starts the worker with the WGSL files in the page's data, and with scripts that are loaded later. */
 function startWorker(): Worker {
   globalThis.laterScripts = { kernels: readText("kernels-script"), reader: readText("reader-script") };
   const parts = [

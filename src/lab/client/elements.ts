@@ -1,4 +1,4 @@
-/** Creates elements of the page. A string child becomes text; callers escape the data in Html children. */
+/** Creates elements of the page. A string child becomes text, an Html child becomes markup. */
 
 import { Html, markOptions, markup } from "../../report/html.ts";
 import { describeShare } from "../../number_text.ts";
@@ -31,7 +31,7 @@ export function element<K extends keyof HTMLElementTagNameMap>(
 
 /**
  * Creates an element from a template with elements in it: `` dom`<p class="buttons">${button}</p>` ``. Do not
- * put elements directly into a table or a `select`: there, browsers remove the elements' placeholders.
+ * put elements directly into a table or a `select`: browsers do not keep the `<i>` that marks their place.
  */
 export function dom(
   pieces: TemplateStringsArray,
@@ -117,7 +117,7 @@ export class Notice {
     fill(this.element, markOptions(text));
   }
 
-  /** Shows a step of a measurement, the finished share and the time left. A share of 0 restarts the clock. */
+  /** Shows a step of a measurement, the finished share, and the time left, estimated since a share of 0. */
   showProgress({ text, share }: MeasurementProgress): void {
     if (share === 0) this.#began = performance.now();
     const left = describeShare(share, (performance.now() - this.#began) / 1000);

@@ -30,7 +30,7 @@ const HIDDEN_SECONDS = 20;
 
 export class Lab {
   device: DeviceState = { kind: "opening" };
-  /** Text after the screen's name in the address ("softmax" in #exercise=softmax); "" if there is none. */
+  /** Text after the screen's name in the address ("adam" in #step/adam); "" if there is none. */
   part = "";
   /** Measurements on this adapter by name, such as "training". The screen Save writes them to a file. */
   readonly measurements = new Map<string, unknown>();

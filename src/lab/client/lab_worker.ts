@@ -36,7 +36,7 @@ export function expectNotCancelled({ aborted }: AbortSignal): void {
   if (aborted) throw new CallStoppedError();
 }
 
-/** Progress of a measurement: its current step, and the finished share, which starts at 0 in each part. */
+/** Progress of a measurement. If the measurement has several parts, the share starts at 0 in each part. */
 export interface MeasurementProgress {
   readonly text: string;
   readonly share: number;

@@ -1,7 +1,7 @@
 /**
  * Reads the files that the user chose: one file in the layout of the paper's data, or all files of a prepared
  * data set. This file becomes a separate script, which is loaded when the user chooses the first file. The
- * script returns plain data: its classes are copies, so `instanceof` fails in the page and the worker.
+ * script has its own copies of classes. As `instanceof` would fail in other scripts, it returns plain data.
  */
 
 import type { ClickLog } from "../../data/click_log.ts";
@@ -39,8 +39,8 @@ export interface ReadContext {
 const HEAD_BYTES = 1 << 16;
 
 /**
- * Returns undefined if the lab can read the files, else the command that prepares them. @throws UserError
- * for an empty file, or for several files that are no prepared data set
+ * Returns a command by which the user can prepare the files; undefined if the lab can read them.
+ * @throws UserError for an empty file, or for several files that are no prepared data set
  */
 export async function checkFiles(files: readonly ReaderFile[]): Promise<string | undefined> {
   const [first, ...others] = files;

@@ -1,4 +1,4 @@
-/** Screen "Exercises": checks the user's kernel, and times it and the exercise's ladder (kernel versions). */
+/** Screen "Exercises": checks the user's kernel, and compares its time with other versions of the kernel. */
 
 import { markup } from "../../../report/html.ts";
 import { compareLadder, renderLadderTable } from "../../draw/ladder.ts";
@@ -9,7 +9,7 @@ import type { MeasurementProgress } from "../lab_worker.ts";
 import { readPageData } from "../connection.ts";
 import type { ExerciseSummary, SolvedExercise } from "../services/kernel_services.ts";
 
-/** Number of rounds, each of which times the answer and every version of the kernel once. */
+/** Number of rounds, each of which times the user's kernel and all other versions once. */
 const ROUNDS = 3;
 
 export function showExercises(root: HTMLElement, lab: Lab): void {

@@ -59,7 +59,7 @@ interface LadderCard {
   readonly results: HTMLElement;
 }
 
-/** Shows the ladder (versions of a kernel) in the address, by its name or the first words of its title. */
+/** Opens the ladder that the address names, by the ladder's name or the first words of its title. */
 function showCard(lab: Lab, cards: readonly LadderCard[]): void {
   const { part } = lab;
   const matches = ({ ladder: { name, title } }: LadderCard) =>

@@ -68,7 +68,7 @@ ${this.#editor.element}
 ${this.#notice.element}${this.#results}</div>`;
   }
 
-  /** Shows the kernel in a part of the address; for "", the earlier kernel or, at the start, an example. */
+  /** Shows the kernel that `part` encodes; for "", keeps the shown kernel; at first, shows an example. */
   async open(part: string): Promise<void> {
     if (part === this.#shown) return;
     if (part === "" && this.#shown !== undefined) return this.#showAddress();
@@ -113,7 +113,7 @@ ${this.#notice.element}${this.#results}</div>`;
     }, PAUSE_MS);
   }
 
-  /** Writes the shown kernel into the address if this screen is open, also after a link without a kernel. */
+  /** Writes the shown kernel into the address if this screen is open. */
   #showAddress(): void {
     if (!this.#shown || !/^#scratchpad\b/.test(location.hash)) return;
     history.replaceState(null, "", `#scratchpad=${this.#shown}`);
