@@ -8,10 +8,10 @@
  *   u = constant + 6 tanh(.3 (m1 style1 + m2 style2)) - .3 (price - p)^2 + appeal - fatigue (m1^2 + m2^2)
  *   appeal = category + brand + 2.2 quality + novelty + .5 sale (.5 - price)
  *
- * Users prefer styles that are similar to the styles of items they clicked. This preference grows with the
- * style coordinates, up to a limit. Users dislike prices far from p. An item's appeal is the same for all
- * users. Appeal depends on quality, novelty, category, brand and sale; cheap items gain more by a sale. With
- * fatigue, all items have lower utilities for users with a narrow taste.
+ * Users prefer styles that are similar to the styles of items they clicked. The tanh keeps the effect of
+ * styles in -6..6. Users dislike prices far from p. An item's appeal is the same for all users. A sale adds
+ * more to the appeal of a cheap item. A user's taste is narrow if m1^2 + m2^2 is large. With fatigue, a
+ * narrow taste lowers the utilities of all items.
  */
 
 /** Parameters of a synthetic shop. All shops share one utility formula. Equal seeds give equal items. */
@@ -69,7 +69,7 @@ const style = categories;
 const price = style + styles, quality = price + 1, novelty = price + 2, sale = price + 3;
 const brand = sale + 1;
 
-/** Offsets of features in an item's vector, and the numbers of `categories` and `brands` (one-hot). */
+/** Offsets of features in an item's vector. `categories`, `brands`: lengths of these one-hot features. */
 export const featureOffsets = { categories, style, price, quality, novelty, sale, brand, brands } as const;
 
 /**
@@ -102,7 +102,7 @@ export function getItemFeatures(values: Float32Array, item: number): Float32Arra
   return values.subarray(item * demoFeatures, (item + 1) * demoFeatures);
 }
 
-/** Shop with no click on a fifth of the pages. Users do not tire, so planning ahead gains little. */
+/** Shop with no click on a fifth of the pages. Without fatigue, planning ahead gains little. */
 export const demo: ShopTruth = {
   name: "demo",
   about: "users like items similar to those they clicked before",
@@ -112,7 +112,7 @@ export const demo: ShopTruth = {
 
 /**
  * Shop in which clicks on the best items narrow a user's taste. A narrow taste lowers the utilities of all
- * items equally. A ranking by utility ignores this later loss, so a good policy has to plan ahead.
+ * items equally. A greedy policy (a ranking by utility) ignores this loss; planning ahead avoids it.
  */
 export const restless: ShopTruth = {
   name: "restless",

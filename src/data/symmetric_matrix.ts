@@ -22,7 +22,7 @@ export function addSquares(to: Float64Array, x: Float64Array, p: Float64Array): 
 
 /**
  * Returns lower triangular L [n, n] of A = L L'. @param a - lower triangle of A. @param leastPivot - value
- * that replaces smaller pivots. @throws RangeError if A is not positive definite
+ * that replaces smaller pivots. @throws RangeError if `leastPivot` is 0 and A is not positive definite
  */
 export function decomposeCholesky(a: Float64Array, n: number, leastPivot = 0): Float64Array {
   const l = new Float64Array(n * n);

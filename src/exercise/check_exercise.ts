@@ -36,7 +36,7 @@ interface CheckOptions {
 
 /**
  * Checks an answer (a reader's kernel) in all cases. @param file - path of the answer
- * @returns names of the cases, and a description of the last case's grid
+ * @returns names of the cases, and the message of {@link formatGrid} for the last case
  * @throws UserError if the answer is wrong
  */
 export async function checkAll(
@@ -60,7 +60,7 @@ export async function checkAll(
   return { cases: cases.map(({ name }) => name), started };
 }
 
-/** Times a reader's kernel and, for comparison, the ladder's first kernel and its shipped kernels. */
+/** Times a reader's kernel and, for comparison, the simplest and the shipped versions of this kernel. */
 export async function raceExercise(
   gpu: Gpu,
   { ladder }: Exercise,
@@ -101,8 +101,8 @@ const builtins: Readonly<Record<string, string>> = {
 
 /**
  * Returns two variants of a kernel that run its invocations in other orders. In both variants, neighbouring
- * invocations do the work of distant ones; the second also reverses the order. Returns [] if the kernel uses
- * subgroups, or parameters other than builtins.
+ * invocations do the work of distant ones. The second variant also processes workgroups, and the invocations
+ * of each, from last to first. Returns [] if the kernel uses subgroups, or parameters other than builtins.
  */
 function otherOrders(own: Kernel): Kernel[] {
   if (own.source.includes(ENABLE_SUBGROUPS)) return [];
@@ -137,9 +137,9 @@ function otherOrders(own: Kernel): Kernel[] {
 
 /**
  * Runs a reader's kernel (`step`) twice on a test case. The results must match the reference, the two
- * runs must have identical bits, and memory outside of the outputs must not change. Then other orders of
- * invocations are checked.
- * @returns a description of the grid
+ * runs must have identical bits, and memory outside of the outputs must not change. The variants of
+ * {@link otherOrders} must pass the same checks.
+ * @returns the message of {@link formatGrid}
  * @throws UserError with the element that has the largest error
  */
 export async function checkAnswer(
@@ -211,7 +211,7 @@ function gridFault(error: unknown, { name: size }: ExerciseCase, file: string): 
 /** Error for a size that needs too much memory, which is no error of the reader's kernel. */
 class TooLarge extends UserError {}
 
-/** @throws UserError if an input that a reader's kernel wants in a uniform buffer is too large for one */
+/** @throws UserError if an input exceeds the uniform buffer from which a reader's kernel reads it */
 function checkUniforms(
   { step, spec: { views } }: BoundStep,
   { name: size }: ExerciseCase,
@@ -267,7 +267,7 @@ function listHoles(text: string): { readonly line: number; readonly around: stri
   });
 }
 
-/** An error below this multiple of the tolerance may be a rounding error. */
+/** For a largest error below this number of tolerances, the message names rounding as a possible cause. */
 const ROUNDING_SHARE = 64;
 
 /** Describes a kernel's error: wrong numbers, stray writes, or two runs that differ; undefined if correct. */

@@ -40,14 +40,14 @@ export interface Exercise {
   readonly starter: string;
   readonly ladder: Ladder;
   readonly solution: string;
-  /** Cases that reveal errors which random inputs of the ladder's sizes do not reveal. */
+  /** Cases with special inputs, for kernels that are right for random inputs only. */
   readonly hard: readonly ExerciseCase[];
   readonly letters: (size: LadderSize) => SizeLetters;
   /** Returns why the approach of the starter file cannot support a size; undefined if it can. */
   readonly refuses?: (size: LadderSize) => string | undefined;
 }
 
-/** Returns the ladder step that solves the exercise: the last one that runs the kernel `solution`. */
+/** Returns the solution of the exercise: the last step of the ladder that runs the kernel `solution`. */
 export function getSolution({ ladder, solution }: Exercise): LadderStep {
   const step = ladder.steps.findLast(({ kernel, idea }) =>
     kernel.name === solution && /shipped|solution/.test(idea)
@@ -56,7 +56,7 @@ export function getSolution({ ladder, solution }: Exercise): LadderStep {
   return step;
 }
 
-/** An exercise whose ladder has only the shipped kernel, which solves the exercise. */
+/** Description of an exercise that has one kernel, the solution, instead of a ladder of kernels. */
 interface KernelExercise<R>
   extends
     Omit<Exercise, "ladder" | "solution" | "hard">,
@@ -105,7 +105,7 @@ export function getPageLetters([E = 1, page = 1]: LadderSize): SizeLetters {
 
 export const getOrdinaryUtility: UtilityFunction = (k, e) => ((3 * k + 5 * e) % 7 - 3) / 2;
 
-/** Case with pages of 300 rows, so that an invocation of a workgroup must process several rows. */
+/** Case with pages of 300 rows. A workgroup has at most 256 invocations, so some process several rows. */
 export const longPages = ["long pages", [3, 300], getOrdinaryUtility] as const;
 
 /** Evaluates an expression such as "E * K / 4". @param line - name of the line, for error messages */
@@ -184,12 +184,12 @@ export function createAnswerStep(exercise: Exercise, file: string, text: string)
   }
 }
 
-/** Returns the names of a starter's constants. The host sets only these constants in an answer. */
+/** Returns the names of a starter's constants. In a reader's kernel, the host sets no others. */
 export function listConstants({ name, starter }: Exercise): ReadonlySet<string> {
   return new Set(parseKernel(name, starter).constants.keys());
 }
 
-/** @throws UserError for a binding that the op's kernel lacks, a writable input, or a missing result */
+/** @throws UserError for an unknown binding, a writable input, or a missing result */
 function checkBindings(exercise: Exercise, { bindings, constants }: Kernel): void {
   const wanted = parseKernel(exercise.name, exercise.starter).bindings;
   const known = getSolution(exercise).kernel.bindings;
@@ -211,7 +211,7 @@ function checkBindings(exercise: Exercise, { bindings, constants }: Kernel): voi
   }
 }
 
-/** @throws UserError for a workgroup size that the host cannot read, or workgroup memory without a barrier */
+/** @throws UserError if the workgroup size cannot be parsed, or workgroup memory is used without a barrier */
 function checkWorkgroup({ source, constants }: Kernel): void {
   const code = source.replaceAll(/\/\/.*|\/\*[^]*?\*\//g, "");
   const [size, , y] = code.match(/@workgroup_size\(\s*WORKGROUP\s*(,\s*(WORKGROUP_Y)\s*)?\)/) ?? [];

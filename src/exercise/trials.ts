@@ -101,9 +101,9 @@ export interface TableRule {
 const popular = (u: number, items: number) => Math.floor(items * u ** 3);
 
 /**
- * Creates a test case for the gradient of a table with one row per item. An event reads the table row of the
- * item that was clicked at the previous event.
- * @param size - [events, items, columns]. Each event shows three rows, of which the user clicks one or none.
+ * Creates a test case for the gradient of a table with one row per item. The input of an event is the table
+ * row of the item that was clicked at the previous event.
+ * @param size - [events, items, columns]. Each event shows three items, of which the user clicks one or none.
  */
 export function createTableTrial(
   gpu: Gpu,
@@ -155,14 +155,14 @@ export function createNormTrial(gpu: Gpu, [R = 1, N = 1]: LadderSize, hard = fal
   );
 }
 
-/** `rows`: rows of the batch, so many that a gradient has several partial sums. `iteration`: Adam's t. */
+/** `rows`: rows of the batch (enough for several partial sums per gradient). `iteration`: Adam's t. */
 const ADAM = { rows: 1027, iteration: 3 };
 
 export function countAdamParameters([P = 1]: LadderSize): number {
   return alignBinding(4 * P) / 4;
 }
 
-/** Creates a case of Adam. @param size - [parameters] @param hard - true for gradients 0 and near epsilon */
+/** Creates a case of Adam. @param size - [parameters] @param hard - true: some gradients are 0 or 1e-8 */
 export function createAdamTrial(gpu: Gpu, size: LadderSize, hard = false): KernelTrial<ClickSizes> {
   const P = countAdamParameters(size);
   const sizes = { users: 1, events: 1, rows: ADAM.rows, items: 1 };
@@ -227,7 +227,7 @@ export function countEvents([users = 1, most = 1]: LadderSize): number {
   return listIndices(users).reduce((sum, user) => sum + getUserLength(user, most), 0);
 }
 
-/** Tests pw_state_forward. @param size - [users, events, features] @param hard - half of users never click */
+/** Tests pw_state_forward. @param size - [users, events, features] @param hard - true: half never click */
 export function createLastClicksTrial(
   gpu: Gpu,
   [users = 1, most = 1, F = 1]: LadderSize,
@@ -302,7 +302,7 @@ export function drawTrial(
   });
 }
 
-/** Values that replace the random values of {@link createSlateTrial}. */
+/** Replacements for random inputs of {@link createSlateTrial}. */
 export interface SlateRule extends Partial<Pick<ScoredRows, "taken" | "equal">> {
   readonly weights?: (unit: number) => number;
   readonly table?: (item: number, unit: number) => number;

@@ -3,7 +3,7 @@
  *
  * New contents of `train.csv` are first written to the temporary file `.train.csv.clickgan-tmp` in the same
  * folder. The writing process keeps the temporary file locked. If the process is killed, the lock ends. The
- * next writer of `train.csv` overwrites the temporary file, or the next command in the folder removes it.
+ * temporary file stays until `train.csv` is written again, or a later command cleans its output folder.
  */
 
 import { UserError } from "../user_error.ts";
@@ -19,7 +19,7 @@ export type FileContents = string | Uint8Array | readonly Uint8Array[];
 /** Maximum time, in seconds, to wait for a file that another process is writing. */
 const MOST_SECONDS = 30;
 const LOOK_MS = 20;
-/** Small arrays are joined up to this number of bytes, and written with one call. */
+/** Maximum total size, in bytes, of small arrays that are joined and written with one call. */
 const RUN_BYTES = 2 ** 20;
 
 /**
@@ -38,7 +38,7 @@ export function writeFileAtomically(path: string, contents: FileContents, mark?:
 
 /**
  * Writes a file atomically and in pieces, so that the contents may be larger than memory.
- * @param make - passes all contents, in order, to `write`. If it throws, the temporary file is removed.
+ * @param make - passes all contents, in order, to `write`. If `make` throws, the temporary file is removed.
  */
 export async function writeAtomically(
   path: string,
@@ -68,12 +68,11 @@ export async function writeAtomically(
 const SEARCHED = 4096;
 
 /**
- * Checks that a file may be written at a path. An existing file must be a regular file. It must contain
- * `mark`, or this process must have locked the file or its folder. Links and their targets are never
- * replaced.
- * @param mark - text that only files of one kind contain, near the beginning or the end. If the text consists
- * of whole lines, it also begins with a newline. @returns the file's permissions. @throws UserError if the
- * file may not be written. Errors of the file system are passed on as they are.
+ * Checks that a file may be written at a path. An existing file must be a regular file. Unless this process
+ * has locked the file or its folder, the file must contain `mark`. Links and their targets are never
+ * replaced. @param mark - text that only files of one kind contain, near the beginning or the end. A mark
+ * that begins with a newline is found only at the start of a line. @returns the file's permissions. @throws
+ * UserError if the file may not be written. Errors of the file system are passed on as they are.
  */
 export function expectReplaceable(path: string, mark?: string): number | undefined {
   const info = regularFile(path);
@@ -157,7 +156,7 @@ function pieces(contents: FileContents): readonly Uint8Array[] {
   return contents instanceof Uint8Array ? [contents] : contents;
 }
 
-/** Joins small arrays, so that few system calls write a snapshot with dozens of small tensors. */
+/** Joins small arrays, so that fewer system calls write them. */
 function* runs(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
   let waiting: Uint8Array[] = [];
   let length = 0;
@@ -228,7 +227,7 @@ export function removeTemporaries(folder: string): void {
   }
 }
 
-/** Removes a temporary file after an error. If this fails, the next command in the folder removes it. */
+/** Removes a temporary file after an error. Does not throw if the removal fails. */
 export function removeTemporary({ file, path }: TemporaryFile): void {
   try {
     Deno.removeSync(path);

@@ -19,14 +19,14 @@ export async function readJson<T>(file: string, schema: v.GenericSchema<unknown,
 }
 
 /**
- * Writes a JSON file. An existing file is replaced only if its field `format` has the same value.
+ * Writes a JSON file. An existing file is replaced only if its field `format` equals `value.format`.
  * @throws UserError if the file cannot be written, or the existing file is of another kind.
  */
 export function writeJson(file: string, value: object): Promise<void> {
   return writeFileAtomically(file, JSON.stringify(value, null, 2) + "\n", formatMark(value));
 }
 
-/** Returns the beginning of `value`'s JSON, up to the field `format`; undefined if there is no `format`. */
+/** Returns the first lines of the JSON, which identify the kind of file; undefined if `format` is missing. */
 export function formatMark(value: object, indent = "  "): string | undefined {
   if (!("format" in value) || typeof value.format !== "string") return undefined;
   return `\n{\n${indent}"format": ${JSON.stringify(value.format)}`;

@@ -164,8 +164,8 @@ export function expectFile(path: string): Deno.FileInfo {
 
 /**
  * Opens a file for reading. Every file that may come from a user is opened with this function,
- * {@link readText} or {@link readBytes}. They first check that the path is no FIFO and no device: opening one
- * would block the process, and Ctrl-C would be ignored.
+ * {@link readText} or {@link readBytes}. These functions refuse FIFOs and devices: opening such a file may
+ * block the process, and Ctrl-C would be ignored.
  * @throws UserError, before opening, if the path is neither a regular file nor a folder. Other errors are not
  * changed.
  */
@@ -174,7 +174,7 @@ export function openFile(path: string): Deno.FsFile {
   return Deno.openSync(path);
 }
 
-/** Reads bytes of a file into an array. @returns the number of bytes, which is smaller at the file's end */
+/** Reads bytes of a file into an array. @returns the number of bytes read; fewer at the file's end */
 export function readBytesAt(file: Deno.FsFile, position: number, bytes: Uint8Array): number {
   file.seekSync(position, Deno.SeekMode.Start);
   for (let done = 0; done < bytes.length;) {

@@ -15,7 +15,7 @@ const MOST_TRIES = 100;
 
 const WITHOUT_LOCKS = ["ENOTSUP", "EOPNOTSUPP", "ENOLCK", "ENOSYS"];
 
-/** Locks a file. Returns false if another process has locked it, and true on a file system without locks. */
+/** Tries to lock a file. @returns false if another process has the lock. True if locks are not supported. */
 export function tryLock(file: Deno.FsFile): boolean {
   try {
     return file.tryLockSync(true);

@@ -34,7 +34,7 @@ export function isOwnName(name: string): boolean {
 export interface FolderPurpose {
   readonly what: string;
   readonly option: string;
-  /** Names of all output files. Absent for output that can be resumed, which needs no sign file. */
+  /** Names of all output files. Absent if the output can be resumed: then no sign file is written. */
   readonly own?: readonly string[];
   /** Pattern of the names of working files. They are removed when the output is complete. */
   readonly work?: RegExp;
@@ -50,13 +50,13 @@ export class OwnedFolder implements Disposable {
     private readonly made: boolean,
   ) {}
 
-  /** Purpose of a folder with incomplete output that cannot be resumed; undefined for any other folder. */
+  /** Set while the folder has incomplete output that cannot be resumed. */
   #unfinished: FolderPurpose | undefined;
 
   /**
    * Creates a folder, or takes an empty folder, and locks it.
    * @param together - all folders of the output, in order, if the output has several. The sign file in the
-   * first folder names all folders, and is removed last. Until then, none of the folders counts as complete.
+   * first folder lists all folders. While this file exists, all folders count as incomplete.
    * @throws UserError if the folder is not empty, is owned by another process, or is not writable.
    */
   static async begin(

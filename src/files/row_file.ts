@@ -44,8 +44,8 @@ function parseRowFormat(path: string, what: string): RowFormat {
 /**
  * Writes rows to a file in the format of its extension.
  * @param what - purpose of the file, for messages.
- * @param shared - number of first columns that all CSV files with this purpose have. An existing CSV file is
- * replaced only if it begins with these columns.
+ * @param shared - number of leading columns that are the same in all CSV files with this purpose. An existing
+ * CSV file is replaced only if it begins with these columns.
  * @throws UserError if the file cannot be written.
  */
 export async function writeRows<Row>(
@@ -77,8 +77,8 @@ export async function writeRows<Row>(
 }
 
 /**
- * Returns the text by which `expectReplaceable` recognises an earlier file with the purpose `what`: the
- * beginning of a CSV file's header, or the creator's name in a Parquet file.
+ * Returns a text that identifies an earlier file with the purpose `what`: in a CSV file, the beginning of the
+ * header; in a Parquet file, the program name and `what`.
  * @param isWhole - true if `columns` are all columns of the file
  */
 export function getRowsMark(

@@ -15,7 +15,7 @@ export function confineWrites(paths: readonly string[] | undefined): void {
   paths?.forEach(allowWrites);
 }
 
-/** Allows writes to an additional file or folder, such as a report in the folder of its run. */
+/** Allows writes to an additional file or folder. */
 export function allowWrites(path: string): void {
   outputs?.push(resolve(path));
   try {
@@ -27,8 +27,8 @@ export function allowWrites(path: string): void {
 
 /**
  * Returns `path` if this command may write, rename or remove the path. A command may write its outputs, paths
- * in an output folder, and some files next to an output. The names of these files begin with the output's
- * name: locks, temporary files, and "page-returns.csv" next to "page.html".
+ * in an output folder, and some files next to an output. Next to "page.html", names that begin with "page" or
+ * ".page" are allowed, such as "page-returns.csv", and the names of locks and temporary files.
  * @throws Error for any other path, because writing to it would be a bug.
  */
 export function requireWritable(path: string): string {

@@ -57,8 +57,8 @@ const INSECURE =
 /**
  * An open device, through which all GPU memory and pipelines are created; it records live memory and errors.
  *
- * WebGPU returns some errors to no caller ("uncaptured errors"), such as errors of an invalid dispatch, which
- * WebGPU skips: its outputs keep old values. The class collects these errors; `check` throws them.
+ * WebGPU reports some errors only as events ("uncaptured errors"). For example, an invalid dispatch is
+ * skipped, and its outputs keep their old values. The class collects these errors; `check` throws them.
  */
 export class Gpu {
   /** Adapter of the device. */
@@ -94,12 +94,12 @@ export class Gpu {
     });
   }
 
-  /** @internal Kernel variants of programs that are recorded on the device. */
+  /** @internal Kernel variants that new programs use. */
   get variants(): KernelVariants {
     return this.#variants;
   }
   /**
-   * Sets the kernel variants of programs that are recorded later. Allocated memory keeps its layout.
+   * Sets the kernel variants that new programs use. Allocated memory keeps its layout.
    * @throws Error for variants of another kind of adapter or another layout of matrices.
    * @internal
    */
@@ -240,7 +240,7 @@ export class Gpu {
     await this.queue.onSubmittedWorkDone();
   }
 
-  /** Throws the uncaptured errors, if any. The check is cheap; callers make it before they use results. */
+  /** Throws the uncaptured errors, if any. The check is cheap. Call it before you use results. */
   check(): void {
     if (this.#errors.length === 0) return;
     const errors = [...new Set(this.#errors.splice(0))];
@@ -325,7 +325,7 @@ function classifyAdapter(
 
 /**
  * Matches CPU adapters that read buffers faster than textures, by their names in Deno and Chromium.
- * SwiftShader and llvmpipe were measured (bench/ladder.md); other CPU adapters are treated like llvmpipe.
+ * llvmpipe reads textures faster (bench/ladder.md). Other CPU adapters are assumed to be like llvmpipe.
  */
 const READS_BUFFERS = /swiftshader/i;
 

@@ -19,7 +19,8 @@ export type LstmDirection = "forward" | "backward";
 export const lstmVariants = ["group", "group 1", "group 4", "user"] as const;
 /**
  * Kernel variant of an LSTM on a GPU. `group n`: a workgroup computes n users, with one invocation per unit
- * and user. `group`: as `group n`, with as many users as fit 64 invocations. `user`: one invocation per user.
+ * and user. `group`: as `group n`, with the largest n that needs at most 64 invocations, but at least 1.
+ * `user`: one invocation per user.
  */
 export type LstmVariant = typeof lstmVariants[number];
 
@@ -30,7 +31,6 @@ export type SumVariant = typeof sumVariants[number];
 export type KernelVariant = MatmulVariant | LstmVariant | SumVariant;
 
 export const kernelVariantsSchema = v.strictObject({
-  /** Kind of adapter, which also determines which data is stored in uniforms. */
   kind: v.picklist(["cpu", "gpu"]),
   /**
    * Storage of matrices that matrix products read many times: "buffers" on SwiftShader (a CPU adapter). If

@@ -13,8 +13,8 @@ export interface PageLabel {
 }
 
 /**
- * Reads the labels of some users' pages. Needs about 20 bytes of memory per page. @returns a function that
- * gets a user's number and the number of one of the user's pages (from 0), and returns this page's label
+ * Reads the labels of some users' pages. Needs about 20 bytes of memory per page.
+ * @returns a function from a user and a page to the label; the pages of each user are numbered from 0
  */
 export async function readPageLabels(
   config: DataConfig,

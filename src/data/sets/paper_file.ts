@@ -6,7 +6,7 @@ import { formatThousands } from "../../number_text.ts";
 
 /**
  * Reads a file in the paper's layout as a log. Items are one-hot, numbered 0 to the largest item_new_index.
- * @param needed: parts that must have users; default: all. @throws UserError with the file and faulty line
+ * @param needed: splits that must have users; default: all. @throws UserError with the file and faulty line
  */
 export function readPaperFile(path: string, needed?: readonly Split[]): ClickLog {
   return parsePaperLog(path, readText(path), needed);

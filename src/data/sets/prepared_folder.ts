@@ -73,7 +73,7 @@ function isMissing(error: unknown): boolean {
 /**
  * Lists the files of a table, in order. For example, the table of users is either the file `users.parquet`,
  * or all files in the folder `users`, sorted by name.
- * @throws UserError if neither or both exist, and for a file in the folder that is not a Parquet file.
+ * @throws UserError if both exist, if neither exists, or if a file in the folder has another extension.
  */
 export function listTableFiles(folder: string, part: TableName): string[] {
   const single = `${folder}/${part}.parquet`;
@@ -103,7 +103,7 @@ export function listTableFiles(folder: string, part: TableName): string[] {
   );
 }
 
-/** Lists a folder's Parquet files, without hidden files and marker files of engines (with a leading _). */
+/** Lists a folder's Parquet files. Names that begin with . or _ (such as _SUCCESS) are skipped. */
 function namesIn(folder: string): string[] {
   const all = withFileErrorsSync("read the folder", folder, () => [...Deno.readDirSync(folder)]);
   const names = all.map(({ name }) => name).filter((name) => !/^[._]/.test(name));
@@ -156,7 +156,7 @@ export async function computeTableChecksum(
   return { path: `${folder}/${part}`, bytes, sha256: whole.digest("hex"), each };
 }
 
-/** Returns an object that opens a Parquet file. The path is checked when the file is opened. */
+/** Returns an object that opens a Parquet file. Its method `open` throws if the path is no regular file. */
 export function openParquetFile(path: string): TableFile {
   const open = () => {
     expectFile(path);

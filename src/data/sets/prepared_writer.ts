@@ -47,7 +47,7 @@ const PARTS = ["pages", "users", "items"] as const;
 /** Names of the files of every set, in the order of writing. */
 export const PREPARED_FILES: readonly string[] = [...PARTS.map((part) => `${part}.parquet`), MANIFEST];
 
-/** File with the categorical value that each token (an index) encodes; not every set has this file. */
+/** File that lists the categorical value of each integer token. Not every set has this file. */
 export const VOCABULARY = "vocabulary.parquet";
 /** Names of all files that a set may have. */
 export const OWN_FILES: readonly string[] = [...PREPARED_FILES, VOCABULARY];
@@ -67,8 +67,7 @@ export async function writeNewSet<T>(
 /**
  * Writes a prepared data set. Users are numbered from 0, in the order of the chunks.
  * @param folder: an existing folder. @param chunks: clicks of complete users.
- * @throws UserError if a file cannot be written. Earlier files of the set then remain, but not the manifest,
- * which is written last.
+ * @throws UserError if a file cannot be written. The set is then incomplete: the manifest is written last.
  */
 export async function writePrepared(
   folder: string,
@@ -123,7 +122,7 @@ export async function writePrepared(
 
 /**
  * Copies the vocabulary file (for `--encoding-from`) of the set in the folder `from`.
- * @returns entries of the new set's manifest; {} if the two sets have different features.
+ * @returns fields for the new set's manifest; {} without `from`, or if the two sets have different features.
  */
 async function copyVocabulary(
   folder: string,
@@ -219,7 +218,7 @@ async function writePart(path: string, schema: Element[], groups: AsyncIterable<
   return rows;
 }
 
-/** Returns the column names of a schema, without the inner elements of lists. */
+/** Returns the column names of a schema. A list column has one name. */
 function listColumnNames(schema: readonly Element[]): string[] {
   return schema.slice(1).filter(({ name }) => name !== "list" && name !== "element").map(({ name }) => name);
 }
@@ -313,7 +312,7 @@ async function* pageGroups(
 const listContextKinds = (widths: ContextWidths) =>
   (["impression", "page"] as const).filter((kind) => widths[kind] > 0);
 
-/** Returns a page's context features of one kind; zeros (unknown) if the clicks have no context. */
+/** Returns a page's context features of one kind; zeros if the clicks have no context. */
 function listContext(
   { rowFeatures }: Clicks,
   { impression, page }: ContextWidths,
@@ -352,7 +351,7 @@ function listTokens(
   return Array.from({ length: count }, (_, k) => Array.from(token.subarray(first[k], first[k + 1])));
 }
 
-/** Computes a checksum of item ids, as `deno task data log` does. */
+/** Computes the checksum of the item ids. `deno task data log` computes the same checksum in SQL. */
 function hashIds({ items: { shape }, itemIds }: PreparedContents): string {
   const hash = createHash("sha256");
   for (let item = 0; item < shape.count; item++) {

@@ -8,19 +8,19 @@
  * Why two threads per core: llvmpipe divides the workgroups of a dispatch evenly among its threads, and the
  * next dispatch waits for the slowest thread. With one thread per core, any other work on one core delays the
  * whole dispatch. clickgan's host code always occupies a core, because it encodes the next steps. With two
- * threads per core, one thread runs while the other waits. On two cores (three pairs of runs of `bench
- * peers`), the second thread per core shortens a step of workload W1 by 5 %, and a step on the yelp data by
- * about 18 %. Four threads per core are no faster than two.
+ * threads per core, the operating system can move a waiting thread to another core. Measured on two cores
+ * (three pairs of runs of `bench peers`): two threads per core shorten a step of workload W1 (see
+ * bench/README.md) by 5 %, and a step on yelp by about 18 %. Four threads per core are no faster than two.
  *
  * Why 0 threads for small steps: waking threads for a dispatch and waiting for them takes three quarters of a
  * tiny step's time. With 0 threads, the driver computes on the thread that reads its commands, so the second
  * core is free for the host code. Times with 0 threads, relative to 4 threads, on two cores:
- * - a step with layers of 64 and 64 units: 62 % for 8 rows, 84 % for 227 rows (a batch of yelp), 91 % for 500
- *   rows, 100 % for 750 rows, and 114 % for 1,000 rows;
- * - a whole training on yelp (890 rows per iteration, if validations are counted): 94 %, and 72 % of the CPU
- *   time; a training with 1,900 rows per iteration: 110 %.
+ * - A step with two layers of 64 units takes 62 % with 8 rows, 84 % with 227 rows (a batch of yelp), 91 %
+ *   with 500 rows, 100 % with 750 rows, and 114 % with 1,000 rows.
+ * - A whole training on yelp takes 94 % of the time and 72 % of the CPU time. (An iteration has 890 rows,
+ *   including its share of the validations.) A training with 1,900 rows per iteration takes 110 %.
  *
- * A process with one core (`--jobs`) gets 0 threads: two threads would share the core with the host code.
+ * A process that may use only one core (`--jobs`) also gets 0 threads: the host code needs the same core.
  */
 
 import { Buffer } from "node:buffer";
@@ -33,7 +33,7 @@ const DRIVER_VARIABLES: readonly string[] = [VARIABLE, CORES_VARIABLE];
 /** Largest number of threads that llvmpipe can use. */
 const MOST = 32;
 
-/** Maximum FLOPs of a small step and of its share of validations: about 1,000 rows with layers 64-64. */
+/** A step is small below this number of FLOPs, such as about 1,000 rows with two layers of 64 units. */
 const SMALL_STEP = 3e7;
 
 /** Chooses the number of llvmpipe's threads. @param own - the user's setting @param flops - FLOPs per step */

@@ -27,7 +27,7 @@ export async function openGpu({ stepFlops, kernelSeconds, ...options }: OpenGpuO
 }
 
 interface Watch {
-  /** Two numbers: calls that wait for the device now; a counter that grows when a wait starts or ends. */
+  /** [number of calls that wait for the device now, number of starts and ends of waits so far] */
   readonly state: Int32Array<SharedArrayBuffer>;
   readonly seconds: number;
 }
