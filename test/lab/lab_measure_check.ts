@@ -261,7 +261,7 @@ fn sums(@builtin(global_invocation_id) id: vec3u) {
 }`;
   await text.fill(own);
   await screen.getByLabel("Length of sum").fill("10");
-  await screen.getByLabel("x", { exact: true }).fill("1 2..4, 0x5");
+  await screen.getByLabel("x (numbers)", { exact: true }).fill("1 2..4, 0x5");
   await screen.getByLabel("Invocations").fill("5 x 2");
   await run();
   await waitForElement(screen, ".answered h3", "sum");
@@ -278,7 +278,7 @@ fn sums(@builtin(global_invocation_id) id: vec3u) {
   await text.fill(own.replace("x[id.y];", "z[id.y];"));
   await run();
   await waitForElement(screen, ".faults li", /^Line 6 .*z/);
-  await screen.getByLabel("x", { exact: true }).fill("1 2.5");
+  await screen.getByLabel("x (numbers)", { exact: true }).fill("1 2.5");
   await run();
   await waitForElement(screen, ".notice", 'x: expected i32 numbers such as 5, 0..99 or 100*0, got "2.5".');
   await waitUntil(page, `location.hash !== "${address}"`);
@@ -287,9 +287,9 @@ fn sums(@builtin(global_invocation_id) id: vec3u) {
     page,
     `document.querySelector("#screen-scratchpad textarea").value === ${JSON.stringify(own)}`,
   );
-  assert.equal(await screen.getByLabel("x", { exact: true }).inputValue(), "1 2..4, 0x5");
+  assert.equal(await screen.getByLabel("x (numbers)", { exact: true }).inputValue(), "1 2..4, 0x5");
   assert.equal(await screen.getByLabel("Invocations").inputValue(), "5 x 2");
-  await screen.getByLabel("x", { exact: true }).fill("1 2 3");
+  await screen.getByLabel("x (numbers)", { exact: true }).fill("1 2 3");
   await run();
   await waitForElement(screen, ".notice.note", /^x has 3 numbers, but the kernel accesses 5: /);
   await openScreen(page, "scratchpad=damaged");

@@ -163,7 +163,7 @@ export function listCautions(
     lines.push(`The default has the best ${metric} of ${rows.length} settings.`);
   } else if (rows.length > 1) {
     lines.push(
-      `The best of ${rows.length} settings was recommended by its ${metric}, which is therefore ` +
+      `The best of ${rows.length} settings was chosen by its ${metric}, which is therefore ` +
         "optimistic. The test metrics are not optimistic.",
     );
   }
