@@ -158,7 +158,7 @@ interface Scored {
 }
 
 function printResults(
-  { json, split, against: path, model, caution, logged, withoutPositions }: EvaluateOptions & {
+  { json, split, against: path, model, baseline, caution, logged, withoutPositions }: EvaluateOptions & {
     /** Explains results on other data than the model's training data; undefined for the training data. */
     readonly caution: string | undefined;
     /** True if the positions of the items are known. */
@@ -181,7 +181,11 @@ function printResults(
       `counted, so baselines are left out. For a comparison, use --split test.`,
     ]
     : [
-      ...describeRanking([result], undefined, { split, isTrainingData, isChoice }),
+      ...describeRanking([result], undefined, {
+        split,
+        isTrainingData: isTrainingData && baseline === undefined,
+        isChoice,
+      }),
       ...(isChoice ? describeLoss([result], split) : []),
     ];
   const verdict = [...(isTrainingData ? [] : [caution]), ...compared];

@@ -82,8 +82,8 @@ function formatGrid(bound: BoundLadder, { spec }: BoundStep, { name }: ExerciseC
   const sizeY = kernel.constants.has("WORKGROUP_Y") ? getConstant(kernel, "WORKGROUP_Y") : 1;
   const along = [getConstant(kernel, "WORKGROUP", constants), sizeY];
   const groups = [Math.ceil(x / (along[0] ?? 1)), Math.ceil(y / (along[1] ?? 1))];
-  return `The kernel starts ${formatThousands(x)} x ${formatThousands(y)} invocations at ${name}: ` +
-    `${groups.map(formatThousands).join(" x ")} workgroups of ${along.join(" x ")}.`;
+  return `At ${name}, the grid asks for ${formatThousands(x)} x ${formatThousands(y)} invocations; ` +
+    `${groups.map(formatThousands).join(" x ")} whole workgroups of ${along.join(" x ")} start.`;
 }
 
 const entryPattern = /(@compute\b[^{};]*\bfn\s+\w+\s*)\(((?:[^()]|\([^()]*\))*)\)\s*\{/;

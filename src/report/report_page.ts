@@ -140,8 +140,11 @@ function renderOutcome(model: ReportModel): Html {
   const results = model.runs.flatMap(({ stages }) => stages[best.stage]?.result ?? []);
   const { data, shown = [] } = results[0] ?? {};
   const source = data ? `From ${formatThousands(data.users[0])} users, the` : "The";
-  const chance = shown.find(({ name }) => name === RANDOM)?.details.metrics.prec1;
-  const random = typeof chance === "number" ? ` (random order: ${formatShare(chance)})` : "";
+  const simple = [baselineTitles.random, baselineTitles.clickRate].flatMap((title) => {
+    const prec1 = shown.find(({ name }) => name === title)?.details.metrics.prec1;
+    return typeof prec1 === "number" ? [`${title} ${formatShare(prec1)}`] : [];
+  });
+  const others = simple.length > 0 ? ` (${simple.join(", ")})` : "";
   const hasPositions = results.some(({ test }) => test.some(({ positionEffects }) => positionEffects));
   const positions = hasPositions ? ". The ranks include the effect of an item's position on the page" : "";
   const seeds = results.length > 1 ? `, mean of ${results.length} seeds` : "";
@@ -149,7 +152,7 @@ function renderOutcome(model: ReportModel): Html {
     best.name === "" ? "it" : `it (${best.name})`
   } ranks the clicked item first on ${
     formatShare(best.value)
-  } of the test pages with a click${random}${seeds}${positions}.</p>
+  } of the test pages with a click${others}${seeds}${positions}.</p>
 <p class="outcome">${renderVerdictSign(best)} ${describeAgainstSimple(best)}</p>
 ${
     judgeLosses(model).filter(({ stage, comparisons }) => stage === best.stage && !isEqualToBest(comparisons))
@@ -171,8 +174,6 @@ function renderBestModel(models: readonly ReportModel[]): Html {
     formatShare(best.value)
   } of the test pages with a click. ${describeAgainstSimple(best)}</p>`;
 }
-
-const RANDOM = baselineTitles.random;
 
 function formatShare(share: number): string {
   return `${(100 * share).toFixed(1)} %`;

@@ -135,7 +135,7 @@ export function describeRanking(
   if (!isKnown || classifyAgainstBaselines(comparisons) === "better") return words;
   const more = [
     "A search of options (deno task tune) may help.",
-    "More data may help: deno task data describe shows what the log lacks.",
+    "More users, item features or context features (data/README.md) may help.",
   ];
   if (isEqualToBest(comparisons)) return [...words, ...more];
   const own = findJudged(test, judged);
@@ -166,7 +166,7 @@ export function describeLoss(
     (test.length === 1 ? test[0] : undefined);
   if (!best) return [];
   const comparisons = compareWithBaselines([best.against], "nll");
-  if (comparisons.some(({ interval }) => !interval)) return [];
+  if (comparisons.some(({ interval }) => !interval) || isEqualToBest(comparisons)) return [];
   const subject = `the loss of ${best.snapshot} (${best.nll.toFixed(4)})`;
   return describeVerdict({ subject, metric: "nll", comparisons, users: describeUsers(best.users, split) });
 }

@@ -158,7 +158,10 @@ function parseBegin(text: string): number {
   return Number.isFinite(ms) && new Date(ms).toISOString().startsWith(text.slice(0, 10)) ? ms : NaN;
 }
 
-async function runPreparation(recipe: PreparationRecipe, options: PrepareOptions): Promise<void> {
+async function runPreparation(
+  recipe: PreparationRecipe,
+  options: PrepareOptions & { readonly encodingFrom?: string },
+): Promise<void> {
   const stop = stopOnSignals();
   const progress = stepProgress();
   const began = performance.now();
@@ -189,7 +192,14 @@ async function runPreparation(recipe: PreparationRecipe, options: PrepareOptions
     if (manifest.timeSplit) console.log(describeTimeSplit(manifest.timeSplit, users));
     console.log(`The prepared data set is ${folder}`);
     console.log(`Look at it:  deno task -q data describe ${quotePath(folder)}`);
-    console.log(`Train on it: deno task -q train --data ${quotePath(folder)}`);
+    console.log(
+      options.encodingFrom === undefined
+        ? `Train on it: deno task -q train --data ${quotePath(folder)}`
+        : `Evaluate a model on it: deno task -q evaluate --model MODEL --data ${quotePath(folder)}` +
+          (manifest.timeSplit
+            ? ""
+            : " --split all\nIts users have no clicks before this log: data/README.md#next-months-log"),
+    );
   } catch (error) {
     progress.stop();
     if (!(error instanceof EngineStoppedError)) throw error;

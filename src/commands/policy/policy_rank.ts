@@ -39,20 +39,28 @@ export function createPolicyRankCommand(): Command {
 
 async function run(path: string, { history: ids, page, memoryRows, json }: Options): Promise<void> {
   const policy = await openPolicy(path);
-  const { trainedOn, training: { pages } } = policy.config;
+  const { trainedOn, training: { pages, reward } } = policy.config;
   const found = await findAgain(trainedOn, { memoryRows, meanContext: true });
   const history = parseIds(ids, ",").map((id) => found.data.item(id));
   await withDevice(async (gpu, made) => {
     if (policy.unfinished !== undefined) console.error(policy.unfinished);
     const chosen = await policy.rank(gpu, found.open(gpu, made).environment, history, { page });
     gpu.check();
-    tell(chosen, { clicks: history.length, page, pages }, found.data.items, json);
+    tell(
+      chosen,
+      { clicks: history.length, page, pages, isClicks: reward === "click" },
+      found.data.items,
+      json,
+    );
   });
 }
 
 function tell(
   { items, noClick, value }: RankedSlate,
-  { clicks, page, pages }: Readonly<Record<"clicks" | "page" | "pages", number>>,
+  { clicks, page, pages, isClicks }: Readonly<Record<"clicks" | "page" | "pages", number>> & {
+    /** True if the policy's reward is the number of clicks. */
+    readonly isClicks: boolean;
+  },
   ids: IdList,
   json: boolean,
 ): void {
@@ -70,5 +78,9 @@ function tell(
     );
   }
   if (value === undefined) return;
-  console.log(`Predicted return of this page and all later pages: ${value.toFixed(3)}.`);
+  const most = pages - page + 1;
+  const caution = isClicks && value > most
+    ? ` At most ${most} is possible, so the policy overestimates returns: train it longer, or only use its order.`
+    : "";
+  console.log(`Predicted return of this page and all later pages: ${value.toFixed(3)}.${caution}`);
 }

@@ -153,7 +153,7 @@ invocation. Sectors (of 32 bytes) are per request of 32 invocations together. Co
 accesses to the same bank of workgroup memory, which has 32 banks.${
     [...variables, storage, workgroup].some((own) => Object.values(own).includes("unknown")) &&
     markup` A number is unknown if it depends on data, or on the driver (textures, atomics). This screen
-does not read the step's data; ladders and exercises count with the data of their inputs.`
+does not read the step's data; <a href="#ladders">ladders</a> count with the data of their inputs.`
   }</p>`;
 }
 

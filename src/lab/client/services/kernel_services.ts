@@ -181,7 +181,7 @@ function listShortArrays(
     const most = (needed.get(name) ?? 0) / 4;
     return most <= length ? [] : [
       `${name} has ${length} numbers, but the kernel accesses ${most}: an access past the end reads ` +
-      "an undefined number, or writes nothing.",
+      "an undefined number, and may change another element.",
     ];
   });
 }
