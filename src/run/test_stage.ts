@@ -166,7 +166,7 @@ export function describeLoss(
     (test.length === 1 ? test[0] : undefined);
   if (!best) return [];
   const comparisons = compareWithBaselines([best.against], "nll");
-  if (comparisons.some(({ interval }) => !interval) || isEqualToBest(comparisons)) return [];
+  if (comparisons.some(({ interval }) => !interval)) return [];
   const subject = `the loss of ${best.snapshot} (${best.nll.toFixed(4)})`;
   return describeVerdict({ subject, metric: "nll", comparisons, users: describeUsers(best.users, split) });
 }
