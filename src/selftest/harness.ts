@@ -233,7 +233,7 @@ export function listWriters(
   return listKernels([...found]);
 }
 
-/** Returns the memory that a dispatch binds as `how`, without the placeholder for unused bindings. */
+/** Returns the memory that a dispatch binds with access `how`; omits the buffer for unused bindings. */
 function boundTo({ kernel, views }: KernelTextInputs, how: "read" | "read_write"): Memory[] {
   return kernel.bindings.flatMap(({ name, kind }) => {
     const view = views[name];
@@ -275,7 +275,7 @@ function hasSameWords(one: Uint32Array, other: ArrayLike<number> | undefined): b
   return one.length === other?.length && one.every((word, k) => word === other[k]);
 }
 
-/** Returns mask bits as words [panels of 32 items, rows]. @param taken - true for bits to set */
+/** Returns words [items / 32, rows] with one bit per item and row. @param taken - true for bits to set */
 export function makeMaskBits(rows: number, items: number, taken: (row: number, item: number) => boolean) {
   const words = new Uint32Array(Math.ceil(items / 32) * rows);
   for (let row = 0; row < rows; row++) {

@@ -28,7 +28,7 @@ const MOST_PLACES = 2 * 90;
 
 export interface OptimiserRun {
   readonly specs: readonly ParameterSpec[];
-  /** Row-sparse tables by name. At most as many rows get a gradient as a batch has events or items. */
+  /** Row-sparse tables by name. At most one row per event (or per item) of a batch gets a gradient. */
   readonly sparseRows?: Readonly<Record<string, "events" | "items">>;
   readonly steps?: number;
   /** Number of micro-batches whose gradients are summed. If absent, the batch is not split. */
@@ -43,7 +43,7 @@ export interface OptimiserRun {
 
 const RATE = 0.01;
 const DECAY = 0.02;
-/** Weight decay of tables, divided by the weight decay of other parameters. */
+/** Ratio of the weight decay of tables to that of other parameters. */
 const TABLES = 1.5;
 
 export function drawNormals(
@@ -62,7 +62,7 @@ function getDimensions({ chunks }: OptimiserRun): Dimensions<Sizes> {
   return chunks ? dimensions.withChunks(chunks) : dimensions;
 }
 
-/** Draws the partial gradients of a micro-batch, one per chunk of rows; none for running averages. */
+/** Draws the parts whose sum is a micro-batch's gradient. Running averages get no parts. */
 function drawGradients(
   { name, rows, columns, table, statistic }: ParameterSpec,
   moves: OptimiserRun,

@@ -21,10 +21,10 @@ const specs: readonly ParameterSpec[] = [
   { name: "whole table", rows: 21, columns: 5, table: true },
 ];
 
-/** Rule for 20 chunks: more partial sums than a GPU reads at once. */
+/** Rule for 20 chunks. GPU kernels read fewer partial sums at a time, so this tests their loop. */
 const manyChunks: ChunkRule = { rows: 50, most: 128 };
 
-/** Makes a check of Adam. @param of - kernels that update row-sparse tables (`rows`) or others (`all`) */
+/** Makes a check of Adam. @param of - kernel names: `rows` update row-sparse tables, `all` other weights */
 function moving(
   moves: Omit<OptimiserRun, "specs">,
   of: Readonly<Record<"all" | "rows", string>>,

@@ -10,7 +10,7 @@ export const HOST = "127.0.0.1";
 /** Host names of this machine that the header Host may contain. */
 const LOOPBACK: readonly string[] = [HOST, "localhost", "[::1]"];
 
-/** Time limits in ms for the headers, the whole request, and a write. Requests are checked every LOOK_MS. */
+/** Time limits in ms for the headers, the request, and a write. Node checks the first two every LOOK_MS. */
 const HEADERS_MS = 5000;
 const REQUEST_MS = 10_000;
 const WRITE_MS = 30_000;
@@ -68,8 +68,8 @@ function listenerOn(port: number): Deno.TcpListener {
 }
 
 /**
- * Accepts connections in place of Node's own server, which would accept all pending connections before it
- * counts them, and would accept no more after a lack of file descriptors.
+ * Accepts up to `most` connections at a time, and closes further ones. Node's own server would exceed this
+ * limit, and would accept no more connections once file descriptors have run out.
  */
 async function acceptAll(
   listener: Deno.TcpListener,
@@ -154,7 +154,7 @@ class InjectedSocket extends Duplex {
 /**
  * Returns an error response if a web page of another site may have sent the request, otherwise undefined.
  * Such a page could let its own host name resolve to this machine (DNS rebinding), but then the header Host
- * has this foreign name. A cross-site request has a foreign Origin, or a header Sec-Fetch-Site that says so.
+ * has this foreign name. Otherwise its requests have a foreign Origin, or `Sec-Fetch-Site: cross-site`.
  * Links that a user follows are allowed, because the other site cannot read the response.
  */
 function findRefusal(

@@ -51,7 +51,7 @@ const scoreSchema = v.pipe(
   v.strictObject({
     ...historyFields,
     page: v.pipe(ids(LIMITS.page), v.minLength(1, "expected at least one id, got none")),
-    /** Positions for which probabilities are computed: those on the page, or the first one for every item. */
+    /** Position at which an item's probability is computed: its own on the page, or always the first. */
     positions: v.optional(v.picklist(["page", "first"]), "page"),
   }),
   requireOne(),
@@ -122,7 +122,7 @@ export function parseBody<T>(schema: v.GenericSchema<unknown, T>, body: string):
   throw new UserError(describeRefusal(parsed.issues[0]));
 }
 
-/** Terms of valibot in error messages, and the terms of JSON that replace them. */
+/** Patterns in valibot's error messages, and the texts that replace them. */
 const TYPES: readonly (readonly [RegExp, string])[] = [
   [/^missing$/, "expected a value, got none"],
   [/^not one of (.*)$/, "expected one of the fields $1, got another"],

@@ -86,7 +86,7 @@ export function makePwTable(
   };
 }
 
-/** Makes a test of position weights over a matrix with a row per event, instead of a row per item. */
+/** Makes a test of pw_table on a table with a row per event; other tests have a row per item. */
 export function makePwTableByEvent({ columns, lags, weightings: n } = usualPw): CaseFactory {
   return (b) => ({
     ...b,
@@ -99,8 +99,8 @@ export function makePwTableByEvent({ columns, lags, weightings: n } = usualPw): 
 }
 
 /**
- * Makes a test of count features and of the log's context features. @param latest - number of items per user
- * whose pairs are counted; undefined for users whose clicks are not in the tables of counts
+ * Makes a test of count features and of the log's context features. @param latest - for train
+ * users, how many of a user's latest clicked items form the counted pairs; undefined for other users
  */
 export function makeRowCounts(
   { log, users }: TestBatch,
@@ -136,7 +136,7 @@ export function makeRowCounts(
   };
 }
 
-/** Makes a test of the op recentClicks, whose output the op of {@link makeRowCounts} reads. */
+/** Makes a test of the op recentClicks alone; {@link makeRowCounts} tests it together with rowCounts. */
 export function makeRecentClicks({ log, users }: TestBatch, fields: CountField[]): OpCase {
   const of = makeRowCounts({ log, users }, fields, 8, undefined);
   const config = { fields, neighbours: 8, latest: 3, rowFeatures: getRowWidth(log) };

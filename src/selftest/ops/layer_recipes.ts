@@ -53,7 +53,7 @@ export function makeRowDot(K: number, activation?: Activation): CaseFactory {
   });
 }
 
-/** Makes a test of a layer. Its weight gradient kernel also sums columns of a matrix [events, 4 vectors]. */
+/** Makes a test of a layer whose weight gradient kernel also sums the columns of a matrix of outcomes. */
 export function makeLinearWithSums(K: number, N: number, vectors: number): CaseFactory {
   return (b) => {
     const own = makeLinear(K, N)(b);
@@ -88,14 +88,14 @@ export function makeHiddenLayer(K: number, N: number): Pick<OpCase, "leaves" | "
   };
 }
 
-/** Adds the layer of {@link makeHiddenLayer} to the tape. Returns input, weights and bias of the next op. */
+/** Adds the layer of {@link makeHiddenLayer} to the tape. Returns the inputs of the row_dot op after it. */
 export function recordHiddenLayer(tape: ClickTape, t: (name: string) => Tensor, activation: Applied = "elu") {
   const of = { input: t("x"), weights: t("k"), bias: t("c") };
   const input = linear(tape, "h", of, { activation: applied(activation) });
   return { input, weights: t("w"), bias: t("b") };
 }
 
-/** Makes a test of row_dot that sums two dot products: one of a layer's output, one of another input. */
+/** Makes a test of row_dot on a layer's output and on the leaf `y`; the two dot products are summed. */
 export function makeRowDotOnLayer(K: number, N: number, activation?: Applied): CaseFactory {
   return (b) => ({
     ...b,
@@ -222,7 +222,7 @@ export function makeItemTerm(columns: number, itemDropout?: number): CaseFactory
   });
 }
 
-/** Momentum of batch norm in training: a step moves the running statistics by 1 % to the batch's values. */
+/** Momentum of batch norm in training: new running statistics are 99 % of the old + 1 % of the batch's. */
 const MOMENTUM = 0.99;
 
 function movedStatistics(values: ReadonlyMap<string, Matrix>, runs: number): Map<string, Matrix> {

@@ -34,7 +34,7 @@ export function makeChoice({ place, scale, loss, whole, eta = 2 }: ChoiceRecipe)
   });
 }
 
-/** Makes a test of the choice loss. Its utilities are dot products of a vector and a hidden layer's rows. */
+/** Makes a test of the choice loss. A utility is the dot product of a hidden layer's output and weights. */
 export function makeChoiceOfLayer(K: number, N: number): CaseFactory {
   return (b) => ({
     ...b,

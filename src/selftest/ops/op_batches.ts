@@ -16,7 +16,7 @@ export const one = createBatch(1, { users: 1, items: 1, width: 3, maxEvents: 1, 
 export const few = createBatch(2, { users: 5, items: 7, width: 5 });
 const usual = { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 9 };
 export const many = createBatch(3, usual);
-/** Batch whose rows need several chunks of partial sums. */
+/** Batch whose sums over rows are split into several chunks. */
 export const chunks = createBatch(4, { users: 90, items: 300, width: 4, maxEvents: 9, maxPage: 10 });
 export const oneHot = createBatch(5, { users: 40, items: 70, width: 0, maxEvents: 6, maxPage: 6 });
 /** Batch with few of the log's 300 items. Some items are not shown, not clicked, or clicked often. */
@@ -56,12 +56,12 @@ export const noClicks = createBatch(6, { users: 9, items: 5, width: 2, noClick: 
 /** Batches for ops of position weights. Items are one-hot, because these ops read no item features. */
 export const clicks = {
   one: createBatch(1, { users: 1, items: 1, width: 0, maxEvents: 1, maxPage: 1 }),
-  /** Batch whose users have more clicks than an op reads (the last m), with repeated items among these m. */
+  /** Batch of users with more clicks than the ops read. The clicks that are read include repeated items. */
   long: createBatch(2, { users: 5, items: 4, width: 0, maxEvents: 30, maxPage: 3 }),
   wide: createBatch(3, { users: 9, items: 13, width: 0, maxEvents: 12 }),
   noClicks: createBatch(6, { users: 9, items: 5, width: 0, noClick: 1 }),
   fresh: createBatch(5, { users: 12, items: 6, width: 0, maxEvents: 1 }),
-  /** Batch whose rows, and whose distinct items, need several chunks of partial sums. */
+  /** Batch whose sums over rows, and over distinct items, are split into several chunks. */
   chunks: createBatch(4, { users: 30, items: 35, width: 0, maxEvents: 25, maxPage: 6, noClick: 0.4 }),
   /** Batch with clicks on only some of the items. */
   rare: createBatch(7, { users: 30, items: 300, width: 0, maxEvents: 9, maxPage: 6 }),

@@ -46,7 +46,7 @@ export interface OpCase {
   /** Values of inputs and parameters, by name, that are used instead of random values. */
   readonly values?: Weights;
   readonly scale?: number;
-  /** Allowed error relative to the largest value: c 2^-24 K (c: small factor, K: length of longest sum). */
+  /** Allowed error relative to the largest value: a small factor times 2^-24 times the length of a sum. */
   readonly tolerance: number;
   /** True if gradients of tables are computed only for rows that the batch reads. */
   readonly sparse?: boolean;
@@ -123,7 +123,7 @@ function upload({ options }: ClickTape, tensor: Tensor, value: Matrix, memory: M
   writeMemory(options.arena.gpu.queue, memory, data);
 }
 
-/** Random word of the step, for example for dropout. The value is arbitrary. */
+/** Seed word of a step's random numbers, for example in dropout. The value is arbitrary. */
 const NOISE = 0x9e3779b9;
 
 export type OpBench = ReturnType<typeof createOpBench>;
@@ -160,7 +160,7 @@ export function createOpBench(
 }
 
 export interface RecordedOp {
-  /** Op under test. If other ops compute its inputs, the node stands for all of these ops. */
+  /** Op under test, joined into one node with any ops that compute its inputs. */
   readonly node: TapeNode<ClickSizes, ReferenceBatch>;
   /** Outputs of all copies of the op, which read the same inputs. The last output is the node's output. */
   readonly outputs: readonly Tensor[];

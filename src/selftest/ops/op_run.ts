@@ -214,7 +214,7 @@ async function compareMoved(
   }
 }
 
-/** Checks that `sums`, which kernels wrote into `ring`, are the column sums of `outcomes`. */
+/** Checks `sums`, which kernels wrote into `ring`, against f64 sums of the columns of `outcomes`. */
 function checkSums(
   specs: readonly DispatchSpec<ClickSizes>[],
   ring: Memory,
@@ -235,7 +235,7 @@ function checkSums(
   checks.numbers(sums, expected, { kernels: listWriters(specs, ring), what: "sums of the loss", tolerance });
 }
 
-/** Checks that kernels wrote neither into padding of partial sums nor into gradients of running averages. */
+/** Checks for writes into memory that must stay unused: padding, and gradients of running averages. */
 async function checkParameters(
   parameters: ParameterArena,
   specs: readonly DispatchSpec<ClickSizes>[],
@@ -316,7 +316,7 @@ function gradientIn({ tape, sizes }: OpBench, tensor: Tensor): GradientIn {
   };
 }
 
-/** Returns a sparse gradient as a dense matrix, and the errors in its list of row numbers. */
+/** Returns a sparse gradient as a dense matrix, and messages about invalid row numbers and stray writes. */
 function byRow(
   { rows: most, stride }: Tensor,
   whole: Uint32Array,

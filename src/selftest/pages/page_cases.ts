@@ -59,7 +59,7 @@ function computeChoice(
   return chooseOnHost(computeSlateLogits(own, eta, effects), uniform);
 }
 
-/** Simulates the episode on the host. @param found - device's outcomes, used where rounding decides */
+/** Simulates the episode on the host. @param found - device's outcomes, which decide near ties */
 function episodeOnHost({ users, slate, pages }: PageBuffers, offer: SlateOffer, found: Float32Array) {
   const { rules: { reward, leave, patience } } = offer;
   const outcomes: number[] = [];
@@ -248,7 +248,7 @@ async function compareSlates(
   checks.same(masked, withSlates(page, bits, expected), { kernels: [kernel], what });
 }
 
-/** Checks random slates. @param share - share of masked items @param epsilon - chance to replace a slate */
+/** Checks random slates. @param share - share of masked items @param epsilon - chance of a random slate */
 export const checkRandom = (share: number, epsilon?: number): PageCheck => async (checked, checks) => {
   const { page } = checked;
   const { slate } = page;
@@ -266,7 +266,7 @@ export const checkRandom = (share: number, epsilon?: number): PageCheck => async
   });
 };
 
-/** Checks best and most popular slates. @param hard - true to add scores NaN and Infinity, which rank last */
+/** Checks top_slate and popular_slate. @param hard - true to add scores NaN and Infinity, which rank last */
 export const checkTop = (hard = false): PageCheck => async (checked, checks) => {
   const { page, arena } = checked;
   const { users, items, slate } = page;
@@ -296,8 +296,8 @@ export const checkTop = (hard = false): PageCheck => async (checked, checks) => 
 };
 
 /**
- * Checks slates that are drawn at random by scores, and their probabilities. If rounding decides a draw, the
- * host uses the device's slate.
+ * Checks slates drawn by scores from a Plackett-Luce distribution, and their log probabilities. If
+ * rounding decides a draw, the host uses the device's slate.
  * @param shared - true if all users have the same scores
  */
 export const checkDrawn =

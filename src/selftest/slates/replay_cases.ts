@@ -30,7 +30,7 @@ export const SEED = 12345;
 const ITERATION = 7;
 
 export const [USERS, PAGES, SLATE, ITEMS, STRIDE, EPISODES] = [70, 3, 2, 45, 8, 2];
-/** Number of columns of a state. The column after them has the share of the episode that is over. */
+/** Number of columns of a state. One more column in memory has the share of the episode that is over. */
 const COLUMNS = STRIDE - 1;
 
 /** Start histories, of which one is drawn per user. */
@@ -99,7 +99,7 @@ function getSlate(episodes: readonly Episode[], { episode, user, page }: UserPag
   return Array.from(slates?.subarray(user * SLATE, (user + 1) * SLATE) ?? []);
 }
 
-/** Returns a user's start history, which `key` selects, then the clicks on the first `pages` pages. */
+/** Returns a user's clicked items: a start history drawn with `key`, then clicks on `pages` pages. */
 function listClicked(
   episodes: readonly Episode[],
   { episode, user }: Omit<UserPage, "page">,
@@ -197,13 +197,13 @@ function selectDrawn(seen: readonly UserPage[]): UserPage[] {
   });
 }
 
-/** Returns a page's outcome as 4 numbers: slot, reward, 1 (0 if the user left), index of the page. */
+/** Returns a page's outcome as 4 numbers: slot, reward, whether the user stays (1 or 0), page index. */
 function getOutcome(episodes: readonly Episode[], { episode, user, page }: UserPage): number[] {
   const { slots, rewards, alive } = episodes[episode]?.pages[page] ?? {};
   return [slots?.[user] ?? NaN, rewards?.[user] ?? NaN, alive?.[user] ?? NaN, page];
 }
 
-/** Returns masks [panels of 32 items, rows] of clicks before a page; with `later` 1, also on this page. */
+/** Returns a mask per row: items clicked before the row's page or, with `later` 1, before the next page. */
 function buildMasks(
   episodes: readonly Episode[],
   drawn: readonly UserPage[],

@@ -36,11 +36,11 @@ export interface ScoreSizes {
   readonly rows: number;
   readonly items: number;
   readonly units: number;
-  /** True if the best item's value must equal its score exactly. Some drivers round the two differently. */
+  /** True if the best item's value must equal its score exactly. If false, the two may differ by rounding. */
   readonly exact?: boolean;
 }
 
-/** Sets every second bit past the last item. Kernels keep these bits; no result may depend on them. */
+/** Sets every second bit past the last item. Such bits belong to no item; no result may depend on them. */
 function withNoise(words: Uint32Array<ArrayBuffer>, rows: number, items: number): Uint32Array<ArrayBuffer> {
   if (items % PANEL === 0) return words;
   return words.map((word, k) =>

@@ -13,7 +13,7 @@ const STRIDE = PANEL * countPanels(ITEMS);
 export interface RatioSizes {
   readonly rows: number;
   readonly slate: number;
-  /** True if a click is worth the item's utility (no click: 0); false if a network computes the values. */
+  /** True if the value of a click is the item's utility; false if a network computes this value. */
   readonly utility: boolean;
   /** True to make pairs of items equal in every fourth row, and probabilities extreme in every fifth row. */
   readonly hard?: boolean;
@@ -27,7 +27,7 @@ function isTaken({ slate }: RatioSizes) {
     row % 7 === 0 ? item >= slate : row % 3 === 0 && (item * 5 + row) % 4 === 0;
 }
 
-/** Returns utilities `u`, item `scores`, and per row `values`: offset of the scores, value of no click. */
+/** Returns `u` (utilities), `scores`, and `values` [rows, 4]: score offset, value of no click, 2 unused. */
 function ratioInputs({ rows, slate, hard = false }: RatioSizes) {
   const drawn = (name: string, scale: (row: number) => number) => {
     const all = drawSlateNormals(rows * ITEMS, name, slate);
@@ -110,7 +110,7 @@ function runBest(
   return run([spec], [slates, worth, masked.view], { reset });
 }
 
-/** Returns the worth that the kernel computes for given slates from utilities and values of their items. */
+/** Returns the worth (expected value) of each slate, computed by the kernel. */
 async function runFixedSlates(
   { arena, rows, upload, run }: SlateBench,
   worth: Worth,

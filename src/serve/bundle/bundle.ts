@@ -28,8 +28,8 @@ export interface Bundle {
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
 /**
- * Bundles a script. Calls must not overlap: all use one bundler process, and a call's end stops it. @returns
- * the script; equal sources give equal bytes. @throws Error with the messages of the bundler
+ * Bundles a script. Calls must not overlap, because each call stops the shared bundler process at its end.
+ * @returns the script; equal sources give equal bytes. @throws Error with the messages of the bundler
  */
 export async function buildBundle(options: BundleOptions): Promise<Bundle> {
   const { entry, format, replacements: instead = {}, kernels = "whole" } = options;
@@ -128,8 +128,8 @@ export async function readPackageFile(entry: string, name: string, file: string)
 
 /**
  * Removes comments (more than a third of a kernel's text), empty lines, and spaces at line ends. In functions
- * and structs, also removes spaces next to = , ; { and }. One space stays before a constant in a function: a
- * constant without it would be a setting of the kernel, whose value the program may replace.
+ * and structs, also removes spaces next to = , ; { and }. A constant in a function keeps one space of
+ * indent: at the start of a line it would be a setting of the kernel, whose value the program may replace.
  */
 export function stripComments(text: string): string {
   const lines = text.replace(/\/\*[^]*?\*\//g, "").split("\n").map((line) =>

@@ -66,7 +66,7 @@ function addLogScore(
   }
 }
 
-/** Adds nodes for the log of the number (1, 2, ...) of an item's latest click; `rate` if it is not recent. */
+/** Adds log(1 + index of an item's latest click), or `rate` if it is not in the last `recent` clicks. */
 function addLastClick(
   { graph, page, history, clicks }: BaselineInputs,
   rate: TensorName,
@@ -117,8 +117,8 @@ function addSimilarity(
 }
 
 /**
- * Adds nodes for the last `most` distinct clicked items. `item` [users, most] are these items; where a user
- * has clicked fewer items, `item` is any item and `there` is 0 (else 1).
+ * Adds nodes for the last `most` distinct clicked items. `item` [users, most] has these items, and `there`
+ * is 1. For a user with fewer items, the other elements of `item` are arbitrary, and `there` is 0 for them.
  */
 function addLatestDistinct(
   { graph, history }: BaselineInputs,

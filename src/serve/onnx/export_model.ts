@@ -53,9 +53,9 @@ export function exportModel(
 }
 
 /**
- * Returns an upper bound of the absolute values in the graph: the largest input times the factors of all
- * tensors. A table's factor is 1 + its largest absolute value. Any other tensor's factor is 1 + the largest
- * sum of absolute values in one of its columns.
+ * Returns an upper bound of the absolute values in the graph: the largest input times, for each tensor, the
+ * factor by which it can enlarge values. A table's factor is 1 + its largest absolute value. Any
+ * other tensor's factor is 1 + the largest sum of absolute values in one of its columns.
  */
 function boundValues({ nodes, initializers }: GraphBuilder, largestFeature: number): number {
   const tables = new Set(nodes.filter(({ opType }) => opType === "Gather").map(({ input }) => input[0]));

@@ -1,7 +1,7 @@
 /**
  * Adds the context features of a data set to an ONNX graph. Each context column is an input of the graph.
- * Numbers, and dates (as ages in days), are floats, with NaN for unknown. A category is the index of its
- * value in a list, with -1 for a value outside of the list.
+ * Numbers and dates are floats: a date is an age in days, and an unknown value is NaN. A category
+ * is the index of its value in a list, with -1 for a value outside of the list.
  */
 
 import { type ContextFeature, listContextColumns, type NumberTransform } from "../../data/manifest.ts";

@@ -39,8 +39,8 @@ export interface LiftInputs {
 }
 
 /**
- * Adds nodes for the standardised count features and context features [users, items, C]. The graph gets only
- * clicks, so features of the user's impressions are 0 (average click rates, no impression without a click).
+ * Adds nodes for the standardised count features and context features [users, items, C]. The graph gets no
+ * impressions of the user, so the features of such impressions are 0, as for a user with average click rates.
  */
 export function addDisplayedCounts(
   inputs: EncoderInputs,
@@ -132,7 +132,7 @@ function summed({ graph, page }: LiftInputs, size: number, place: TensorName, va
   return graph.op("ScatterElements", [zeros, place, value], { axis: 1, reduction: "add" });
 }
 
-/** Adds nodes [users, items, 1]: per item, the sum of `factors` times elements of `from` at `places`. */
+/** Adds nodes [users, items, 1] for the sum over k of factors[item, k] * from[user, places[item, k]]. */
 function lookedUp(
   { graph, items, page }: LiftInputs,
   name: string,
@@ -148,7 +148,7 @@ function lookedUp(
   return graph.op("ReduceSum", [graph.op("Mul", [shaped, factor]), [2]], { keepdims: 1 });
 }
 
-/** Adds nodes for each displayed item's similarity to all other clicked items, each counted once. */
+/** Adds nodes for the sum of a displayed item's similarities to the other items that the user clicked. */
 function similarity(of: CountInputs, clicked: TensorName): TensorName {
   const { graph, config: { fields, neighbours: M }, items, at } = of;
   const first = 4 + 2 * countTokenSlots(fields);
@@ -209,9 +209,9 @@ interface FieldTokens {
 
 /**
  * Adds nodes for the log of the user's preference for the categories of displayed items, [users, items, 1].
- * A click adds 1 / T to the count q_t of each of the T tokens of the clicked item; q counts clicks on items
- * with tokens. The result is the log of (sum_t q_t / (T share_t) + prior) / (q + prior). The sum is over the
- * T tokens t of the displayed item, and share_t is the share of all clicks that token t has.
+ * Each click counts as 1, split equally among the clicked item's tokens. q_t is the user's count of token t,
+ * q the sum of q_t over all tokens, and share_t token t's share of all clicks. The result is the log of
+ * (m + prior) / (q + prior), where m is the mean of q_t / share_t over the displayed item's tokens.
  */
 export function addLogLift(
   of: LiftInputs,

@@ -1,4 +1,4 @@
-/** Adds encoders to an ONNX graph. An encoder computes what clicks add to the first layer: [users, N]. */
+/** Adds encoders to an ONNX graph. An encoder computes the first layer's term for clicks: [users, N]. */
 
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import type { LstmModelConfig, ModelConfig, PwModelConfig } from "../../model/model_config.ts";
@@ -172,9 +172,9 @@ function tanhOfDense(
 }
 
 /**
- * Adds tanh position weights for one-hot features. An item's component of the state is tanh(w + bias); w sums
- * the weights of the lags at which the user clicked the item. Without clicks the state is tanh(bias); `base`
- * is this state x kernel. `delta` is tanh(w + bias) - tanh(bias) at an item's latest click, 0 at others.
+ * Adds tanh position weights for one-hot features. An item's component of the state is tanh(w + bias); w is
+ * the sum of the weights of the user's clicks on the item. Without clicks the state is tanh(bias); `base` is
+ * this state x kernel. For an item's latest click, `delta` is tanh(w + bias) - tanh(bias); for others, 0.
  */
 function tanhOfOneHot(
   { graph, weight, tensor, catalogue }: EncoderInputs,
@@ -214,8 +214,8 @@ const ITEMS = 2 ** 14;
 /**
  * Computes the product [I, C] of item features and weights in float64. For one-hot items, the product is the
  * kernel itself.
- * @param kernelName - weights [F, C] of dense features, or [I, C] of one-hot items; items with only tokens
- * have none @param tokensName - weights [V, C] of the tokens
+ * @param kernelName - weights [F, C] of dense features, or [I, C] of one-hot items; unused if items have
+ * only tokens @param tokensName - weights [V, C] of the tokens
  */
 export function foldItems(
   { catalogue, optional }: Pick<EncoderInputs, "catalogue" | "optional">,
