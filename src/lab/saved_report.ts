@@ -52,7 +52,7 @@ export function formatLadderKey({ ladder, size }: LadderMeasurement): string {
 
 export interface SavedReportContext {
   readonly adapter: AdapterDescription;
-  /** Name that the user gave the adapter, because browsers often hide its name. */
+  /** Name of the adapter, entered by the user: browsers often hide the real name. */
   readonly name: string;
   readonly cores: number;
   readonly timestamps: boolean;

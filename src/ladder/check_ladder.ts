@@ -1,4 +1,4 @@
-/** Checks the results of ladders: a ladder has several versions (steps) of a kernel, each faster. */
+/** Checks the results of ladders: a ladder has versions (steps) of a kernel, from slow to fast. */
 
 import { buildIndexScope, type ClickDispatch, type ClickSizes } from "../batch/click_sizes.ts";
 import { type AccessCounts, countAccesses } from "../kernel_analysis/access_counts.ts";
@@ -17,7 +17,7 @@ import { readViews } from "../gpu/readback.ts";
 import { CheckCollector, checkText, type ComparedValues } from "../selftest/finding.ts";
 import { CANARY, isOverlapping, type KernelTrial, runTrial } from "../selftest/harness.ts";
 
-/** Memory from which a step reads an input. "panels": a texture of blocks of 16 columns (memory.ts). */
+/** Memory from which a step reads an input. "panels": a texture with another order (memory.ts). */
 export type InputStorage = "texture" | "panels" | "uniform";
 
 export interface LadderStep {
@@ -42,7 +42,7 @@ export interface LadderStep {
 
 export type LadderSize = readonly number[];
 
-/** Parses `count` numbers in 1..`most` that are joined by x; undefined for another text. */
+/** Parses `count` numbers in 1..`most`, joined by x; returns undefined for an invalid text. */
 export function parseLadderSize(text: string, count: number, most: number): LadderSize | undefined {
   const size = text.split("x").map(Number);
   const right = /^\d+(x\d+)*$/.test(text) && size.every((n) => n >= 1 && n <= most);
@@ -61,10 +61,10 @@ export interface Ladder {
   readonly dispatch: string;
   /** Names of bindings that the op's kernel may write, but a step may only read. */
   readonly given?: readonly string[];
-  /** Returns constants that kernels of steps may declare in addition to the dispatch's constants. */
+  /** Returns constants for the steps' kernels, in addition to the constants of the replaced dispatch. */
   readonly constants?: (size: LadderSize) => Constants;
   readonly steps: readonly LadderStep[];
-  /** Numbers of the steps that lead to the kernel for GPUs, not to a kernel for CPUs (default: all). */
+  /** Numbers of the steps towards the shipped GPU kernel (default: all); others are for CPU kernels. */
   readonly forGpus?: readonly number[];
 }
 
@@ -76,7 +76,7 @@ export function selectGpuSteps(ladder: Ladder): Ladder {
   };
 }
 
-/** Adds their numbers to the steps, so that the numbers stay when some steps are removed. */
+/** Stores each step's number in the step, so that removing other steps does not change the number. */
 export function numberSteps({ steps }: Pick<Ladder, "steps">) {
   return steps.map((step, k) => ({
     ...step,
@@ -95,7 +95,7 @@ export function getBaseStepNumber({ changes }: LadderStep, k: number): number {
   return changes ?? Math.max(1, k);
 }
 
-/** A ladder step as a dispatch, which replaces a dispatch of the op. */
+/** Dispatch of a ladder step, to run in place of the op's dispatch. */
 export interface BoundStep {
   readonly number: number;
   readonly step: LadderStep;
@@ -110,7 +110,7 @@ export interface BoundStep {
 export class BoundLadder implements Disposable {
   readonly steps: BoundStep[] = [];
   readonly target: ClickDispatch;
-  /** Inputs that {@link prepare} copies to other memory. An example of a key is "weights, texture". */
+  /** Inputs that {@link prepare} copies to other memory. Keys are binding and memory: "weights, texture". */
   readonly #placed = new Map<string, { readonly from: Memory; readonly to: Memory }>();
   /** Integer arrays that the dispatch reads, by the name of the binding. */
   #data: Record<string, Uint32Array<ArrayBuffer>> = {};
@@ -132,7 +132,7 @@ export class BoundLadder implements Disposable {
     }));
   }
 
-  /** Creates the dispatches of an op at a size, and those of the steps that support this size. */
+  /** Creates an op's dispatches at a size, and the dispatch of each step that supports this size. */
   static async open(gpu: Gpu, ladder: Ladder, size: LadderSize): Promise<BoundLadder> {
     const bound = new BoundLadder(ladder.open(gpu, size), ladder, size);
     try {
@@ -244,7 +244,7 @@ export class BoundLadder implements Disposable {
     return [...faults.filter((fault) => !isRun(fault)), ...faults.filter(isRun)];
   }
 
-  /** Fills an output with canaries (known words) or, if `zero` is true, with zeros. */
+  /** Fills an output with CANARY, to detect missing writes, or with zeros if `zero` is true. */
   #clear(view: View, zero = false): void {
     const { arena } = this.trial;
     const fill = (bytes: number) => new Uint32Array(bytes / 4).fill(zero ? 0 : CANARY);

@@ -29,7 +29,7 @@ import type { LadderStepMeasurement, Timing } from "../profile/bench_report.ts";
 import { timeRepeated } from "../profile/measure.ts";
 import { summarizeTimes } from "../profile/timing.ts";
 
-/** Irregular sizes of matmuls. Two have the same padded K and N, for which kernels are compiled once. */
+/** Irregular sizes of matmuls. The first two share compiled kernels: their padded K and N are equal. */
 const oddMatmuls: readonly LadderSize[] = [[1, 17, 22], [37, 20, 21], [301, 64, 68]];
 
 export const ladders: readonly Ladder[] = [
@@ -97,7 +97,7 @@ export function findLadder(name: string): Ladder {
 export interface LadderOptions {
   readonly size?: LadderSize;
   readonly rounds: number;
-  /** @param share - finished share of the checks, 0 to 1; later that of the timing, again from 0 */
+  /** @param share - finished share of the checks, from 0 to 1; then, from 0 to 1, of the timing */
   onProgress?(text: string, share: number): void;
 }
 

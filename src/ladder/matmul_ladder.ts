@@ -104,7 +104,7 @@ function toVectorSizes([M = 1, K = 1, N = 1]: LadderSize): [M: number, K4: numbe
   return [M, padColumns(K) / 4, padColumns(N) / 4];
 }
 
-/** Largest number of terms per sum: in the ladder's own panel kernels (study), and in shipped ones. */
+/** Largest number of terms per sum of a panel kernel: one written for the ladder (study), or shipped. */
 export const PANEL = { study: 64, shipped: 256 };
 /** Returns the function `refuses` of a panel kernel that supports sizes up to `most` on one axis. */
 export const makePanelCheck = (axis: 1 | 2, most: number) => (size: LadderSize) =>
@@ -122,7 +122,7 @@ export function listForwardSteps(): LadderStep[] {
 
 const oneEach: StepInvocations = (size) => [4 * toVectorSizes(size)[2], size[0]];
 
-/** Returns a grid in which an invocation computes `rows` x `n4` vec4f. Axis x counts blocks of rows. */
+/** Returns a grid in which an invocation computes `n4` vec4f of `rows` rows. Axis x: blocks of rows. */
 function blocks(rows: number, n4: number): StepInvocations {
   return (size) => {
     const [M, , N4] = toVectorSizes(size);
@@ -130,7 +130,7 @@ function blocks(rows: number, n4: number): StepInvocations {
   };
 }
 
-/** Returns a step with a shipped kernel. @param columns - 1 if the output has K columns, 2 for N */
+/** Returns a step with a shipped kernel. @param columns - 1 if the output has K columns, 2 if it has N */
 function shipped(own: MatmulKernel, columns: 1 | 2): Pick<LadderStep, "kernel" | "invocations"> {
   return {
     kernel: own,
@@ -196,7 +196,7 @@ function registerSteps(): LadderStep[] {
 /** Returns the steps with 16 columns (a panel) of weights in workgroup memory, and one row per invocation. */
 function panelSteps(): LadderStep[] {
   const inTexture = {
-    /** Returns a grid with two axes. Later steps, which run the shipped kernel, use one axis. */
+    /** Returns a grid with two axes: vectors of four columns, and rows. */
     invocations: (size: LadderSize) => {
       const [M, , N4] = toVectorSizes(size);
       return [Math.ceil(N4 / 4), M] as const;

@@ -41,7 +41,7 @@ export type BaselineDifferences = Readonly<
 
 /**
  * Compares a model with the baselines. The strongest baseline is listed first.
- * @param scorings - differences on the test users, one entry per seed. Values and interval ends are averaged.
+ * @param scorings - differences on the test users, one entry per seed; the result is the mean over seeds
  */
 export function compareWithBaselines(
   scorings: readonly BaselineDifferences[],
@@ -80,7 +80,7 @@ export interface BaselineVerdict {
   readonly users?: string;
 }
 
-/** Describes a verdict in sentences, which name the baselines that the model does not beat, if any. */
+/** Describes a verdict in sentences; names each baseline that is not significantly worse than the model. */
 export function describeVerdict({ subject, metric, comparisons, users }: BaselineVerdict): string[] {
   const [best] = comparisons;
   if (!best) return [];
@@ -120,7 +120,7 @@ interface Scoring {
   readonly against?: BaselineDifferences;
 }
 
-/** Returns the snapshot with the name `judged` or, if no snapshot has this name, the last snapshot. */
+/** Finds a snapshot by its name; if the name is missing, returns the last. @param judged - the name */
 export function findJudged<T extends { readonly snapshot: string }>(
   test: readonly T[],
   judged: string | undefined,
@@ -130,8 +130,8 @@ export function findJudged<T extends { readonly snapshot: string }>(
 
 /**
  * Compares a snapshot's ranking with the baselines. An adversarial snapshot has two rankings (by the reward
- * and by the generator); the better one is compared. @param judged - name of the snapshot, as in
- * findJudged @param split - name of the test users' split, such as "test"
+ * and by the generator): the one with the higher precision is used. @param judged - name of the snapshot, as
+ * in findJudged @param split - name of the test users' split, such as "test"
  */
 export function compareRanking(
   test: readonly Scoring[],

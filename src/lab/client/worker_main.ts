@@ -1,8 +1,8 @@
 /// <reference types="@webgpu/types" />
 /**
  * Entry point of the worker, which owns the device. The page calls methods of the worker's services. A call
- * may report progress, can be cancelled, and ends with a result or a failure. Messages contain only cloneable
- * values.
+ * may report progress, can be cancelled, and ends with a result or a failure. Messages are sent by
+ * postMessage.
  */
 
 import { CallStoppedError, LabWorker, type ServiceCall, type WorkerEvent } from "./lab_worker.ts";
@@ -30,7 +30,7 @@ export interface CallFailure {
   readonly stack?: string;
 }
 
-/** Creates the services. For a new service, write a file in services/ and add a line here. */
+/** Creates the services. For a new service, write a file in services/ and call it here. */
 function createServices(worker: LabWorker) {
   return {
     adapter: adapterService(worker),
@@ -101,7 +101,7 @@ async function findMethod(service: string, method: string): Promise<AnyMethod> {
   return found.bind(services[service]) as AnyMethod;
 }
 
-/** Returns true for a UserError. Checks the name: the file reader is a script with its own UserError. */
+/** Returns true for a UserError. `instanceof UserError` fails for a class of another script. */
 function isUserError(error: unknown): boolean {
   return error instanceof Error && error.name === "UserError";
 }

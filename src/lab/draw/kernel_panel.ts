@@ -13,7 +13,7 @@ import { formatPercent, formatShort } from "../../number_text.ts";
 import { formatBytes, formatCount, formatMicroseconds, renderScrollTable } from "./text.ts";
 import { isUnsure } from "./timeline.ts";
 
-/** Data in the page, written by build.ts. */
+/** Data that build.ts writes into the page. */
 export interface PageData {
   readonly texts: KernelTexts;
   readonly ladders: readonly ShippedLadder[];
@@ -85,7 +85,7 @@ ${renderWgslListing(texts.files[kernel] ?? "", [])}
 ${renderBackground(kernel, texts)}`;
 }
 
-/** Renders a section for machine code, which is inserted later, and a link to the kernel's chapter. */
+/** Renders an empty section, to be filled with machine code, and a link to the kernel's chapter. */
 function renderBackground(kernel: string, { chapterOf, chapters }: KernelTexts): Html {
   // A ladder's kernel has the shipped kernel's name and a suffix, such as _1_naive in lstm_forward_1_naive.
   const chapter = chapterOf[kernel] ?? chapterOf[kernel.replace(/_\d+_.*/, "")] ?? "";
@@ -103,7 +103,7 @@ function describeWorkSplit(text: string, { constants, workgroup }: KernelSummary
   );
 }
 
-/** Renders two input fields: index of a workgroup, and of an invocation in this workgroup. */
+/** Renders input fields for the indices of a workgroup and of one of its invocations. */
 function chooser(code: KernelSummary): Html {
   const most = countChoices(code);
   const own = chooseMiddle(code);
@@ -222,7 +222,7 @@ export function renderWgslListing(text: string, marked: readonly number[]): Html
   return markup`<pre class="wgsl" tabindex="0" role="region" aria-label="WGSL"><code>${lines}</code></pre>`;
 }
 
-/** Returns a part of a kernel's header. @param label - word before the text, for example "Work split" */
+/** Returns the text after a label in a kernel's header. @param label - for example "Work split" */
 export function findHeaderPart(text: string, label: string): string | undefined {
   const header = text.slice(0, text.search(/^(?!\/\/)/m));
   const part = new RegExp(`(?:^// | {3})${label} {2,}(.+?)(?= {3,}[A-Z]|$)((?:\\n// {2,}.*)*)`, "m");
@@ -230,15 +230,15 @@ export function findHeaderPart(text: string, label: string): string | undefined 
   return first === "" ? undefined : (first + rest).replace(/\s*\n\/\/\s*/g, " ").trim();
 }
 
-/** Returns the numbers (from 1) of the lines of `text` that differ from the same lines of `file`. */
+/** Compares `text` with `file` line by line, and returns the numbers (from 1) of different lines. */
 export function findSpecialisedLines(text: string, file: string): number[] {
   const lines = file.split("\n");
   return text.split("\n").flatMap((line, k) => line === lines[k] ? [] : [k + 1]);
 }
 
 /**
- * Machine code of a kernel, compiled with the constants of its first use in the bench. The command `deno task
- * bench compiled --readme bench/compiled.md` records it.
+ * Machine code of a kernel, compiled with the constants of its first use in the bench. Recorded by
+ * `deno task bench compiled --readme bench/compiled.md`.
  */
 interface RecordedKernel {
   readonly kernel: string;
@@ -246,7 +246,7 @@ interface RecordedKernel {
   readonly where: string;
   /** Values such as the number of registers, in the order of {@link MachineCode.names}. */
   readonly facts: readonly string[];
-  /** True if `code` is the innermost loop; false if it is a whole kernel without a dominant loop. */
+  /** True if `code` is only the loop with most of the arithmetic; false if `code` is the whole kernel. */
   readonly isLoop: boolean;
   /** Recorded lines of machine code. Long code is shortened; `lines` is the line count of the whole code. */
   readonly code: readonly string[];

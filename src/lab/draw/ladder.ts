@@ -16,7 +16,7 @@ type Outcome = "faster" | "slower" | "equal";
 
 export interface ComparedStep extends LadderStepMeasurement {
   readonly recorded?: ShippedLadder["steps"][number];
-  /** Set if the step made the kernel faster in the recorded times, but slower here, or vice versa. */
+  /** Set if this version of the kernel is a gain on this adapter and a loss in the records, or vice versa. */
   readonly reversal?: "slower here" | "faster here";
 }
 
@@ -151,7 +151,7 @@ export function renderKernelLink(kernel: string): Html {
   return markup`<a href="#step/${kernel}">${renderBreakableName(kernel)}</a>`;
 }
 
-/** Renders the number of input sizes for which a kernel version's results were correct. */
+/** Renders at how many input sizes a kernel version computed correct results. */
 function checkedText({ time, checkedSizes = 0 }: ComparedStep): Html | undefined {
   if (!time || checkedSizes === 0) return undefined;
   return markup`<br>correct at ${checkedSizes} ${checkedSizes === 1 ? "size" : "sizes"}`;

@@ -11,7 +11,7 @@ import { formatCount, renderScrollTable } from "./text.ts";
 
 type Grid = Pick<KernelSummary, "invocations" | "workgroup" | "grid">;
 
-/** Largest number of cells along an axis. With more cells, a gap is drawn before the last cells. */
+/** Largest number of cells per axis; with more cells, a gap is drawn before the last ones. */
 const CELLS = { grid: 24, group: 32 };
 
 /** Selects the cells of an axis: all, or the first, the chosen and the last ones, with undefined at gaps. */
@@ -188,7 +188,7 @@ In this workgroup, ${
   return markup`${ends}${renderScrollTable("Values of an invocation", "numeric owned-lines", head, rows)}`;
 }
 
-/** Formats the distinct values of an index, for example "768 to 1,023", "0 to 60 by 4" or "3". */
+/** Formats the distinct values, for example "768 to 1,023", "0 to 60 by 4" (every fourth) or "3". */
 export function formatValues(values: readonly number[]): string {
   const sorted = [...new Set(values)].sort((a, b) => a - b);
   const [low, next] = sorted;

@@ -20,7 +20,7 @@ const phaseNames: Readonly<Record<StepPhase, string>> = {
 /** Size of the strip in SVG units. The strip is stretched to the width of the page. */
 const STRIP = { width: 1000, height: 34 };
 
-/** Computes start and end of each dispatch in microseconds, without gaps between dispatches. */
+/** Computes start and end of each dispatch in microseconds, as if dispatches ran without gaps. */
 export function computeSpans(
   dispatches: readonly Pick<TimedDispatch, "median">[],
 ): { readonly spans: readonly (readonly [from: number, to: number])[]; readonly total: number } {

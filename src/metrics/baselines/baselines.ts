@@ -1,4 +1,4 @@
-/** Fits baselines on counts of train users, and their settings and scales on validation users. */
+/** Fits baselines: counts are of train users; settings and scales are fitted on validation users. */
 
 import { type ClickLog, type Clicks, listUsers } from "../../data/click_log.ts";
 import type { PageOrder } from "../../data/manifest.ts";
@@ -41,7 +41,7 @@ interface ScorerInputs {
   readonly onProgress: OnProgress | undefined;
 }
 
-/** Functions that build the baselines' scorers. They return undefined if the data lack an input. */
+/** Functions that build the baselines' scorers. Such a function returns undefined if data are missing. */
 const SCORERS: Readonly<Record<BaselineName, (known: ScorerInputs) => BaselineScorer | undefined>> = {
   random: () => chance,
   clickRate: ({ counts }) => createClickRateScorer(counts),
@@ -73,7 +73,7 @@ export class FittedBaselines {
   ) {}
 
   /**
-   * Builds baselines from train users' clicks and impressions. Without train users, only the random one is
+   * Builds baselines from train users' clicks and impressions. Without train users, only "random" is
    * built. For items without categories, the category-rate baseline is not built. @param fields - item fields
    * whose values are tokens; see {@link createCategoryRateScorer}. @param pageOrder - "shown" if positions on
    * a page are known

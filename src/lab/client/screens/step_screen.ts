@@ -135,7 +135,7 @@ class KernelPanel {
     this.element.addEventListener("input", () => this.#showOwned());
   }
 
-  /** Shows a kernel. @param code - summary of its dispatch; undefined for a kernel that was not measured */
+  /** Shows a kernel. @param code - the kernel's summary; undefined for a kernel that was not measured */
   show(kernel: string, content: Html, code?: KernelSummary): void {
     this.#kernel = code;
     fill(this.element, content);

@@ -121,7 +121,7 @@ ${this.#snapshots.element}</div></div>`;
     }
   }
 
-  /** Requests the training's status after an error, so that the user can save or resume the training. */
+  /** Asks the worker for the training's status after an error, and enables the buttons that still work. */
   async #refreshStatus(): Promise<void> {
     this.#setStatus(undefined);
     const status = await this.lab.call("train", "status", undefined).catch(() => undefined);

@@ -16,7 +16,7 @@ import { runSelftest, type SelftestOptions } from "../../../selftest/run.ts";
 import { UserError } from "../../../user_error.ts";
 import { type LabWorker, type MeasurementProgress, reportProgress, type ServiceCall } from "../lab_worker.ts";
 
-/** Creates the services. For a new service, write a function in this file and add a line here. */
+/** Creates the services. For a new service, write a function in this file and call it here. */
 export function createKernelServices(worker: LabWorker) {
   return {
     exercises: exercisesService(worker),
@@ -45,7 +45,7 @@ export interface ExerciseRequest {
 
 export interface SolvedExercise {
   readonly cases: readonly string[];
-  /** Sentence with the numbers of invocations and workgroups that the solution of an exercise launches. */
+  /** A sentence that says how many invocations and workgroups were started to run the answer. */
   readonly started: string;
   /** Times of the ladder's kernels and of the answer; undefined if the answer was checked without timing. */
   readonly times?: LadderMeasurement;
@@ -78,7 +78,7 @@ function exercisesService(worker: LabWorker) {
   };
 }
 
-/** Returns the file name that compiler errors in an answer show. */
+/** Returns the file name that compiler errors show for an answer. */
 function getFileName(exercise: string): string {
   return `${exercise.replaceAll("-", "_")}.wgsl`;
 }
@@ -89,7 +89,7 @@ function summarizeExercise(exercise: Exercise): ExerciseSummary {
   return { name, what, chapter, starter, solution, title, size: size.join("x") };
 }
 
-/** Texts that the user entered: kernel, numbers or length of each array, invocations such as "16 x 16". */
+/** Texts that the user entered: the kernel, each array's content, and invocations such as "16 x 16". */
 export interface ScratchRequest {
   readonly text: string;
   readonly arrays: Readonly<Record<string, string>>;
@@ -97,7 +97,7 @@ export interface ScratchRequest {
 }
 
 export interface ScratchResult {
-  /** Length and numbers of each output. A long output has only its first and its last numbers. */
+  /** Length and numbers of each output. For a long output, only the first and last numbers are listed. */
   readonly outputs: readonly {
     readonly name: string;
     readonly length: number;

@@ -68,7 +68,7 @@ export function isSameData(a: DataChoice, b: DataChoice): boolean {
 }
 
 /**
- * Returns data with the number of items of a snapshot's model. @param what - model's name in errors
+ * Returns the data with as many items as a snapshot's model has. @param what - model's name in errors
  * @throws UserError if the items or their features do not fit the model
  */
 export function alignDataToSnapshot(what: string, info: SnapshotInfo, data: LabData): LabData {

@@ -48,7 +48,7 @@ export function findFaults(texts: OptionTexts): Record<string, string> {
 }
 
 /**
- * Parses the options of a training. Defaults that depend on the data are not filled in here.
+ * Parses the options of a training. Does not fill in defaults that depend on the data.
  * @param fromSnapshot - true to start from a snapshot, as with --init
  * @throws UserError for an invalid option, or for options that contradict each other
  */
@@ -94,7 +94,7 @@ export function formatOptionTexts({ model, training, pretrain, adversarial }: St
   return Object.fromEntries(texts);
 }
 
-/** Returns an option's text; "" for the default. @param standard - default in the first stage (Shannon) */
+/** Returns an option's text; "" for the default. @param standard - default before the adversarial stage */
 function formatStageOption<N extends "weightDecay" | "tokenDecay" | "earlyStopping">(
   name: N,
   standard: StageConfig[N],

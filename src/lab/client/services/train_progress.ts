@@ -32,7 +32,7 @@ export type TrainProgress =
   /** Metrics of training steps and of the validations between the steps. */
   | {
     readonly kind: "steps";
-    /** Iteration of the first step in `rows`. */
+    /** Iteration of the first row. */
     readonly first: number;
     /** One row per training step, with one value per metric of the stage. */
     readonly rows: readonly (readonly number[])[];

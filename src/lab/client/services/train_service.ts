@@ -55,7 +55,7 @@ interface LoadedSnapshot {
   readonly data: string;
   /** Status of the training in the file; undefined if the file has only weights. */
   readonly training: StageStatus | undefined;
-  /** Sentence that says whether the user can resume the training; "" if the snapshot has only weights. */
+  /** Message: can the loaded snapshot's training be resumed? "" if the snapshot has only weights. */
   readonly note: string;
 }
 
@@ -70,7 +70,7 @@ export class TrainService {
   /** Snapshot that was loaded last, from which a training can start. */
   #loaded: { readonly weights: Weights; readonly info: SnapshotInfo } | undefined;
   #session: TrainSession | undefined;
-  /** Model of a loaded snapshot; undefined if the model is part of a training session. */
+  /** Model of a loaded snapshot; undefined if `#session` has the model. */
   #loadedModel: UserModel | undefined;
   /** Resolves when no work reads the session any more. The session must not be freed earlier. */
   #reading: Promise<unknown> = Promise.resolve();

@@ -55,12 +55,12 @@ export class TrainSession {
   private constructor(
     readonly gpu: Gpu,
     readonly setting: SessionSetting,
-    /** Configuration of the training. When a training is resumed, its number of iterations may increase. */
+    /** Configuration of the training. The user may increase the number of iterations to train longer. */
     public config: StagesConfig,
     readonly current: CurrentStage,
     readonly model: UserModel,
     readonly trainer: ClickTrainer<StageMetrics>,
-    /** Decides whether the snapshot best-loss gets trained or baseline weights; undefined: always trained. */
+    /** Selects trained or baseline weights for the snapshot best-loss; if undefined, trained weights. */
     readonly choice: StartChoice | undefined,
   ) {}
 
@@ -209,8 +209,8 @@ export class TrainSession {
 }
 
 /**
- * Checks that a training can be resumed: some iterations must be left. Only the number of iterations of the
- * current stage, and options of the next stage, may have changed. @throws UserError otherwise
+ * Checks that a training can be resumed. @throws UserError if no iterations are left, or if the user changed
+ * anything but the number of iterations of the current stage and the options of the adversarial stage
  */
 export function expectResumable(session: TrainSession, config: StagesConfig, choice: DataChoice): void {
   const { stage, iteration, setting } = session;
@@ -235,7 +235,7 @@ export function expectResumable(session: TrainSession, config: StagesConfig, cho
   );
 }
 
-/** Restores the training in a snapshot; `next` is undefined without a training, or if the data differ. */
+/** Restores a snapshot's training; `next` is undefined if the snapshot has none or is for other data. */
 export async function reopenSession(
   gpu: Gpu,
   setting: SessionSetting,
@@ -270,7 +270,7 @@ interface StageState {
   readonly stage: TrainingStage;
   readonly specs: readonly ParameterSpec[];
   readonly state: TrainerState;
-  /** Weights of the baseline "logit on counts"; undefined if trained weights are significantly better. */
+  /** Weights of the baseline "logit on counts" to save as best-loss; undefined to save trained weights. */
   readonly kept?: KeptStart;
 }
 
@@ -307,7 +307,7 @@ interface Origin {
 }
 
 /**
- * Returns the bytes of a snapshot; `last` also contains the training's state.
+ * Returns the bytes of a snapshot. Only the snapshot named `last` can be resumed.
  * @throws UserError if the snapshot is missing or has non-finite weights
  */
 function encodeSnapshotFile(
@@ -336,7 +336,7 @@ function encodeSnapshotFile(
   return encodeTraining(specs, { ...state, weights }, info, setting);
 }
 
-/** Replaces untrained embeddings by the mean of their field's embeddings ({@link withMeanRows}). */
+/** Sets each untrained embedding to the mean of its field's other embeddings ({@link withMeanRows}). */
 function fillWeights(
   specs: readonly ParameterSpec[],
   weights: Weights,

@@ -57,7 +57,7 @@ The files stay in this tab. For any other log, the page shows the command that p
     this.#update();
   }
 
-  /** Checks the chosen files. For unusable files, shows the reason and removes the choice. */
+  /** Checks the chosen files. If they are no data set, says what to do and deselects them. */
   async #check(files: readonly ReaderFile[]): Promise<void> {
     this.#status.replaceChildren();
     this.#reader ??= loadScript<Reader>("reader");

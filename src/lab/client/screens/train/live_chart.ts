@@ -24,14 +24,14 @@ interface Point {
 export class StageCurves {
   /** One row per training step, with one value per metric of the stage. */
   readonly #rows: (readonly number[])[] = [];
-  /** Number of iterations before the first row. A training that was loaded from a file lacks earlier rows. */
+  /** Number of iterations before the first row, for a training from a snapshot file, which has no rows. */
   #before = 0;
   readonly validations: ValidationRow[] = [];
   #best: Steps["best"];
 
   constructor(public stage: ShownStage) {}
 
-  /** Adds steps. After a resume from an earlier state, first removes all steps after this state. */
+  /** Adds steps. A resumed training may repeat steps: these replace the old ones. */
   add({ first, rows, validations, best }: Steps): void {
     if (rows.length > 0) {
       if (this.#rows.length === 0) this.#before = first - 1;
@@ -105,7 +105,7 @@ export class StageCurves {
 /** Height of the chart in pixels. The chart is as wide as its parent element. */
 const HEIGHT = 280;
 const [LEFT, TOP, BOTTOM] = [44, 8, 34];
-/** Width of the right margin in pixels: with names of horizontal lines, and without names. */
+/** Width of the right margin in pixels: NAMES if names of lines are written in the margin, else RIGHT. */
 const [NAMES, RIGHT] = [94, 10];
 /** Approximate number of ticks per axis. */
 const TICKS = 5;
@@ -113,7 +113,7 @@ const TICKS = 5;
 export interface ChartContent {
   readonly column: string;
   readonly title: string;
-  /** Metric of the baselines that the chart shows as horizontal lines; undefined for no lines. */
+  /** The chart has a horizontal line at each baseline's value of this metric; undefined: no lines. */
   readonly level?: "loss" | "prec1";
   /** Criterion that selects the best validation, which the chart marks. */
   readonly best?: Criterion;
