@@ -42,7 +42,7 @@ export const probeKernels: readonly Kernel[] = [
 /** FLOPs of an invocation in one round of fma.wgsl. LOADS_PER_ROUND: loads in a round of load_*.wgsl. */
 const FLOPS_PER_ROUND = 96;
 const LOADS_PER_ROUND = 8;
-/** An adapter counts as busy from this share of its peak rate. (One core of two reaches only 1/2.) */
+/** Share of the peak rate above which all cores count as busy. One busy core of two reaches 1/2. */
 const ENOUGH = 3 / 4;
 /** Number of independent sums of an invocation in fma.wgsl (12), divided by that of a usual kernel (4). */
 const KERNEL_SUMS = 12 / 4;
@@ -66,7 +66,7 @@ interface Bench {
 
 type Views = Readonly<Record<string, View>>;
 
-/** Runs all probes. @param seconds - per probe; longer if the minimum number of samples needs more time */
+/** Runs all probes. @param seconds - sampling time per probe; a minimum number of samples may take longer */
 export async function measureAdapter(
   gpu: Gpu,
   seconds: number,

@@ -88,7 +88,7 @@ export type StepMeasurement = v.InferOutput<typeof stepResult>;
 const growthPoint = object({
   axis: v.string(),
   value: count,
-  /** x coordinate of the point: rows per batch if the varied size adds rows, otherwise `value`. */
+  /** x coordinate in the chart: rows per batch if users, events or items per page vary; otherwise `value`. */
   x: count,
   /** Microseconds per step; absent for a rejected size. */
   time: v.optional(timing),
@@ -119,7 +119,7 @@ const ladderCounts = v.strictObject({
   /** Number of memory sectors (32 bytes) that 32 reads access. `writeSectors`: that 32 writes access. */
   sectors: accessCount,
   writeSectors: accessCount,
-  /** Extra cycles that bank conflicts add to an access of a subgroup to workgroup memory. */
+  /** Mean number of extra cycles, due to bank conflicts, per access of a subgroup to workgroup memory. */
   conflicts: accessCount,
 });
 /** Results of a step of a ladder (versions of a kernel, each faster). */
@@ -150,16 +150,16 @@ const shipped = {
   cores: v.whole(1),
   runtime: v.string(),
 };
-/** Measurements, stored in the repository, of one step of a ladder. */
+/** Schema of one ladder step (kernel version) in the JSON files that the repository stores. */
 const shippedStep = { ...ladderStep, time: v.optional(v.object({ median: time, min: time })) };
 export const shippedLadder = v.object({ ...shipped, steps: list(v.object(shippedStep)) });
 export const shippedLadders = v.array(
   v.strictObject({ ...shipped, steps: list(v.strictObject(shippedStep)) }),
 );
-/** Measurements, stored in the repository, of a ladder on one adapter. */
+/** Measurements of a ladder on one adapter, which a JSON file in the repository stores. */
 export type ShippedLadder = v.InferOutput<typeof shippedLadder>;
 
-/** Result of a self-test: the number of test cases, and the cases that differ from their f64 references. */
+/** Result of a self-test: number of test cases, and cases whose results differ from the f64 reference. */
 const selftestSummary = v.strictObject({
   kind: v.picklist(["cpu", "gpu"]),
   cases: count,
@@ -197,7 +197,7 @@ export const benchReport = object({
     /** True if Mesa may have read compiled kernels from its disk cache, so that `compileMs` is too short. */
     shaderCache: v.boolean(),
   }),
-  /** Results of the adapter's probes. Lists of results that were not requested are empty. */
+  /** Results of the adapter's probes. This list and the next three are empty unless requested. */
   probes: list(adapterMeasurement),
   kernels: list(kernelResult),
   steps: list(stepResult),

@@ -1,4 +1,4 @@
-/** Times work on the device: chooses a clock and takes many samples. A sample may repeat the work. */
+/** Times work on the device: chooses a clock and takes many samples. Short work is repeated in a sample. */
 
 import type { Timing } from "./bench_report.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -32,7 +32,7 @@ export function repeatWork(work: TimedEncoding, count: number): TimedEncoding {
   };
 }
 
-/** To find the resolution of timestamps, a pass repeats the work at most this often. */
+/** Maximum number of repeats of the work per pass in {@link timestampStep}. */
 const TRIED_REPEATS = 2 ** 14;
 /** Number of measured times above 0 that suffice to compute the resolution of a clock. */
 const SHOWN = 6;
@@ -42,7 +42,7 @@ const ROUNDED = 100;
 
 const clocks = new WeakMap<Gpu, Promise<Clock>>();
 
-/** Returns a device's best clock. The first call chooses the clock; for this purpose it repeats `work`. */
+/** Returns a device's best clock. The first call times `work`, to find the resolution of timestamps. */
 export function chooseClock(gpu: Gpu, work: TimedEncoding): Promise<Clock> {
   let clock = clocks.get(gpu);
   if (!clock) {
@@ -123,10 +123,10 @@ async function timeByQueue(gpu: Gpu, works: readonly TimedEncoding[]): Promise<n
   return times;
 }
 
-/** Minimum duration of a sample by timestamps, in microseconds: long compared with the start of a pass. */
+/** Minimum microseconds per sample if timestamps are the clock: the start of a pass takes much less. */
 const SAMPLE = 1000;
 const STEPS = 50;
-/** Minimum and maximum duration of a sample by the host's clock, in microseconds. */
+/** Minimum and maximum microseconds per sample if the host's time is the clock. */
 const QUEUE_SAMPLE = { least: 20_000, most: 200_000 };
 const MOST_REPEATS = 256;
 /** Largest number of repeats per sample with a coarse clock. */
@@ -206,7 +206,7 @@ const FINE_HOST = 5;
 /** For a coarse host clock: number of samples, and minimum duration of a sample in steps of the clock. */
 const COARSE_HOST = { samples: 11, steps: 20 };
 
-/** Times a host function. Returns samples in microseconds; with a coarse clock, means over many calls. */
+/** Times a host function. Returns microseconds per call: means over many calls if the clock is coarse. */
 export function timeHost(
   count: number,
   call: (k: number) => void,
@@ -228,7 +228,7 @@ export function timeHost(
   });
 }
 
-/** Returns the resolution of the host's clock: milliseconds between two consecutive, different readings. */
+/** Returns the resolution of the host's clock: the smallest step between readings, in milliseconds. */
 function measureHostStep(now: () => number): number {
   const next = (time: number) => {
     let later = now();

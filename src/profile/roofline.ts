@@ -68,8 +68,8 @@ export const FLOOR = "empty dispatch in a pass";
 export const BUSY = "invocations that keep it busy";
 
 /**
- * Returns the ceilings of the roofline from the fastest sample of each probe. (Slow samples would
- * lower the ceilings.) The bandwidth is the rate of the faster of two copies: 4 MiB and 128 MiB.
+ * Returns the ceilings of the roofline from the fastest sample of each probe. Two probes copy memory
+ * (4 MiB and 128 MiB); the faster one defines the bandwidth.
  */
 export function findCeilings(probes: readonly AdapterMeasurement[]): RooflineCeilings {
   const best = (name: string) => {

@@ -1,4 +1,4 @@
-/** Runs one kernel on given arrays, to try a kernel with little code. */
+/** Runs one kernel on given arrays, so that trying a kernel needs little code. */
 
 import { Arena } from "../gpu/arena.ts";
 import { CommandRecorder } from "../gpu/commands.ts";
@@ -10,14 +10,14 @@ import { STEP_STRIDE } from "../gpu/step.ts";
 import { UserError } from "../user_error.ts";
 import { timeRepeated } from "./measure.ts";
 
-/** Array of a binding: array<f32>, array<u32> or array<i32>, or vectors, matrices, atomics of these types. */
+/** Numbers of a binding's array. The elements of the array may be vectors, matrices or atomics. */
 export type KernelArray = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
 
 /** Inputs and outputs of {@link runKernel}, by the names of the kernel's bindings. */
 export interface KernelRun<O extends Readonly<Record<string, number | KernelArray>>> {
   /** Input arrays, by the names of the bindings. */
   readonly inputs: Readonly<Record<string, KernelArray>>;
-  /** Outputs by name: the length of an output whose initial values are 0, or an array of initial values. */
+  /** For each output, by name: an array of initial values, or a length if all initial values are 0. */
   readonly outputs: O;
   /** Values of constants, which replace the values in the kernel's source. */
   readonly constants?: Readonly<Record<string, number | boolean>>;
@@ -45,10 +45,10 @@ export type KernelOutputs<O> = {
 };
 
 /**
- * Runs a kernel once. On Deno an endless kernel blocks the process, unless `kernelSeconds` of `openGpu` ends
- * the process. @param text - WGSL source. Its last binding is `var<uniform> step: vec4u`
- * @throws UserError if the source does not compile, if an array's name or type differs from the source, or if
- * the workgroup's size differs from the source's constants
+ * Runs a kernel once. On Deno an endless kernel blocks the process. To end the process after a time, set
+ * `kernelSeconds` of `openGpu`. @param text - WGSL source, whose last binding is `var<uniform> step: vec4u`
+ * @throws UserError if the source does not compile, if an array's name or type differs from the source, or
+ * if @workgroup_size differs from the constants WORKGROUP and WORKGROUP_Y
  */
 export async function runKernel<const O extends Readonly<Record<string, number | KernelArray>>>(
   gpu: Gpu,
@@ -176,7 +176,7 @@ export interface DeclaredArray {
   readonly declaration: string;
   /** Type of the numbers in the array; undefined for a struct. */
   readonly element: keyof typeof ARRAYS | undefined;
-  /** Numbers per element: 1, 2 for vec2f, or 4 for vec4f and for vec3f, whose fourth number is padding. */
+  /** Numbers per element, with padding: 1 for scalars, 2 for vec2f, 4 for vec3f and vec4f. */
   readonly width: number;
   readonly isOutput: boolean;
 }

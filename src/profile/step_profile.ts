@@ -86,8 +86,8 @@ async function stepRuns(trainer: Steppable): Promise<{ microseconds: number; onc
 }
 
 /**
- * Times the dispatches of a step. A round runs all dispatches in order, one pass per dispatch. If the clock
- * is too coarse to time one pass, rounds do nothing, and `results` repeats each dispatch in a pass.
+ * Times the dispatches of a step. `round` times all dispatches in order, one pass per dispatch. If the clock
+ * is too coarse to time one pass, `round` does nothing; `results` then times many repeats of each dispatch.
  */
 export async function dispatchProfile(gpu: Gpu, recording: Recording, fixed?: Clock) {
   const samples: number[][] = [];
@@ -138,7 +138,7 @@ export async function dispatchProfile(gpu: Gpu, recording: Recording, fixed?: Cl
   };
 }
 
-/** Returns times per step of a dispatch that does the work of several steps: times / number of steps. */
+/** Divides the times of a dispatch by the number of training steps whose work the dispatch does. */
 function perStep(timing: Timing, steps: number): Timing {
   const { median, min, lower, upper, samples, error } = timing;
   return {

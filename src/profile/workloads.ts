@@ -30,7 +30,7 @@ import type { AdamKind } from "../ops/adam.ts";
 
 export interface Workload {
   readonly name: string;
-  /** Number of users per batch. The log has {@link LOG_BATCHES} times as many users, all train users. */
+  /** Number of users per batch. The log has {@link LOG_BATCHES} times as many users, all for training. */
   readonly users: number;
   readonly events: number;
   readonly page: number;
@@ -58,7 +58,7 @@ export const workloads = {
   W5: { name: "W5", users: 128, events: 20, page: 10, items: 250_000, width: 0 },
 } as const satisfies Record<string, Workload>;
 
-/** Workload W6 with mixed features, which the benches of other libraries do not support. */
+/** Workload W6 with mixed features. The benches of other libraries do not support mixed features. */
 export const mixedWorkload: Workload = {
   name: "W6",
   users: 128,
@@ -69,7 +69,7 @@ export const mixedWorkload: Workload = {
   categories: { fields: 3, each: 300 },
 };
 
-/** Workload W1 with popular items: 3.3 % of the rows show the first item, 25 % one of the first 57. */
+/** Workload W1 with popular items: 25 % of the rows show one of the 57 most popular items. */
 export const zipfWorkload: Workload = { ...workloads.W1, name: "W1z", zipf: true };
 
 const ROOT = 0.8;
@@ -145,14 +145,14 @@ export interface RecordedPart {
   readonly program: Program<ClickSizes>;
   readonly sizes: ClickSizes;
   readonly offset: number;
-  /** Batches that the program computes at once; absent for a single batch. */
+  /** Present if the program processes several batches at once. */
   readonly slice?: BatchSlice;
 }
 
-/** The programs of a model. Their learning rate is 0, so that only `trainer` changes the weights. */
+/** The programs of a model. Those of `step` have a learning rate of 0, so timing them changes no weights. */
 export interface Recording extends Disposable {
   readonly sizes: ClickSizes;
-  /** Writes the batch again, because training overwrites the batch. Returns the programs of a step. */
+  /** Uploads the batch, which training may have overwritten. Returns the programs of a step. */
   step(): RecordedPart[];
   /** Returns the model's programs besides the training step: evaluation, and copying the best weights. */
   others(): Promise<RecordedPart[]>;
@@ -231,8 +231,8 @@ export function createShannonModel(
 }
 
 /**
- * Creates a model's programs. @param stack - resources that the result takes over
- * @param layout - program that builds the batches @param listOthers - creates the programs besides the step
+ * Creates a model's programs. @param stack - resources that disposing of the result releases
+ * @param layout - program that builds the batches @param listOthers - creates the programs for `others`
  */
 function createRecording(
   stack: DisposableStack,

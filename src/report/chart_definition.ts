@@ -76,7 +76,7 @@ export interface ChartHead {
 export interface ChartDefinition extends ChartHead {
   readonly summary: string;
   readonly legend: readonly LegendEntry[];
-  /** Columns of the CSV file. `field` is the field of a point or dataset that has the values. */
+  /** Columns of the CSV file. `field` names the field, of a point or a dataset, that fills the column. */
   readonly columns: readonly (readonly [title: string, field: keyof ChartPoint | keyof ChartDataset])[];
   readonly config: {
     readonly type: "line" | "bar" | "scatter";

@@ -122,7 +122,7 @@ function describeCurves(drawn: readonly Series[], window: number): string {
   ].filter((sentence) => sentence !== "").join(" ");
 }
 
-/** Builds bar charts. A chart shows models with the same test users and, for losses, the same `--loss`. */
+/** Builds a bar chart for each group of models with equal test users and, for losses, equal `--loss`. */
 function barChart(
   all: readonly ReportModel[],
   parts: readonly ReportPart[],
@@ -157,7 +157,7 @@ function barChart(
   });
 }
 
-/** To show small differences, begins the axis of losses near the lowest loss. The note says where. */
+/** Starts the axis near the lowest loss, so that small differences are visible. The note says where. */
 function cutAxis<C extends { readonly note: string; readonly bars: readonly Bar[] }>(chart: C) {
   const ends = chart.bars.flatMap(({ mean, sd, range }) => range ?? [mean - (sd ?? 0), mean + (sd ?? 0)]);
   const [low, high] = [Math.min(...ends), Math.max(...ends)];
@@ -176,7 +176,7 @@ function baselineBars(baselines: readonly BaselineMetrics[], metric: MetricName)
   });
 }
 
-/** Builds the bar of a metric. If the part's main snapshot lacks the metric, shows another snapshot. */
+/** Builds the bar of a metric, from the preferred snapshot or, if it lacks the metric, from another one. */
 function buildBar(part: ReportPart, metric: MetricName): Bar | undefined {
   const present = listSnapshotNames(part);
   const own = getMetricName(part.ranking, metric);
@@ -193,7 +193,7 @@ function buildBar(part: ReportPart, metric: MetricName): Bar | undefined {
   return undefined;
 }
 
-/** Criterion of the best snapshot, by training stage and by the metric's column in validation.csv. */
+/** Maps columns of validation.csv, per training stage, to the criterion that selects the best snapshot. */
 const SNAPSHOTS: Readonly<Record<ReportPart["stage"], Readonly<Record<string, Criterion>>>> = {
   shannon: { loss: "loss", prec1: "prec1", prec2: "prec2" },
   adversarial: { loss_min: "loss", pi_prec1: "prec1", pi_prec2: "prec2" },

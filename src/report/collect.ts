@@ -197,8 +197,8 @@ function* flatten(value: unknown, path: string): Generator<readonly [string, str
 }
 
 /**
- * Reads columns of a log. A missing file has no rows. An incomplete last line (without newline) is ignored.
- * @throws UserError with file and line if the column `iteration` is missing, or if a row is damaged
+ * Reads columns of a log; returns no rows if the file is missing. An incomplete last line (without newline)
+ * is ignored. @throws UserError with file and line if the column `iteration` is missing, or a row is damaged
  */
 export async function readLog(path: string, columns: readonly string[]): Promise<RunLog> {
   const text = await readText(path).catch((error: unknown) => {

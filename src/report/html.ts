@@ -3,7 +3,7 @@
 import type { ChartDefinition } from "./chart_definition.ts";
 
 export class Html {
-  /** @param text - HTML source @param charts - definitions of the charts with a figure in `text` */
+  /** @param text - HTML source @param charts - definitions of the charts that `text` contains */
   constructor(readonly text: string, readonly charts: readonly ChartDefinition[] = []) {}
 }
 

@@ -1,7 +1,7 @@
 /**
- * Renders two tables about a snapshot. One compares the snapshot with the baseline click rate, on the items
- * with the largest differences. The other compares, for some users, the categories of actual and predicted
- * clicks.
+ * Renders two tables about a snapshot. One lists the items whose clicks the snapshot predicts much better or
+ * worse than the baseline "click rate" does. The other compares, for some users, the categories of actual and
+ * predicted clicks.
  */
 
 import { formatSigned } from "../metrics/baseline_verdict.ts";

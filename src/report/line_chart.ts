@@ -1,4 +1,4 @@
-/** Computes learning curves, and builds charts of curves with bands, marks, and lines between stages. */
+/** Computes learning curves, and builds their charts. Vertical lines in a chart separate training stages. */
 
 import type { AnnotationOptions } from "chartjs-plugin-annotation";
 import { meanAndSd } from "../data/mean_sd.ts";
@@ -89,7 +89,7 @@ export interface LineChart extends ChartHead {
   readonly logarithmic?: boolean;
   /** Title of the CSV column with half the height of the band; default: "sd". */
   readonly spread?: string;
-  /** Vertical lines at the start of the adversarial stage: one for all, or one per model (in its colour). */
+  /** Vertical lines at the start of the adversarial stage: one line for all models, or one per model. */
   readonly dividers?: readonly { readonly x: number; readonly colour: number; readonly name: string }[];
   readonly series: readonly Series[];
 }
@@ -216,8 +216,8 @@ function round(value: number): number {
 }
 
 /**
- * Builds the legend: an entry per model with its colour, and an entry per `part` with its dash pattern. A
- * single model or part has no entry. @param datasets - datasets of each series
+ * Builds the legend: an entry per model with its colour, and an entry per `part` with its dash pattern.
+ * With one model, only parts have entries; with one part, only models. @param datasets - of each series
  */
 function buildCurveLegend(series: readonly Series[], datasets: readonly ChartDataset[][]): LegendEntry[] {
   const owners = datasets.flatMap((own, k) => own.map(() => k));

@@ -140,7 +140,7 @@ interface ComparedPart {
 }
 
 /**
- * Compares the part of a model (stage, generator or reward) that has the highest prec@1 with each other part.
+ * Compares all models' parts (stage, generator, reward) with the part that has the highest prec@1.
  * Parts that cannot be compared are listed with the reason. Returns undefined for a single part.
  */
 export function renderComparisonTable(models: readonly ReportModel[]): Html | undefined {
@@ -240,7 +240,7 @@ ${
   }</details>`;
 }
 
-/** Renders a table per part, several in collapsible sections. Returns undefined if there is no table. */
+/** Renders a table per part; undefined if there are no tables. Two or more tables can be collapsed. */
 export function renderByPart(
   parts: readonly ReportPart[],
   render: (part: ReportPart) => Html | undefined,
@@ -257,7 +257,7 @@ export function renderByPart(
   }`;
 }
 
-/** Renders a table per model: the Shannon (maximum likelihood) stage of the model's first finished run. */
+/** Renders a table per model, from the Shannon (maximum likelihood) stage of the first finished run. */
 export function renderByTest(
   models: readonly ReportModel[],
   render: (test: SnapshotMetrics) => Html | undefined,

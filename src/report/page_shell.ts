@@ -25,7 +25,7 @@ export function expectPage(file: string, kind: PageKind): void {
   expectReplaceable(file, renderGenerator(kind));
 }
 
-/** Writes a page and its folder. @throws UserError if that fails, or `file` is no page of the same kind */
+/** Writes a page. @throws UserError if writing fails, or if `file` exists and is no page of the same kind */
 export async function writePage(file: string, content: PageContent): Promise<void> {
   const page = renderPage(content, await readPageParts());
   await makeFolder(dirname(file));

@@ -93,7 +93,7 @@ export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefin
   });
 }
 
-/** For each learned policy, charts each user's return minus the user's return with another policy. */
+/** Builds charts per learned policy: differences, per user, of the return from that of each other policy. */
 export function buildUserCharts(comparison: PolicyComparison): ChartDefinition[] {
   const policies = listComparedPolicies(comparison);
   const truth = comparison.environments.filter(({ role }) => role === "truth");
@@ -161,7 +161,7 @@ export function buildLearningCharts(
   });
 }
 
-/** Builds a scatter chart per learned policy: Q-values at the last slate position (x) and at others (y). */
+/** Builds a scatter chart per learned policy: x is Q at the last slate position, y is Q at another. */
 export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefinition[] {
   const seen = new Set<string>();
   return comparison.cells.flatMap((cell: ComparisonCell): ChartDefinition[] => {

@@ -38,7 +38,7 @@ export interface PolicyPageHead {
   readonly title: string;
   readonly facts: NamedFacts;
   readonly notes: readonly string[];
-  /** Paragraphs about the click models and the pages. */
+  /** Paragraphs of the page's last section, which describes the simulation. */
   readonly about: readonly string[];
   readonly curves?: readonly LearningCurve[];
 }

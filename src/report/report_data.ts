@@ -68,7 +68,7 @@ export const pairedSchema = v.looseObject({
 const differencesSchema = named(v.looseObject({ value: number, interval }));
 
 const baselineSchema = v.object({
-  /** Hyperparameter of the baseline, with the value that was best on the validation users. */
+  /** Name and value of the baseline's hyperparameter, which was tuned on the validation users. */
   setting: v.optional(v.string()),
   details: detailsSchema,
 });
@@ -88,7 +88,7 @@ const snapshotSchema = v.object({
   paired: v.optional(pairedSchema),
 });
 
-/** Schema of a stage's result. While a resumed run trains, the result is that of an earlier session. */
+/** Schema of a stage's result. A resumed run keeps the earlier result until the stage ends. */
 export const resultSchema = v.looseObject({
   iteration: v.wholeNumber(),
   /** Time when the result was written, in ISO 8601. */

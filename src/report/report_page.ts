@@ -90,7 +90,7 @@ ${renderCharts(charts.filter(({ config }) => config.type === "bar"), "charts bar
 ${renderCharts(charts.filter(({ config }) => config.type === "line"))}`;
 }
 
-/** Renders the settings that all models share, then the others. @param what - name of this kind of setting */
+/** Renders equal settings of all models, then different settings. @param what - label, such as "machine" */
 function renderSettings(
   models: readonly ReportModel[],
   settings: (model: ReportModel) => Settings,
@@ -226,7 +226,7 @@ function listActions(model: ReportModel, { stage, comparisons }: PartVerdict): s
   return advice.length > 0 ? advice : [`Until the model ranks better, rank items by ${best?.name}.`];
 }
 
-/** Renders facts about the models: equal facts as a list, different facts as a table. */
+/** Renders a list of the facts that all models share, and a table of the facts that differ by model. */
 function renderModels(models: readonly ReportModel[]): Html {
   const facts = models.map(listFacts);
   const names = (facts[0] ?? []).map(([name]) => name);

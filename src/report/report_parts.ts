@@ -73,7 +73,7 @@ export function listStageRuns({ model, stage }: Pick<ReportPart, "model" | "stag
   return model.runs.flatMap(({ stages }) => stages[stage] ?? []);
 }
 
-/** Names of the generator's metrics, by the name of the reward's metric. */
+/** Maps names of metrics of the reward to names of the same metrics of the generator (pi). */
 const PI: Readonly<Record<string, string>> = {
   prec1: "piPrec1",
   prec2: "piPrec2",
@@ -121,15 +121,15 @@ function listTests(part: ReportPart): (readonly SnapshotMetrics[])[] {
   return listStageRuns(part).flatMap(({ result }) => result ? [result.test] : []);
 }
 
-/** Baselines, and the models whose runs measured the same metrics of the baselines. */
+/** Metrics of baselines, and all models whose runs report exactly these values. */
 export interface SharedBaselines {
   readonly models: readonly ReportModel[];
   readonly baselines: readonly BaselineMetrics[];
 }
 
 /**
- * Returns true if all finished models have the same test users. Signs of this: the models' baselines have
- * equal metrics, or the stored sums of metrics are over the same groups of users.
+ * Returns true if all finished models have the same test users: if their baselines have equal metrics, or if
+ * their sums of metrics are over the same groups of users.
  */
 export function haveSameTestUsers(models: readonly ReportModel[]): boolean {
   if (groupByBaselines(models).length <= 1) return true;
@@ -163,7 +163,7 @@ export function describeIncomparable(models: readonly ReportModel[]): string {
   ].join(" ");
 }
 
-/** Lists the baselines of all groups. A baseline that differs between groups has the models in its name. */
+/** Lists the baselines of all groups. If a baseline's metrics differ by group, its name lists its models. */
 export function listDistinctBaselines(groups: readonly SharedBaselines[]): BaselineMetrics[] {
   return groups.flatMap(({ models, baselines }, k) =>
     baselines.flatMap((one) => {

@@ -54,7 +54,7 @@ export function renderTable(
   }</tr></thead>${bodies}</table></div>`;
 }
 
-/** Renders a metric (a dash if there is none). A second, small line has its sd over runs or its interval. */
+/** Renders a metric (a dash if there is none), and below it the sd over runs or the interval, if known. */
 export function renderMetric(
   value: number | null | undefined,
   digits: number,
