@@ -230,7 +230,7 @@ export class Service {
     return json(await this.#onDevice(() => this.#environments.step(request)));
   }
 
-  /** Streams all item ids, ordered by number. A single string could exceed the maximum length of a string. */
+  /** Streams all item ids, ordered by item number: one string of all ids could be too long for JavaScript. */
   items(): Response {
     const { items, source: { items: { shape: { count } } } } = this.data;
     function* parts(): Generator<string> {

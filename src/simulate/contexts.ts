@@ -5,7 +5,7 @@ import { countScored, type LogSource, walk } from "../data/log_source.ts";
 import type { ContextFeature } from "../data/manifest.ts";
 import { createRandomStream, mix, type Random } from "../data/random.ts";
 
-/** Maximum number of drawn pages. Shares of feature values then have standard errors of at most 1.6 %. */
+/** Maximum number of drawn pages. With 1,024 pages, a feature value's share has a standard error <= 1.6 %. */
 const MOST_PAGES = 1024;
 /** Maximum number of drawn impressions per item. */
 const MOST_PER_ITEM = 16;
@@ -20,8 +20,8 @@ export class SimulatedContexts {
   readonly ofItem: number;
 
   /**
-   * @param rows - [count + I x perItem, X] `count` rows of pages, then `perItem` rows of impressions per item
-   * @param perItem - 0 if the table would be too large; items then use rows of pages
+   * @param rows - [count + I x perItem, X] `count` drawn pages, then `perItem` drawn impressions of each item
+   * @param perItem - 0 if the table would be too large; an item then has values of a drawn page's row
    */
   constructor(
     readonly features: readonly ContextFeature[],
@@ -50,9 +50,9 @@ export class SimulatedContexts {
 }
 
 /**
- * Draws rows of pages, and rows of each item's impressions, from the train users of a log. Context events are
- * not drawn. An item without impressions gets the rows of a random other item. Returns undefined if there are
- * no features or no pages.
+ * Draws rows of context features from the train users of a log: of random pages, and of random impressions of
+ * each item. Context events are not drawn. An item without impressions gets the rows of a random other item.
+ * Returns undefined if there are no features or no pages.
  */
 export function drawContexts(
   source: LogSource,

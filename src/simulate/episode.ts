@@ -17,7 +17,7 @@ import { asBufferView, type View } from "../gpu/memory.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
 export interface EpisodeParts {
-  /** Arena for the policy's buffers, and for the uniforms of each page. */
+  /** Arena of the policy's buffers, and of the step headers (uniform buffers) of all pages. */
   readonly arena: Arena;
   readonly page: PageBuffers;
   readonly environment: SimulatedUsers;
@@ -80,7 +80,7 @@ export class Episode {
     return new Episode(page.startClicks, starts, headers, programs);
   }
 
-  /** Call this method after setting weights. The next episode then recomputes tables that use them. */
+  /** Call this after setting weights. The next episode then recomputes tables that depend on weights. */
   weightsChanged(): void {
     this.#prepared = false;
   }
@@ -109,7 +109,7 @@ const chooseKernel = parseKernel("choose_click", chooseText);
 export interface LogViews {
   /** [pages, users, slots] u32: the shown items. */
   readonly slates: View;
-  /** [pages, users] vec4f: clicked slot (k: none), reward, P(any click), 1. All 0 for a user who has left. */
+  /** [pages, users] vec4f: clicked slot (k: none), reward, P(any click), 1 (present). All 0 after leaving. */
   readonly outcomes: View;
 }
 

@@ -35,8 +35,8 @@ export interface EpisodeLog {
 }
 
 /**
- * Yields the pages that a user saw, in order. A page has an index in the log's arrays, a slate, and a clicked
- * item (undefined without a click). @param user - index among the users of the log
+ * Yields the pages that a user saw, in order. `at` is the page's index in an array [pages, users] of the log,
+ * `clicked` the clicked item, if any. @param user - index among the users of the log
  */
 export function* listSeenPages(
   { users, pages, slate: k, slates, choices, present }: EpisodeLog,

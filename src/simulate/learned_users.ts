@@ -244,7 +244,7 @@ export class LearnedUsers implements SimulatedUsers {
     return { input, product, state: h, cell };
   }
 
-  /** Groups dispatches by their rows: items, events or impressions. @param product - W_h h + b of an LSTM */
+  /** Groups dispatches: a row per item, per event or per impression. @param product - W_h h + b of an LSTM */
   #byRows(tape: ClickTape, product: Tensor | undefined) {
     return {
       items: tape.forward({ rows: "items" }),
@@ -258,7 +258,7 @@ export class LearnedUsers implements SimulatedUsers {
     return this.#tape.nodes.find(({ output }) => output.name === name)?.output;
   }
 
-  /** Returns the encoder's state [events, columns], or its product with weights if only this is computed. */
+  /** Returns the encoder's state [events, columns], or state x weights if only this product is computed. */
   #encodedState(): Tensor {
     const made = this.#lstm?.state ?? this.#output("encoder/pw/state") ??
       (this.model.config.encoder === "pw" ? this.#output("utility/layer1/state_part") : undefined) ??
@@ -274,7 +274,7 @@ export class LearnedUsers implements SimulatedUsers {
     );
   }
 
-  /** Returns item vectors [items, columns]: dense features, or the items' terms in the first layer. */
+  /** Returns item vectors [items, columns]: dense features, or other features x first-layer weights. */
   #vectorsForPolicies(): Tensor {
     const { items } = this.page;
     const features = this.model.shape.kind === "dense"

@@ -24,7 +24,7 @@ export interface PageCapacity {
 /** Number of items per 32-bit word. Each item has four bits for a count of impressions without a click. */
 const PASSED_ITEMS = 8;
 
-/** Returns the words per user: for counts of impressions without a click, and one word that counts pages. */
+/** Returns the number of words per user, for counts of impressions without a click, and a count of pages. */
 export function countPassWords({ items }: Pick<PageCapacity, "items">): number {
   return Math.ceil(items / PASSED_ITEMS) + 1;
 }
@@ -36,7 +36,7 @@ export function computePageSizes(
   return { users, events: users, rows: users * slate, items };
 }
 
-/** Returns an event without a click per user, as {@link PageBuffers.event}. @param rows - rows per event */
+/** Encodes one event without a click per user for {@link PageBuffers.event}. @param rows - rows per event */
 export function encodeEmptyEvents(users: number, rows: number): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(
     Array.from({ length: users }, (_, user) => [user * rows, (user + 1) * rows, NONE, NONE]).flat(),
@@ -108,7 +108,7 @@ export class PageBatch implements ClickBatch {
   /**
    * @param items - items of the model. @param more.lists - click lists, if the model reads clicks. @param
    * more.passed - impressions without a click. @param more.contexts - contexts of the pages. @param more.all -
-   * events of a chunk of users, with a row for every item; by default, rows are the users' slates.
+   * views for a chunk of users, with a row per item of the catalogue; by default, a row per item of a slate.
    */
   constructor(
     readonly page: PageBuffers,

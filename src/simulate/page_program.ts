@@ -37,7 +37,7 @@ export class PageHeaders {
   readonly #each: number;
   #users: number;
 
-  /** @param places - 1 + number of pages and start clicks. @param dispatches - all readers of the headers */
+  /** @param places - 1 + start clicks + pages. @param dispatches - all dispatches that read the headers */
   constructor(
     arena: Arena,
     private readonly room: PageCapacity,
@@ -63,7 +63,7 @@ export class PageHeaders {
   }
 
   /**
-   * Writes and uploads all headers. Header 0 starts an episode, for all users that fit into the buffers.
+   * Writes and uploads all headers. Header 0, for the start of an episode, has the largest number of users.
    * @param pageOf - returns the index of the page to which a header belongs.
    */
   put(key: EpisodeKey, pageOf: (place: number) => number): void {
@@ -91,7 +91,7 @@ export class PageHeaders {
     return computePageSizes(this.room, place === 0 ? this.room.users : this.#users);
   }
 
-  /** Returns sizes and offset of the page's header or, with `chunked`, of the header of each chunk. */
+  /** Returns sizes and buffer offset of a page's header; with `chunked`, those of each chunk's header. */
   list(
     place: number,
     chunked?: ChunkedDispatches,
@@ -151,7 +151,7 @@ export class PageProgram {
     return new PageProgram(headers, parts);
   }
 
-  /** Encodes a page's programs in order: chunked dispatches run once per chunk. */
+  /** Encodes a page's programs in order. Chunked dispatches run once per chunk. */
   encode(commands: CommandRecorder, place: number): void {
     const { headers } = this;
     for (const { program, chunked } of this.parts) {

@@ -51,7 +51,7 @@ export function recordLstmStep(page: PageBuffers, { input, product, state, cell 
 
 /**
  * Allocates lists for the clicks of all users, before and during an episode.
- * @param least - minimum number of clicks per user. @throws UserError if the adapter lacks the memory.
+ * @param least - minimum capacity of each user's list. @throws UserError if the adapter lacks the memory.
  */
 export function createClickLists(
   { users, pages, startClicks }: PageBuffers,
@@ -117,7 +117,7 @@ function firstKept({ columns }: Tensor): number {
   return padColumns(columns + 1);
 }
 
-/** Copies encoder states and recent clicks to `state` ("stored"), or from `state` to the users ("users"). */
+/** Copies encoder states and recent clicks of all users to `state` ("stored"), or back ("users"). */
 export function copyState(
   { encoded, lists: { history, clicks, capacity }, lags, state }: StoredState,
   to: "stored" | "users",

@@ -113,7 +113,7 @@ export class Simulator {
     return this.#page.users;
   }
 
-  /** Simulates all users with a policy. @throws UserError if utilities are not finite, or `policy` throws. */
+  /** Simulates all users with a policy. @throws UserError for utilities not finite, or errors of `policy`. */
   async run(policy: Policy, options: SimulatorRunOptions = {}): Promise<SimulationMetrics> {
     const { episodes = 1, firstEpisode = 0, firstPage = 0, onProgress, onPage, onLog } = options;
     if (!Number.isInteger(episodes) || episodes < 1) {
@@ -160,7 +160,7 @@ export class Simulator {
     return sums.metrics;
   }
 
-  /** Starts an episode for {@link step}. @param episode - number that selects the random numbers. */
+  /** Starts an episode, before calls of {@link step}. @param episode - selects the random numbers. */
   async reset(episode = 0): Promise<void> {
     const { users, seed } = this.settings;
     if (users > this.usersAtOnce) {

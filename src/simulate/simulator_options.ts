@@ -101,8 +101,8 @@ export class SlateError extends UserError {
 
 /**
  * Validates slates, and converts them for the device. @param slates - [users, slots] items. @param clicked -
- * per user, clicked items that may not be shown again @throws UserError for a wrong number of items,
- * SlateError for unknown items, or items that a user may not see.
+ * per user, clicked items that may not be shown again. @throws UserError for a wrong number of items. @throws
+ * SlateError for a slate with an unknown, repeated or clicked item.
  */
 export function validateSlates(
   slates: ArrayLike<number>,

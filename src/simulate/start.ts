@@ -10,7 +10,7 @@ import type { PageBuffers } from "./page_buffers.ts";
 
 const feedKernel = parseKernel("feed_click", feedText);
 
-/** `empty`: no clicks. Otherwise a list of click histories, oldest click first. Each user draws one. */
+/** `empty`: no clicks. Otherwise click histories (items, oldest first), from which each user draws one. */
 export type StartOptions = "empty" | readonly ArrayLike<number>[];
 
 export function startClicks(start: StartOptions): number {
@@ -29,7 +29,7 @@ export function drawStartHistory(
 }
 
 export class StartClicks {
-  /** [start clicks, users] item, or NONE after the end of a history. */
+  /** [start clicks, users] clicked item, or NONE if the user's history has fewer clicks. */
   readonly view: View;
   readonly #items: Uint32Array<ArrayBuffer>;
 
@@ -49,7 +49,7 @@ export class StartClicks {
     page.gpu.queue.writeBuffer(this.view.buffer, this.view.offset, this.#items);
   }
 
-  /** Returns a dispatch that writes each user's start click number `step.page` to `event` and `clicked`. */
+  /** Returns a dispatch that writes click `step.page` of each user's history to `event` and `clicked`. */
   feed(): ClickDispatch {
     const { users: USERS, event, clicked } = this.page;
     return {

@@ -16,8 +16,8 @@ export interface SlateUtilities {
 export interface CatalogueUtilities {
   readonly users: number;
   /**
-   * Dispatches for a chunk, whose first user is `step.first_entry`. Each user has one event, and a row per
-   * item. Utilities are without position effects; see {@link SimulatedUsers.positionEffects}.
+   * Dispatches for a chunk, whose first user is `step.first_entry`. Each user has one event, with a row for
+   * every item. Utilities are without position effects; see {@link SimulatedUsers.positionEffects}.
    */
   readonly dispatches: readonly ClickDispatch[];
   /** [users of the chunk, items] f32 utilities. */
@@ -35,7 +35,7 @@ export interface SimulatedUsers extends Disposable {
    * also stores these clicks, so that {@link fromState} can restore the user.
    */
   readonly state: Tensor;
-  /** [items, columns] item vectors for policies: dense features, or the items' terms in the first layer. */
+  /** [items, columns] item vectors for policies: dense features, or others x first-layer weights. */
   readonly itemVectors: Tensor;
   /** Returns dispatches that compute item tables. The caller runs them once after weights were set. */
   prepare(): ClickDispatch[];
@@ -43,7 +43,7 @@ export interface SimulatedUsers extends Disposable {
   reset(): ClickDispatch[];
   /** Returns dispatches that update users who clicked. User u has clicked the item `page.event[u].w`. */
   step(): ClickDispatch[];
-  /** Returns dispatches that update every user after a page. They do not run for clicks before an episode. */
+  /** Returns dispatches that update every user after a page, but not after clicks before an episode. */
   shown(): ClickDispatch[];
   /** Releases the memory that is not in the arena. */
   [Symbol.dispose](): void;
@@ -51,7 +51,7 @@ export interface SimulatedUsers extends Disposable {
   readonly eta: number;
   /** [P - 1] effects of the positions 2 to P; undefined for users without position effects. */
   readonly positionEffects: Tensor | undefined;
-  /** Returns dispatches that set users to the states in `state`. Only utilities may then be computed. */
+  /** Returns dispatches that set users to the states in `state`. Then compute only utilities. */
   fromState(): readonly ClickDispatch[];
   /** Returns the utilities of the slates' items in the users' current states. */
   utilities(): SlateUtilities;

@@ -11,7 +11,7 @@ export interface OpCall<S extends BatchSizes> extends VariantContext {
   readonly label: string;
   readonly dimensions: Dimensions<S>;
   readonly capacity: S;
-  /** Returns the gradient of the output; with an activation, that of the value before the activation. */
+  /** Returns the gradient of the output or, if it has an activation, of the activation's input. */
   outputGradient(): Memory;
   /** Makes the output's gradient also the gradient of `input`, a summand that no other op may read. */
   passGradient(input: Tensor): void;
@@ -61,7 +61,7 @@ export interface TapeNode<S extends BatchSizes, R> {
   readonly op: string;
   readonly inputs: readonly Tensor[];
   readonly output: Tensor;
-  /** Tensors that matrix products read many times. The entry `output` stands for the output's gradient. */
+  /** Tensors that matrix products read many times. `output` in the list means the output's gradient. */
   readonly rereads?: readonly Tensor[];
   forward(call: OpCall<S>): DispatchSpec<S>[];
   /** Returns the dispatches of the op's gradients. Called only if the output is trainable. */

@@ -151,7 +151,7 @@ export class ParameterArena {
     return { ...asBufferView(parameter.view), buffer: this.gradient.buffer };
   }
 
-  /** Uploads parameters; constants only for the default `buffer`. @throws Error for a bad name or size. */
+  /** Uploads parameters. Constants go only to the default `buffer`. @throws Error for a bad name or size. */
   write(weights: Weights, buffer: GPUBuffer = this.weights.buffer): void {
     for (const [name, values] of weights) {
       const t = this.get(name);
@@ -240,7 +240,7 @@ function computeParameterBytes(spec: ParameterSpec): number {
   return countParameterBytes(spec.rows, padColumns(spec.columns, spec.groups));
 }
 
-/** Splits a range of an arena (n: the first n floats) into aligned ranges of at most `most` bytes. */
+/** Splits a range, or the first `range` floats, of an arena into aligned ranges of at most `most` bytes. */
 export function splitBindingRanges(
   range: number | ArenaRange,
   most: number,

@@ -11,8 +11,8 @@ export interface Matrix {
 
 /**
  * Computes an op from its inputs, in the order of the node's `inputs`. Returns the output, and `backward`, a
- * function from the output's gradient to the inputs' gradients. These gradients are of values after the
- * activation, not before.
+ * function from the output's gradient to the inputs' gradients. For a tensor with an activation, this
+ * is the gradient of the activation's output.
  *
  * @typeParam R - data of a batch that the reference reads; by default no data
  */
@@ -83,7 +83,7 @@ export function computeActivationSlope(activation: Activation | undefined, y: nu
   return y > 0 ? 1 : activation === "elu" ? y + 1 : activation === "relu" ? 0 : 1;
 }
 
-/** Returns the gradient of an activation's input from the output and the output's gradient. */
+/** Returns the gradient of an activation's input. @param gradient - gradient of the activation's output */
 export function backpropagateActivation(
   activation: Activation | undefined,
   output: Matrix,

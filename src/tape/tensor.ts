@@ -11,7 +11,7 @@ export type Activation = "elu" | "relu";
  * Rows are padded to whole vectors of four floats, so that every kernel can load vec4f. A row has `groups`
  * equal parts (four gates in an LSTM, otherwise one part), and each part is padded to a multiple of 4
  * columns. Padding is always zero: zero weights give zero activations, zero gradients and zero Adam updates.
- * Only utilities have no padding (stride 1), because the kernels that read them read one number per row.
+ * Only utilities have no padding: kernels read one utility per row, so the stride is 1.
  */
 export interface Tensor {
   readonly name: string;
@@ -37,13 +37,13 @@ export interface Tensor {
   /** Lets the op that reads this dense layer compute it; undefined for more than `most` input columns. */
   readonly deferLinear?: (most: number) => DeferredLinear | undefined;
   /**
-   * Requests the gradients of the op row_dot from the gradient kernel of this dense layer. No other op may
-   * read the layer. False (or absent) if the kernel cannot compute them.
+   * Requests that this dense layer's gradient kernel also computes the gradients of the op row_dot. No other
+   * op may read the layer. False (or absent) if the kernel cannot compute them.
    */
   readonly takeDotGradients?: (gradients: DotGradients) => boolean;
 }
 
-/** Memory and offset, in floats, of the partial sums of a parameter's gradient: one sum per chunk of rows. */
+/** Memory for partial sums of a parameter's gradient, one per chunk of rows; `at` is an offset in floats. */
 export interface PartialTarget {
   readonly view: View;
   readonly stride: number;

@@ -12,7 +12,7 @@ import {
 export interface UniformChoice {
   readonly slot: number;
   readonly clickProbability: number;
-  /** Smallest change of `uniform` that would change the slot. If it is tiny, f32 may draw another slot. */
+  /** Smallest change of `uniform` that would change the slot. If it is tiny, f32 kernels may differ. */
   readonly margin: number;
 }
 
@@ -34,8 +34,8 @@ export function computeChoiceWeights(logits: ArrayLike<number>): ChoiceWeights {
 
 /**
  * Draws a click by inverting the distribution function of the outcomes, in the order: no click, slot 0, slot
- * 1 and so on. No click comes first, so that two policies with the same random numbers often both get no
- * click on a page. @param logits - one per slot. @param uniform - random number in [0, 1)
+ * 1 and so on. A low random number thus means no click, whatever the slate. @param logits - one per slot.
+ * @param uniform - random number in [0, 1)
  */
 export function choose(logits: ArrayLike<number>, uniform: number): UniformChoice {
   const { none, slots } = computeChoiceWeights(logits);
@@ -54,7 +54,7 @@ export function choose(logits: ArrayLike<number>, uniform: number): UniformChoic
   return { slot, clickProbability: clicks / total, margin: margin / total };
 }
 
-/** Computes a slate's logits. @param utilities - one per item. @param effects - for positions 2, 3, ... */
+/** Computes a slate's logits. @param utilities - one per item. @param effects - of positions 2, 3, ... */
 export function computeSlateLogits(
   utilities: ArrayLike<number>,
   eta = 1,

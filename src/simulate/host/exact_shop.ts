@@ -1,15 +1,15 @@
 /**
- * Computes the optimal policy of a synthetic shop. The state s of a user has three numbers: means (m1, m2) of
- * the clicked items' styles, and p of their prices. A grid approximates all states. Item i has the utility
- * u_i(s). A click on it has the reward r_i and leads to state s'_i. If clicked items may be shown again, the
- * value V_t(s) with t pages left is
+ * Computes the optimal policy of a synthetic shop. The state s of a user has three numbers: the means m1 and
+ * m2 of the clicked items' two style coordinates, and the mean p of the clicked items' prices. A grid
+ * approximates all states. Item i has the utility u_i(s), and the choice weight v_i = exp(u_i(s)). A click on
+ * it has the reward r_i and leads to state s'_i. If clicked items may be shown again, the value V_t(s) with t
+ * pages left is the maximum over all slates A of k items:
  *
- *   V_t(s) = max over A, |A| = k, of [ V_{t-1}(s) + sum_A v_i (r_i + V_{t-1}(s'_i)) ] / (1 + sum_A v_i)
- *   v_i = exp(u_i(s))
+ *   V_t(s) = max_A [ V_{t-1}(s) + sum_A v_i (r_i + V_{t-1}(s'_i)) ] / (1 + sum_A v_i)
  *
- * Fractional programming (host_best_slate.ts) finds the maximum over slates A of k items. V is interpolated
- * between grid points. If clicked items are not shown again, V is an upper bound of the optimum. A lower
- * bound is then the return of {@link createOptimalPolicy}, which maximises reward + V of the next state.
+ * Fractional programming (host_best_slate.ts) finds the maximum. V is interpolated between grid points. If
+ * clicked items are not shown again, V is an upper bound of the optimal return, and the return of the policy
+ * {@link createOptimalPolicy} is a lower bound.
  */
 
 import type { ShopState, ShopTruth } from "../../data/shops.ts";

@@ -1,18 +1,18 @@
 /**
- * Finds the slate with the highest expected value, exactly. The value of a slate A of k items is
+ * Finds the slate with the highest expected value, exactly. A click on item i has the choice weight w_i and
+ * the value q_i; no click has w0 and q0. The value of a slate A of k items is
  *
- *   Q(A) = (w0 q0 + sum_A w_i q_i) / (w0 + sum_A w_i)      w_i = exp(logit of i), w0 = 1: no click
+ *   Q(A) = (w0 q0 + sum_A w_i q_i) / (w0 + sum_A w_i)
  *
- * Fractional programming (Dinkelbach): A is optimal if no slate B has a larger sum_B w_i (q_i - Q(A)) than A.
- * A top-k selection finds the slate B with the largest sum. The search replaces A by B until Q no longer
- * rises.
+ * Fractional programming (Dinkelbach): B is the slate of the k items with the largest w_i (q_i - Q(A)). The
+ * search replaces A by B until Q no longer rises. A is then optimal.
  */
 
 /** Mask of items. An item whose value is not 0 is excluded. */
 export type MaskValues = ArrayLike<number>;
 
 /**
- * Returns the k items with the highest scores, best first. At equal scores, the lower number comes first.
+ * Returns the k items with the highest scores, best first. Equal scores: lower item number first.
  * @param scores - [items] without NaN. @throws RangeError if fewer than k items are allowed.
  */
 export function selectTopSlate(scores: ArrayLike<number>, k: number, masked?: MaskValues): number[] {
@@ -58,7 +58,7 @@ export function findBestSlate(problem: SlateProblem, k: number, masked?: MaskVal
   return Array.from(slate);
 }
 
-/** Searches for best slates, with the same memory for all searches. */
+/** Searches for best slates. All searches use the same memory. */
 export class SlateSearch {
   readonly #scores: Float64Array;
   readonly #next: Uint32Array;

@@ -1,7 +1,7 @@
 /**
  * Reference simulator on the host in f64, one user after another. Host and device use the same random words
  * (data/philox.ts), so that their clicks can be compared one by one. This file also has three policies:
- * random, popular, and greedy (exact for the rewards "click" and "utility").
+ * random, popular, and greedy.
  */
 
 import type { PhiloxCounter } from "../../data/philox.ts";

@@ -12,7 +12,7 @@ const LOST = 1e-6;
 const LOWEST = -1e30;
 
 interface DrawnSlate {
-  /** Indices of the k drawn scores, in display order. */
+  /** Indices of the k drawn candidates, in display order. */
   readonly indices: number[];
   /** Smallest change of any slot's random number that would draw another item. */
   readonly margin: number;
@@ -54,10 +54,10 @@ export class PlackettLuce {
   }
 
   /**
-   * Estimates the marginal probability that a slot shows an item. Each draw fills the earlier slots with
-   * other items, and is weighted by the probability that these slots do not show the item. The estimate is
-   * above 0 even if the item is nearly always in an earlier slot. @param uniform - random number in [0, 1)
-   * for each draw and slot
+   * Estimates the marginal probability that a slot shows an item: the mean of P(no earlier slot shows it) x
+   * P(the slot then shows it) over drawn slates of other items in the earlier slots. The estimate is above 0
+   * even if the item is nearly always in an earlier slot. @param uniform - random number in [0, 1) for each
+   * draw and slot
    */
   slotProbability(
     place: number,
@@ -104,7 +104,7 @@ export class PlackettLuce {
     return drawn;
   }
 
-  /** Returns weights exp(z - most), the number `most`, and the sum for items that are not in `before`. */
+  /** Returns weights exp(z - most), their offset `most`, and their sum over the items not in `before`. */
   #left(before: readonly number[]): { weights: Float64Array; most: number; sum: number } {
     const rest = before.reduce((sum, place) => sum - this.#weights[place]!, this.#all);
     if (rest > LOST * this.#all) return { weights: this.#weights, most: this.#most, sum: rest };
