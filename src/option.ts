@@ -87,7 +87,7 @@ export function picklist<const T extends string>(choices: readonly T[]): ValueRa
   return { schema, choices, parse: (text) => v.parse(schema, text) };
 }
 
-/** Returns a range that also accepts null (the user typed no value) in a config. */
+/** Returns a range that also accepts null in a config. Null means that the user typed no value. */
 export function orNull<T>({ schema, ...range }: ValueRange<T>): ValueRange<T | null> {
   return { ...range, schema: v.nullable(schema) };
 }
@@ -120,7 +120,7 @@ export interface ChoiceOption extends Common {
 /** An option without a value, which is true by default if its flag is `--no-...`. */
 export interface SwitchOption extends Common {
   readonly kind: "switch";
-  /** Default value; undefined if the command must know whether the user typed the option. */
+  /** Default value. If undefined, the command can tell whether the user typed the option. */
   readonly default: boolean | undefined;
   /** Help text of the second flag `--no-...`, if the option has one. */
   readonly otherwise?: string;
@@ -141,7 +141,7 @@ export interface OptionGroup {
   readonly options: readonly OptionDefinition[];
 }
 
-/** Flags of the options that a user typed, by option name, in the order of the help text. */
+/** Map from name to flag of each option that a user typed, in the order of the help text. */
 export type GivenOptions = ReadonlyMap<string, string>;
 
 /** Defines an option that sets no config field. @param preset - see {@link ValueOption} */
@@ -159,7 +159,7 @@ export function defineValueOption<T>(
   return { kind: "value", ...common, parse, default: standard ?? undefined, preset };
 }
 
-/** Defines an option without a value. Its default is true if `flags` is `--no-...`, else false. */
+/** Defines an option without a value. The default is true for a flag `--no-...`, false for others. */
 export function defineSwitchOption(flags: string, about: string): SwitchOption & TypedOption<boolean> {
   return { kind: "switch", flags, name: extractName(flags), about, default: flags.startsWith("--no-") };
 }
@@ -184,7 +184,7 @@ export function parsePath(text: string): string {
   return utf8Path(text, "a path");
 }
 
-/** Refuses a path that is not in UTF-8: Deno would replace the invalid bytes, and so use another file. */
+/** Refuses a path with bytes that are not UTF-8: Deno replaces them, and would then open another file. */
 function utf8Path(text: string, expected: string): string {
   if (!text.includes("\uFFFD")) return anyText(text, expected);
   throw new InvalidValueError(
@@ -229,7 +229,7 @@ export type ConfigFields<T> = { readonly [K in keyof T]: ConfigField<T[K]> };
 export type ConfigOf<F> = { -readonly [K in keyof F]: F[K] extends ConfigField<infer T> ? T : never };
 
 interface FieldOptions {
-  /** True if a command may replace the default by a value that depends on data or other options. */
+  /** True if a command may compute another default from data or other options. */
   readonly depends?: boolean;
   readonly preset?: string;
 }
@@ -282,7 +282,7 @@ export function buildConfig<T>(fields: ConfigFields<T>, values: Readonly<Record<
   }) as T;
 }
 
-/** Returns the option values, by option name, from which {@link buildConfig} builds `config`. */
+/** Inverse of {@link buildConfig}: returns the options' values, by option name, that result in `config`. */
 export function getOptionValues<T>(fields: ConfigFields<T>, config: T): Record<string, unknown> {
   const values = Object.values(mapped(fields, ({ option, standard }, name) => {
     const value = config[name];

@@ -1,15 +1,15 @@
 /**
  * Adds ops that compute the utility u = MLP([s ; f]) of every displayed item from its features f and the
  * user's state s. An optional wide part is added to the MLP's output, or replaces the MLP. The wide part is
- * linear in the item's features f and in products of f with the features f_lag of the last clicked items:
+ * linear in f and in products of f with the features f_lag of the last clicked items. Its parameters are
+ * b [K], A [K, F] and B [K, F] for a chosen K, and a weight w_lag per last click:
  *
  *   dot(b + A h, B f)     with h = sum over last clicks of w_lag f_lag
  *
- * and parameters b [K], A [K, F], B [K, F] and w [number of last clicks]. The term dot(b, B f) is the linear
- * model of the item. The term dot(A h, B f) has a weight per pair of a clicked and a displayed feature, like
- * the crosses of a wide & deep model. The matrix of these weights is A^T B: it has F x F elements, but only
- * 2 K F parameters. With K = 0 and without hidden layers, the utility is a linear function of f and does not
- * depend on s: the model is a conditional logit.
+ * The term dot(b, B f) is linear in f. The term dot(A h, B f) has a weight per pair of a clicked and a
+ * displayed feature, like the crosses of a wide & deep model. The matrix of these weights is A^T B: it has
+ * F x F elements, but only 2 K F parameters. With K = 0 and without hidden layers, the utility is a linear
+ * function of f and does not depend on s: the model is a conditional logit.
  */
 
 import type { DeviceItems } from "../batch/device_items.ts";
@@ -30,8 +30,8 @@ import { type ClickProductNames, listClickKernels, recordClickProduct } from "./
 /**
  * Lists the parameters of the hidden layers (sizes `dims`), of their batch normalisation (optional), and of
  * the scalar output. The first layer's kernel [D + F, N] has D rows for the state (listed by the encoder) and
- * F rows for the item (listed here). The weights of item tokens are a separate table, which is listed, too.
- * Without hidden layers, only a bias is listed.
+ * F rows for the item (listed here). If items have tokens (sparse features), the table of the tokens' weights
+ * is listed, too. Without hidden layers, only a bias is listed.
  */
 export function listUtilityParameters(
   items: ItemsShape,
@@ -160,7 +160,7 @@ export function recordWideUtility(
   return itemTerm(tape, `${PART}/utility`, { item, state, base }, itemDropout);
 }
 
-/** Adds ops for the wide part's first factor, b + A h [events, K] (see above); undefined if K is 0. */
+/** Adds ops for the wide part's factor that depends on the user, b + A h [events, K]; undefined if K is 0. */
 export function recordWideState(
   tape: ClickTape,
   items: DeviceItems,

@@ -1,5 +1,5 @@
 /**
- * Adds up partial gradients and updates weights by Adam. Each table with a sparse gradient has its dispatch.
+ * Adds up partial gradients and updates weights by Adam. Tables with sparse gradients have a dispatch each.
  * The other weights are split into ranges that fit a binding, with a dispatch each. Clipping takes two more.
  */
 
@@ -25,10 +25,10 @@ const clipKernel = parseKernel("gradient_clip", clipText);
 const adamConstants = { BETA1: 0.9, BETA2: 0.999, EPSILON: 1e-8 } as const;
 
 /**
- * Kind of Adam. With `dense`, a step updates all parameters; a missing gradient counts as zero. `row-sparse`:
- * as `dense`, but in tables with a row per item or token only the rows that the batch uses are updated. All
- * other rows keep their weights and moments, so the cost of a step does not depend on the catalogue's size.
- * `adam_rows.wgsl` explains how the results differ.
+ * Kind of Adam. With `dense`, a step updates all parameters; a missing gradient counts as zero. With
+ * `row-sparse`, tables with a row per item or token are an exception: a step updates only the rows that the
+ * batch uses. All other rows keep their weights and moments, so the cost of a step does not depend on the
+ * catalogue's size. `adam_rows.wgsl` explains how the results differ.
  */
 export type AdamKind = "dense" | "row-sparse";
 export const adamKinds = ["dense", "row-sparse"] as const satisfies readonly AdamKind[];
@@ -50,7 +50,7 @@ export class AdamState {
     this.v = this.#arena.allocateUnbound("v", 4 * parameters.length);
   }
 
-  /** Returns a dispatch per table with a sparse gradient, and one per `most` bytes of the other weights. */
+  /** Returns a dispatch per table with a sparse gradient, and per range of up to `most` bytes of the rest. */
   dispatches<S extends BatchSizes>(
     { dimensions, sparseRows }: GradientViews<S>,
     most: number = this.parameters.gpu.bindingBytes,
@@ -70,7 +70,7 @@ export class AdamState {
   ): DispatchSpec<S> {
     const { weights, gradient, partials, summed, decaying } = this.parameters;
     const first = window.offset / 4;
-    /** Converts an offset in the arena, in floats, to an offset in the window, in vectors of four floats. */
+    /** Converts an offset in all weights (in floats) to an offset in `window` (in vec4f), clamped to it. */
     const inWindow = (float: number) => Math.min(Math.max(float - first, 0), window.size / 4) / 4;
     const [decay1, decay2] = decaying;
     const sums = 4 * inWindow(summed);
@@ -173,7 +173,7 @@ export function adamRate(learningRate: number, t: number): number {
 export type AdamReferenceState = Readonly<Record<"w" | "m" | "v", Float64Array | number[]>>;
 
 /**
- * Computes Adam's update t = 1, 2, ... in f64, in place. It has its own copy of the constants, so that tests
+ * Computes step t (1, 2, ...) of Adam in f64, in place. It has its own copy of the constants, so that tests
  * notice a change of the kernels' constants. @param decay - fraction of a weight that weight decay subtracts
  */
 export function adamReference(

@@ -34,9 +34,9 @@ export interface ChoiceOptions {
 }
 
 /**
- * Returns [events, 4]: loss, prec@1, prec@2, and 1 if the event has a click. All four are 0 for a context
- * event (history that is not predicted), and for a page's clicks after the first. The column sums are written
- * to the step's slot of the ring buffer `ring`. If `train`, also computes the gradient of the mean loss.
+ * Returns [events, 4]: loss, prec@1, prec@2, and 1 if the event has a click. The first event of a page has
+ * its values. Further clicks, and context events (history), have zeros. The column sums are written to the
+ * step's slot of the ring buffer `ring`. If `train`, also computes the gradient of the mean loss.
  * @param scores - utilities [rows, 1], or partial dot products that the op sums @param ring - [slots] vec4f
  * @throws Error for wrong shapes
  */
@@ -92,7 +92,7 @@ export function choiceNll(
   });
 }
 
-/** Returns how many rows of a page an invocation keeps in registers: 0 on a CPU adapter. */
+/** Returns the number of a page's rows that an invocation keeps in registers. On a CPU adapter it is 0. */
 export function getRegisterRows({ variants }: VariantContext): number {
   return variants.kind === "gpu" ? 16 : 0;
 }
@@ -160,7 +160,7 @@ const lossOf: Record<PageLikelihood, (z: readonly number[], clicked: readonly nu
     ),
 };
 
-/** Returns the expected prec@1 and prec@2 of a page if ties are broken at random; 0 without a click. */
+/** Returns a page's expected prec@1 and prec@2 if ties are broken at random. Both are 0 without a click. */
 export function computeTopShares(page: readonly number[], clicked: readonly number[]): [number, number] {
   if (clicked.length === 0) return [0, 0];
   return [

@@ -1,4 +1,4 @@
-/** Gathers rows of a table, one per item of the batch or per event, and sums the gradients of these rows. */
+/** Gathers table rows: one row per item of the batch, or one per event. Also sums these rows' gradients. */
 
 import allText from "../../kernels/scatter/embedding_gradient.wgsl" with { type: "text" };
 import rowsText from "../../kernels/scatter/embedding_gradient_rows.wgsl" with { type: "text" };

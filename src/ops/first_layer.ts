@@ -14,7 +14,7 @@ const forwardKernel = parseKernel("first_layer_forward", forwardText);
 const backwardKernel = parseKernel("first_layer_backward", backwardText);
 
 export interface FirstLayerInputs {
-  /** Tensor [items, N] with a row per distinct item of the batch; with one-hot features, a table [I, N]. */
+  /** Tensor [items, N] for the batch's distinct items; with one-hot features, table [I, N] for all items. */
   readonly item: Tensor;
   /** Tensor [events, N]. */
   readonly state: Tensor;
@@ -23,7 +23,7 @@ export interface FirstLayerInputs {
 }
 
 export interface FirstLayerOptions {
-  /** Probability, in training, that the item of a row is hidden; by default 0. */
+  /** Probability that a training step ignores the item of a row (its item term is 0); by default 0. */
   readonly itemDropout?: number;
   /** True if the caller reads `state`, too. Otherwise the op may compute `state` without storing it. */
   readonly storesState?: boolean;
@@ -92,7 +92,7 @@ export function firstLayer(
   });
 }
 
-/** Widest encoder state that first_layer multiplies by its weights on a GPU, which saves a dispatch. */
+/** Largest width of an encoder state for which, on a GPU, first_layer computes the state term itself. */
 const FUSED_COLUMNS = 32;
 
 function backward(
@@ -158,7 +158,7 @@ function computeDropoutNoise(row: number, stepNoise: number): number {
   return ((word >>> 22) ^ word) >>> 0;
 }
 
-/** Returns true for a table, false if the rows depend on the batch. @throws Error for other tensors */
+/** Returns true for a table parameter, false for a tensor with rows of the batch. @throws Error for others */
 export function isTable(tensor: Tensor): boolean {
   if (typeof tensor.rows !== "number") return false;
   if (!tensor.parameter?.table) throw new Error(`expected ${formatShape(tensor)} to be a table parameter`);

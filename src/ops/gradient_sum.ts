@@ -35,7 +35,7 @@ interface AccumulationPrograms<S extends BatchSizes> {
   readonly marks: readonly { readonly blank: View; readonly mark: View }[];
 }
 
-/** Updates the weights by a batch's gradient, summed over its micro-batches. */
+/** Sums a batch's gradients over its micro-batches, and then updates the weights. */
 export class GradientSum<S extends BatchSizes> {
   private constructor(
     /** Program that updates the weights by the gradients of a batch with a single micro-batch. */
@@ -150,7 +150,7 @@ function rowsDispatch<S extends BatchSizes>(
   };
 }
 
-/** Returns a list of the rows that any micro-batch used: entry k is k if row k was used, otherwise NONE. */
+/** Returns the used rows of a table: entry k of `mark` is k if a micro-batch used row k, otherwise NONE. */
 function allRows<S extends BatchSizes>({ parameters }: AdamState, table: Tensor, mark: View): SparseRows<S> {
   const rows = Number(table.rows);
   return { count: { of: () => rows, most: rows }, list: mark, gradient: parameters.gradientView(table) };

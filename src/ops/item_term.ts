@@ -17,7 +17,7 @@ const backwardKernel = parseKernel("item_term_backward", backwardText);
 const gradientKernel = parseKernel("item_term_gradient", gradientText);
 
 export interface ItemTermInputs {
-  /** Tensor [items, N] with a row per distinct item of the batch; with one-hot features, a table [I, N]. */
+  /** Tensor [items, N] for the batch's distinct items; with one-hot features, table [I, N] for all items. */
   readonly item: Tensor;
   /** Tensor [events, N]. If absent, N is 1 and the term is one number per item. */
   readonly state?: Tensor;
@@ -86,7 +86,7 @@ interface ItemTerm extends ItemTermInputs {
   readonly constants: Constants;
 }
 
-/** Returns the dispatch for the gradient of `state`, if any. Also passes the output's gradient to `base`. */
+/** Passes the output's gradient to `base`. Returns the dispatch for the gradient of `state`, if needed. */
 function stateGradient(
   { tape, item, state, base, N4, constants }: ItemTerm,
   call: ClickCall,

@@ -63,7 +63,7 @@ export const matmulKernels = {
   },
 } as const;
 
-/** Kernel that computes a dense layer's gradients (input, weights) in tiles, in one dispatch on a GPU. */
+/** Tiled kernel that computes the gradients of a dense layer's input and weights in one dispatch. */
 export const gradientsKernel = parseKernel("matmul_gradients_tiled", gradientsTiledText);
 
 function matmul(structure: MatmulStructure, name: string, text: string): MatmulKernel {
@@ -165,8 +165,8 @@ export function computeWeightGradientInvocations<S extends BatchSizes>(
 }
 
 /**
- * Returns the invocations of {@link gradientsKernel}. Along y, they compute gradients of the weights, then of
- * the input, then of row_dot. @param sumBlocks - row_dot's workgroups per chunk of rows; 0 without row_dot
+ * Returns the invocations of {@link gradientsKernel}. Along y: first the weights' gradients, then the
+ * input's, then row_dot's. @param sumBlocks - row_dot's workgroups per chunk of rows; 0 without row_dot
  */
 export function computeGradientsInvocations<S extends BatchSizes>(
   rows: Dim<S>,
@@ -202,14 +202,14 @@ export const lstmKernels = {
   },
 } as const;
 
-/** Sources of the matmul and LSTM kernels. If a source changes, autotuning measures again. */
+/** Sources of the matmul and LSTM kernels. If a source changes, autotuning repeats its measurements. */
 export const productTexts = [...Object.values(matmulKernels), ...Object.values(lstmKernels)]
   .flatMap((all): readonly Kernel[] => Object.values(all)).map(({ source }) => source).join("");
 
 /**
- * Largest number of LSTM units for which llvmpipe runs the `panel` kernels, whose matrix products are
- * unrolled. SwiftShader always runs the `loop` kernels: they compile in about a thirtieth of the time, and
- * take little longer to run (bench/ladder.md, "SwiftShader").
+ * Llvmpipe runs LSTMs of up to this many units by `panel` kernels, which unroll the matrix products.
+ * SwiftShader always runs the `loop` kernels: they compile in about a thirtieth of the time, and take little
+ * longer to run (bench/ladder.md, "SwiftShader").
  */
 const PANEL_UNITS = 32;
 /** Number of users per invocation of the loop kernel on a CPU adapter. One read of a weight serves all. */
@@ -218,7 +218,7 @@ const LOOP_USERS = 4;
 export interface LstmKernelUse {
   readonly kernel: Kernel;
   readonly constants: Constants;
-  /** The kernel has `times` invocations for every `per` users. */
+  /** A dispatch has `times` invocations for each group of `per` users. */
   readonly invocations: { readonly times: number; readonly per: number };
 }
 
@@ -226,8 +226,8 @@ export interface LstmKernelUse {
 export type LstmWeightStorage = "registers" | "workgroup" | "cache";
 
 /**
- * Largest number of units for which weights are stored in registers. RADV (AMD's Vulkan driver) unrolls loops
- * of up to 32 iterations. A longer loop is not unrolled, so the array that it indexes leaves the registers.
+ * Largest number of LSTM units with weights in registers. RADV (AMD's Vulkan driver) unrolls loops of up to
+ * 32 iterations. A longer loop is not unrolled, so the array that it indexes leaves the registers.
  */
 const HELD_UNITS = 32;
 

@@ -19,7 +19,7 @@ import { countDotParts, selectMatmulKernel } from "./kernel_selection.ts";
 import type { Dot, LinearOptions } from "./matrix_product.ts";
 import { createSumsHost, forwardProduct, isTiled, layerGradients } from "./matrix_product.ts";
 
-/** Index array that selects rows of a constant tensor. */
+/** Selection of rows of a constant tensor, by an index array. */
 export interface Gather<S extends BatchSizes, R> {
   readonly rows: DimName<S>;
   /** Array [rows] of u32: for each output row, the number of the input row. */

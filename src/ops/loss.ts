@@ -34,7 +34,7 @@ export interface Loss<S extends BatchSizes, R> {
   readonly reference: ReferenceOp<R>;
 }
 
-/** Records a loss. If another op also reads the input `target`, building the dispatches throws an Error. */
+/** Records a loss. If another op also reads `loss.target`, building the dispatches throws an Error. */
 export function recordLoss<S extends BatchSizes, R>(tape: Tape<S, R>, loss: Loss<S, R>): Tensor {
   const { op, inputs, output, target, ring, reference, backward = () => [] } = loss;
   const unused = tape.saved(`${output.name} unused`, 4, 4);

@@ -77,7 +77,7 @@ interface Cell extends LstmInputs {
   readonly H4: number;
   readonly dense: { readonly input: Tensor; readonly weights: Tensor } | undefined;
   readonly lookedUp: Tensor | undefined;
-  /** Input product [events, 4H]; undefined for one-hot features, which use rows of a table directly. */
+  /** Input product [events, 4H]; undefined for one-hot features, whose product is a table row. */
   readonly products: View | undefined;
   readonly input: Memory;
   /** Buffer [events, H]. */
@@ -115,14 +115,14 @@ function allocateCell(tape: ClickTape, name: string, inputs: LstmInputs): Cell {
   return { ...inputs, tape, name, output, H, H4, dense, lookedUp, products, input, cells, gates, host };
 }
 
-/** Binds weights as a storage buffer; on a CPU adapter as a uniform if they are small and not `copied`. */
+/** Binds weights as a storage buffer. On a CPU adapter, small weights are a uniform unless `copied`. */
 function bindWeights({ tape }: Cell, { view }: Tensor, copied = false): View {
   return tape.options.variants.kind === "cpu" && !copied
     ? toUniformIfSmall(asBufferView(view))
     : asBufferView(view);
 }
 
-/** Returns the indices by which the input product gathers the item that the encoder reads at each event. */
+/** Selects the rows of the input product: for each event, the row of the item that the encoder reads. */
 function gatherFedItems({ batch }: ClickTape) {
   return { rows: "events", gather: eventItems(batch) } as const;
 }
@@ -241,7 +241,7 @@ export function reference(
 ): ReturnType<ClickReference> {
   if (!inputWeights || !weights || !bias) throw new Error("lstm: expected input and recurrent weights, bias");
   const H = weights.rows;
-  /** Input of the gates for each item: the item's features times W, or for one-hot features a row of W. */
+  /** Input product per item: features times `inputWeights`; for one-hot features `inputWeights` itself. */
   const product = features ? productOf(features, inputWeights) : inputWeights;
   const output = makeMatrix(batch.events.length, H);
   const saved: Saved[] = [];

@@ -1,6 +1,6 @@
 /**
  * Builds dispatches for products input * weights, and for the gradients of input, weights and bias. The ops
- * linear, lstm, mixed_product and first_layer, and the policies' networks use them.
+ * linear, lstm, mixed_product and first_layer, and the policies' networks use these dispatches.
  */
 
 import { type Cost, type DispatchSpec, getCost } from "../gpu/program.ts";
@@ -44,7 +44,7 @@ export function isTiled<S extends BatchSizes, R>(
 /** A dispatch of {@link weightGradient} that can also compute the sums of a loss. */
 export interface SumsHost {
   sums: OutcomeSums | undefined;
-  /** Makes the dispatch compute `sums`; false if it cannot, or already computes sums. */
+  /** Makes the dispatch compute `sums`. Returns false if it cannot, or if it already computes sums. */
   readonly sumOutcomes: (sums: OutcomeSums) => boolean;
 }
 
@@ -111,7 +111,7 @@ export function layerGradients<S extends BatchSizes>(
     : [toWeights, toInput];
 }
 
-/** Joins two gradient dispatches. @param rowGradient - output gradient of row_dot; unused without row_dot */
+/** Joins two gradient dispatches. @param rowGradient - row_dot's output gradient; ignored without `last` */
 function bothGradients<S extends BatchSizes>(
   { label, dimensions }: OpCall<S>,
   { input, weights, rows, activation, last: dot }: Parameters<typeof layerGradients<S>>[1],

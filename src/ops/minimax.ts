@@ -32,11 +32,11 @@ export interface GameOptions {
   readonly eta: number;
   /** Eta in R(pi). A larger eta makes the generator sharper: its best response to u is sparsemax(eta u). */
   readonly generatorEta: number;
-  /** True to divide {@link generatorEta} by the number K of items on the page: R is K / (2 eta) sum pi^2. */
+  /** True to divide `generatorEta` by the page's number of items K: R = K / (2 generatorEta) sum pi^2. */
   readonly etaByPage: boolean;
   /** Weight of the penalty mean((u - mean u)^2) / 2 over a page, which the reward's loss includes. */
   readonly utilityPenalty: number;
-  /** True if losses ignore events without a click, because "no click" is not an option of pi. */
+  /** True to leave events without a click out of the losses: pi has no option "no click". */
   readonly skipNoClick: boolean;
 }
 
@@ -175,7 +175,7 @@ function softmax(z: readonly number[]): number[] {
   return weights.map((w) => w / sum);
 }
 
-/** Page of one event. If the page has several clicks, only the first is used. */
+/** Page of one event, with its first click only. */
 interface Page {
   readonly first: number;
   readonly clicked: number | undefined;

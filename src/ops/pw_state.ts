@@ -1,4 +1,4 @@
-/** Op pw_state computes n weighted sums of the dense features of the last m clicks before an event. */
+/** Op pw_state sums features of the last m clicks before an event, with n sets of weights (weightings). */
 
 import backwardText from "../../kernels/pw/pw_state_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/pw/pw_state_forward.wgsl" with { type: "text" };
@@ -22,14 +22,14 @@ export interface PwStateInputs {
   readonly features: Tensor;
   /** Parameter [m, n]; row 0 is for the most recent click. */
   readonly weights: Tensor;
-  /** Parameter [1, F n], added to the sums before sigma = tanh. If absent, sigma is the identity. */
+  /** Parameter [1, F n], added to the sums. With it, activation sigma is tanh; without it, the identity. */
   readonly bias?: Tensor;
 }
 
 /**
  * Returns [events, F n], whose column k n + j (feature k, weighting j) is sigma(bias + sum over the last m
- * clicks of weights_lag,j feature_k). Missing clicks count as zero. For E events, forward and backward each
- * take at most 2 E m F n flops.
+ * clicks of weights_lag,j feature_k). If a user has fewer than m clicks, the missing ones count as zero. For
+ * E events, forward and backward each take at most 2 E m F n flops.
  * @throws Error for wrong shapes
  */
 export function pwState(tape: ClickTape, name: string, { features, weights, bias }: PwStateInputs): Tensor {

@@ -1,6 +1,6 @@
 /**
- * Op pw_table computes the part of the first layer that depends on the last clicks: a weighted sum of the
- * clicked items' table rows (one-hot features), or of their features times weights (mixed features).
+ * Op pw_table computes the part of the first layer that depends on the last clicks. It is a weighted sum over
+ * the clicked items: of table rows (one-hot features), or of features times weights (mixed features).
  */
 
 import baseText from "../../kernels/pw/pw_base.wgsl" with { type: "text" };
@@ -38,9 +38,9 @@ const itemBiasKernel = parseKernel("pw_item_bias_gradient", itemBiasText);
 export interface PwTableInputs {
   /**
    * Products of an item's features and the first layer's weights, in n groups (one per weighting). For
-   * one-hot features: the weights [I, n N] themselves, a table parameter with a row per item. For mixed
-   * features: [events, n N], with a row for the item that the encoder reads at each event; but [items, n N],
-   * with a row per item, if the batch has lists of clicks.
+   * one-hot features, these products are the weights: a table parameter [I, n N] with a row per item. For
+   * mixed features: [events, n N], with a row for the item that the encoder reads at each event. If the batch
+   * has lists of clicks: [items, n N], with a row per item.
    */
   readonly table: Tensor;
   /** Parameter [m, n]; row 0 is for the most recent click. */
@@ -84,7 +84,7 @@ interface TableSum extends PwTableInputs {
   readonly n: number;
   readonly N: number;
   readonly N4: number;
-  /** Number of vectors of four in which the weights of one lag are stored. */
+  /** Number of vec4f in which the weights of one lag (1 = most recent click) are stored. */
   readonly blocks: number;
 }
 
@@ -170,7 +170,7 @@ function backward(sum: TableSum, call: ClickCall): ClickDispatch[] {
   return [...specs, ...(sparse ? [sparse] : itemGradients(sum, call, source, toTable))];
 }
 
-/** Returns the dispatches for the gradients of `weights` and `layerBias`, and (in `source`) of each click. */
+/** Returns dispatches for the gradients of `weights`, of `layerBias`, and of clicks (to `source`). */
 function eventGradients(
   sum: TableSum,
   call: ClickCall,
@@ -253,7 +253,7 @@ function itemGradients(
 }
 
 interface Window {
-  /** Buffer [events, 3 m n]. */
+  /** Buffer [events, 3 m n]: three coefficients per event, lag and weighting (see pw_window.wgsl). */
   readonly coefficient: View;
   /** Buffer [1, N]. */
   readonly base: View;
@@ -266,7 +266,7 @@ function buildWindow(tape: ClickTape, name: string, inputs: Required<PwTableInpu
   const [m, n, I] = [Number(weights.rows), weights.columns, Number(table.rows)];
   const N4 = layerBias.stride / 4;
   const blocks = weights.stride / 4;
-  /** Number of chunks of items: 64 occupy an adapter, and one invocation can add up their sums. */
+  /** Number of chunks of items: 64 keep an adapter busy, and are few enough for one invocation to add up. */
   const CHUNKS = Math.min(64, Math.ceil(I / 16));
   const sums = tape.saved(`${name} base sums`, CHUNKS, layerBias.stride);
   const base = tape.saved(`${name} base`, 1, layerBias.stride);

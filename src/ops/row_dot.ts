@@ -45,7 +45,7 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
   #read:
     | { readonly by: "dispatch" | "sums" | "factors"; readonly output: Tensor; readonly dots?: RowDots }
     | undefined;
-  /** Products input . weights, if the layer that computes `input` also computes these products. */
+  /** Dot products input . weights, if the layer that computes `input` also computes them. */
   #dots: RowDots | undefined;
   /** Second product, which is added to the dot products. */
   #second: RowDotTerm | undefined;
@@ -79,13 +79,13 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
     return this.#readBy("dispatch", () => this.inputs.base ? undefined : this.#dotsBelow()).output;
   }
 
-  /** Returns the scores as partial dot products for the next op to add up; undefined if there are none. */
+  /** Returns partial dot products, which the next op sums to scores; undefined if no layer computes them. */
   sums(): { readonly output: Tensor; readonly dots: RowDots; readonly bias: Tensor } | undefined {
     const dots = this.#isOneProduct() ? this.#dotsBelow() : undefined;
     return dots && { ...this.#readBy("sums", () => dots), dots, bias: this.inputs.bias };
   }
 
-  /** Returns the factors of input . weights, for an op that multiplies them. @throws Error for a sum */
+  /** Returns the factors of input . weights for an op that uses them. @throws Error for several terms */
   factors(): RowDotInputs & { readonly output: Tensor } {
     if (!this.#isOneProduct()) {
       throw new Error(`row_dot: expected one product in ${this.name}, got a sum of terms`);
@@ -219,7 +219,7 @@ function recordRowDot<S extends BatchSizes, R>(
   return tape.record({ op: "row_dot", inputs, output, forward, backward, reference });
 }
 
-/** Returns `both` for a GPU: a workgroup per chunk of rows and {@link GROUP_COLUMNS} vectors of columns. */
+/** Returns `both` with the GPU kernel: a workgroup per chunk of rows and {@link GROUP_COLUMNS} vectors. */
 function gradientsByGroup<S extends BatchSizes, R>(
   { dimensions }: Tape<S, R>,
   both: DispatchSpec<S>,
@@ -269,7 +269,7 @@ function forwardDispatch<S extends BatchSizes>(
   };
 }
 
-/** Computes the sum of one or two terms input . weights + bias, plus a base if there is one. */
+/** Computes (input . weights + bias) of one or two inputs, and adds them up with a base if there is one. */
 const reference: ReferenceOp = (inputs) => {
   const terms = Array.from({ length: Math.floor(inputs.length / 3) }, (_, t) => {
     const [input, weights, bias] = inputs.slice(3 * t, 3 * t + 3);

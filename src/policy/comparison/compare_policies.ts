@@ -26,7 +26,7 @@ import type { ShopSource } from "../../simulate/shop_users.ts";
 /** Data of the log on which the policies' model was trained: user states, and impressions of items. */
 export interface LogSupport {
   readonly states: LoggedStates;
-  /** [items] number of impressions of each item on the pages of train users. */
+  /** Number of impressions of each item [items], on the pages of train users. */
   readonly displays: ArrayLike<number>;
 }
 
@@ -35,7 +35,7 @@ const LOGGED_USERS = 4096;
 
 export interface ComparisonCellOptions {
   readonly items: number;
-  /** True if the policies were trained in this environment, so that their Q-values predict its returns. */
+  /** True if the policies were trained in this environment. Then their Q-values predict its returns. */
   readonly learnedHere: boolean;
   readonly logged?: LogSupport;
 }
@@ -80,7 +80,7 @@ function computeSupport(trials: readonly EpisodePrediction[], { states, displays
   return { statesBeyond: beyond / total, rareSlots: rare / shown };
 }
 
-/** Selects the rows of `values` [users, width] whose users have not left. */
+/** Selects the rows of `values` [users, width] of users who are still present (1 in `present`). */
 function presentRows<T extends Float32Array | Uint32Array>(
   values: T,
   width: number,
@@ -125,7 +125,7 @@ export interface ComparedPolicy {
 export interface CompareOptions extends SimulatorOptions {
   readonly reward: "click" | "utility";
   readonly seed: number;
-  /** Split of the log whose clicks are in `start`, for reports; "empty" (default) if users have no clicks. */
+  /** Split of the users whose clicks are in `start`, for reports; "empty" (default) without such clicks. */
   readonly startAs?: PolicyTask["start"];
   /** Training log of the first environment's model. It defines which user states and items are rare. */
   readonly logged?: LogSupport;

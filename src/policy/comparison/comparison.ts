@@ -1,4 +1,4 @@
-/** Results of comparing policies, as plain data. Also computes differences between policies. */
+/** Results of comparing policies, as plain data, and functions that compute differences between policies. */
 
 import { computePairedDifference } from "../../data/paired_difference.ts";
 import type { Interval } from "../../metrics/bootstrap.ts";
@@ -15,7 +15,7 @@ export interface PolicyDifference {
   readonly overUsers: Interval | null;
   /** 95 % interval of `mean` by Student's t over trainings; null if each policy was trained only once. */
   readonly overSeeds: Interval | null;
-  /** The wider of `overUsers` and `overSeeds`, which is printed. */
+  /** The wider of `overUsers` and `overSeeds`: the interval that reports show. */
   readonly interval: Interval | null;
   readonly wider: "users" | "training seeds" | null;
   readonly trainings: number;
@@ -117,7 +117,7 @@ export interface ComparisonEnvironment {
 }
 
 export interface PageSupport {
-  /** Share of user states outside the ellipsoid that contains 99 % of the logged user states. */
+  /** Share of unusual user states: those outside an ellipsoid that contains 99 % of the logged states. */
   readonly statesBeyond: number;
   /** Share of the shown slots whose item has fewer than 20 impressions in the log. */
   readonly rareSlots: number;
@@ -164,7 +164,7 @@ export function listTrainings(
   return cells.filter((cell) => cell.policy === policy && cell.environment === environment);
 }
 
-/** Lists the policies with results in an environment. A policy's `colour` is its index among all policies. */
+/** Lists the policies that ran in an environment; `colour` is the index in {@link listComparedPolicies}. */
 export function listPoliciesIn(
   comparison: PolicyComparison,
   environment: string,
@@ -223,7 +223,7 @@ export interface SlateSizeGroup {
   readonly environment: ComparisonEnvironment;
   readonly rows: readonly {
     readonly policy: string;
-    /** One list of the policy's metrics per slate size, empty if the policy was not run with this size. */
+    /** Per slate size, one result per training; an empty list if the policy was not run with this size. */
     readonly cells: readonly (readonly ComparisonCell[])[];
   }[];
 }

@@ -32,10 +32,10 @@ export interface EpisodeMetrics {
   readonly byPage: readonly PageMetrics[];
 }
 
-/** Number of bootstrap resamples. For an equal number of users, all policies have the same resamples. */
+/** Number of bootstrap resamples. Policies with equally many users have the same resamples. */
 const RESAMPLES = 2000;
 
-/** Returns the interval of column `above` / column `below` over all rows of `totals` [resamples, columns]. */
+/** Returns the interval of the ratio of two columns of `totals` [resamples, columns]: `above` to `below`. */
 function computeRatioInterval(
   totals: Float64Array,
   columns: number,
@@ -70,7 +70,7 @@ export function estimateRatio(values: Float64Array, over?: Float64Array): MeanEs
 }
 
 /**
- * Computes metrics of the episodes of consecutive users. All episodes have equally many pages.
+ * Computes metrics of all users' episodes: a log per group of users, all with equally many pages.
  * @param items - number of items in the catalogue. @throws RangeError if there are no users.
  */
 export function computeEpisodeMetrics(episodes: readonly EpisodeLog[], items: number): EpisodeMetrics {
@@ -90,7 +90,7 @@ export function computeEpisodeMetrics(episodes: readonly EpisodeLog[], items: nu
   return groups.compute(sums.metrics);
 }
 
-/** Episodes with more pages than this have no confidence intervals by page, which need memory per page. */
+/** Largest number of pages for which confidence intervals by page are computed: each page needs memory. */
 const MOST_PAGES = 200;
 
 const PAGE = { seen: 0, clicks: 1, reward: 2, size: 3 } as const;
@@ -99,7 +99,7 @@ const PAGE = { seen: 0, clicks: 1, reward: 2, size: 3 } as const;
 export class GroupedMetrics {
   readonly #groups: number;
   readonly #columns: number;
-  /** [groups, columns] sums of metrics over the users of each group. */
+  /** [groups, columns]: each metric (column), summed over the users of each group. */
   readonly #sums: Float64Array;
   #negative = 0;
 

@@ -14,7 +14,7 @@ import { Simulator } from "../../simulate/simulator.ts";
 import type { SimulatedUsers, UsersSource } from "../../simulate/users.ts";
 import { type Tensor, unpadRows } from "../../tape/tensor.ts";
 
-/** Episode number of evaluations, which selects random numbers that no training uses. */
+/** Number of the episode that evaluations run: it selects random numbers that no training uses. */
 export const EVALUATION_EPISODE = 2 ** 30;
 
 export interface EpisodePrediction {
@@ -52,9 +52,9 @@ export interface ModelPredictions {
 /**
  * Runs a policy in an environment.
  * @param observer - model whose user states the policy reads; the environment may be another model.
- * @param options.firstPage - index of the first page to simulate. Earlier pages are skipped.
+ * @param options.firstPage - index of the first page to simulate.
  * @param onPage - called after each page, before the next page is simulated.
- * @throws UserError for options that contradict each other, and for utilities that are not finite.
+ * @throws UserError for contradictory options, and for utilities that are not finite.
  */
 export async function tryPolicy(
   gpu: Gpu,
@@ -81,7 +81,7 @@ export async function tryPolicy(
   return trials;
 }
 
-/** Wraps a policy, and also computes the observing model's utilities of the chosen slates. */
+/** Policy that chooses slates as `policy` does, and computes the observer's utilities of these slates. */
 class ObservedPolicy implements Policy {
   readonly name: string;
   readonly observes: UsersSource;
@@ -89,7 +89,7 @@ class ObservedPolicy implements Policy {
     | { readonly slate: number; readonly utilities: Tensor; readonly observer: SimulatedUsers }
     | undefined;
   #choice: ChoiceRule | undefined;
-  /** Predictions of each group of users, by page, until {@link buildPrediction} removes the group. */
+  /** Predictions by group of users, then by page. {@link buildPrediction} removes the group it returns. */
   readonly #windows: (Omit<ModelPredictions, "choice"> & { readonly values?: Float32Array })[][] = [];
 
   constructor(private readonly policy: Policy, observer: UsersSource) {
@@ -151,7 +151,7 @@ class ObservedPolicy implements Policy {
   }
 }
 
-/** Returns the choice rule of simulated users. Position effects, if any, are read from the device. */
+/** Returns the rule by which simulated users click. Position effects, if any, are read from the device. */
 export async function readChoiceRule(
   gpu: Gpu,
   { eta, positionEffects }: SimulatedUsers,

@@ -1,4 +1,4 @@
-/** Verdicts on compared policies. Each verdict names the simulator or ground truth in which it holds. */
+/** Verdicts on compared policies. A verdict's text names the simulator or ground truth that it is about. */
 
 import type { ComparisonEnvironment, PolicyComparison, PolicyDifference } from "./comparison.ts";
 import {
@@ -63,7 +63,7 @@ export function judgePolicies(comparison: PolicyComparison): Claim[] {
   });
 }
 
-/** Names the simulators in which a policy beats greedy although it does not beat greedy on the truth. */
+/** For a policy that does not beat greedy on the ground truth, names the simulators in which it does. */
 function describeSimulatorOnly(comparison: PolicyComparison, policy: string): string[] {
   const names = comparison.environments.filter(({ role, name }) => {
     const difference = findDifference(comparison, policy, RIVAL, name);

@@ -66,8 +66,8 @@ export function computePageCalibration(episodes: readonly PredictedEpisodes[]): 
 
 /**
  * Consistency of CDQN's Q-values at one position of slates of k items. The Q-value Q^j of position j predicts
- * the return if all later positions have their best items. The policy fills its slates in this way, so Q^j
- * should equal Q^k, the Q-value of the last position.
+ * the return if all later positions have their best items. CDQN does choose these items, so Q^j should equal
+ * Q^k, the Q-value of the last position.
  */
 export interface QConsistency {
   /** Number j of the position, from 1 to k - 1 in a slate of k items. */
@@ -101,11 +101,11 @@ export function computeQConsistency(q: Float32Array, slate: number): QConsistenc
   });
 }
 
-/** Share of the logged user states that the ellipsoid contains. */
+/** Share of the logged user states that are inside the ellipsoid of {@link LoggedStates}. */
 const USUAL = 0.99;
 /** Number of logged impressions below which an item is rare. */
 const FEW_DISPLAYS = 20;
-/** Share of the mean variance that is added to each variance, so that the covariance can be inverted. */
+/** This fraction of the mean variance is added to the covariance's diagonal, to make it invertible. */
 const RIDGE = 1e-6;
 
 /** Ellipsoid around the mean that contains 99 % of the logged user states. */
@@ -160,13 +160,13 @@ export class LoggedStates {
   }
 }
 
-/** Counts the items of slates that have few logged impressions. @param displays - [items] impressions. */
+/** Counts the shown items with few logged impressions. @param displays - [items] impressions per item. */
 export function countRareItems(slates: ArrayLike<number>, displays: ArrayLike<number>): number {
   return Array.from(slates).filter((item) => (displays[item] ?? 0) < FEW_DISPLAYS).length;
 }
 
 /**
- * Draws pages of train users uniformly. For each, returns the user's clicks up to and including the page.
+ * Draws pages of train users uniformly. Returns, per page, the user's clicks up to and including the page.
  * @param most - maximum number of pages. @throws RangeError if the log has no page of a train user.
  */
 export function trainHistories(source: LogSource, most: number): Uint32Array<ArrayBuffer>[] {
