@@ -197,7 +197,7 @@ export function pickVariant<V extends KernelVariant>(
   if (chosen === undefined || chosen === fixed) return fixed;
   if (others.includes(chosen)) return chosen;
   throw new UserError(
-    `Expected a kernel variant of ${key} among ${[fixed, ...others].join(", ")}, got ${chosen}. ` +
+    `Expected the kernel variant of ${key} to be one of ${[fixed, ...others].join(", ")}, got ${chosen}. ` +
       "Remove this variant from the run's config.json.",
   );
 }

@@ -185,7 +185,7 @@ export function computeGrid<S extends BatchSizes>(
   if (gridX > maxGrid || gridY > maxGrid) {
     throw new UserError(
       `${spec.label} needs ${gridX} x ${gridY} workgroups, but this adapter allows ${maxGrid} along an ` +
-        `axis. Use smaller batches, and more shards in evaluations.`,
+        `axis. Use smaller batches, and a larger --evaluation-shards.`,
     );
   }
   return [gridX, gridY, manySteps ? slice.count : 1];

@@ -171,8 +171,8 @@ function recordGame(options: GameProgramOptions, arena: Arena): GameSpecs {
   if (positions > 0 || loss !== "choice") {
     const found = positions > 0 ? `--position-bias ${positions}` : `--loss ${loss}`;
     throw new UserError(
-      `Expected a reward with --loss choice and --position-bias 0 for the adversarial stage, got ${found}. ` +
-        "Use --loss choice and --position-bias 0, or train without the adversarial stage.",
+      `Expected a reward model with --loss choice and --position-bias 0 for the adversarial stage, got ` +
+        `${found}. Use --loss choice and --position-bias 0, or train without the adversarial stage.`,
     );
   }
   const batch = new BatchIndexBuffers(arena, plan.view, log, capacity, plan);

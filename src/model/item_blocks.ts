@@ -223,5 +223,5 @@ class BlockBatch implements ClickBatch {
 }
 
 function throwMissing(what: string): never {
-  throw new Error(`expected no op to read ${what}: a block of items lacks such data`);
+  throw new Error(`a block of items has no ${what}, but an op reads it`);
 }

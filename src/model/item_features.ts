@@ -42,7 +42,7 @@ function alignItems({ name, items }: LogSource, wanted: ItemsShape, what: string
     }
   }
   throw new UserError(
-    `Expected the items of ${what}, ${formatItemsShape(wanted)}, got ${name} with ${
+    `Expected the items of ${what} (${formatItemsShape(wanted)}), got ${name} with ${
       formatItemsShape(found)
     }. ` +
       "Use a log with the model's items.",

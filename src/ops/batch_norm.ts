@@ -93,7 +93,7 @@ function makeNorm<S extends BatchSizes, R>(tape: Tape<S, R>, name: string, input
   for (const parameter of [scale, shift, mean, variance]) {
     expectShape("batch_norm", parameter, 1, N);
     if (parameter.stride !== input.stride) {
-      throw new Error(`batch_norm: expected ${input.name} to be padded like ${parameter.name}`);
+      throw new Error(`batch_norm: expected ${input.name} and ${parameter.name} to have equal strides`);
     }
   }
   for (const running of [mean, variance]) {

@@ -88,7 +88,7 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
   /** Returns the factors of input . weights for an op that uses them. @throws Error for several terms */
   factors(): RowDotInputs & { readonly output: Tensor } {
     if (!this.#isOneProduct()) {
-      throw new Error(`row_dot: expected one product in ${this.name}, got a sum of terms`);
+      throw new Error(`row_dot: expected ${this.name} to be one product, got a sum`);
     }
     return { ...this.#readBy("factors", () => undefined), ...this.inputs };
   }
@@ -113,7 +113,7 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
       this.#read = { ...reading, output: recordRowDot(this.tape, this.name, this.inputs, reading) };
     }
     if (this.#read.by !== by) {
-      throw new Error(`row_dot: ops read ${this.name} in two ways: ${this.#read.by} and ${by}`);
+      throw new Error(`row_dot: one op reads ${this.name} by ${this.#read.by}, another by ${by}`);
     }
     return this.#read;
   }

@@ -48,7 +48,7 @@ export function setGivenContext(
   const unknown = listContextColumns(features).find(({ column }) => encoded.gaps.unknown.includes(column));
   if (unknown) {
     throw new UserError(
-      `Expected a value of ${unknown.column} in --context that is one of ${unknown.values?.join(", ")}, got ${
+      `Expected ${unknown.column} in --context to be one of ${unknown.values?.join(", ")}, got ${
         values[unknown.column]
       }.`,
     );

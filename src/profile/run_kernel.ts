@@ -212,7 +212,7 @@ function checkArrays(
     if (own.some((declared) => declared.name === name)) continue;
     const names = own.map(({ name }) => name).join(", ");
     throw new UserError(
-      `kernel ${kernel}: expected arrays only for its bindings ${names}, got ${name}.`,
+      `kernel ${kernel}: it has no binding ${name}, only ${names}.`,
     );
   }
   return own.map(({ name, declaration, element, width, isOutput }) => {

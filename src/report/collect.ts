@@ -55,7 +55,9 @@ async function checkFolder(folder: string): Promise<void> {
   } catch (error) {
     throw explainFileError(error, "read the folder", folder);
   }
-  throw new UserError(`Expected the folder of a run, got the file ${folder}. Name the folder of this file.`);
+  throw new UserError(
+    `Expected the folder of a run, got the file ${folder}. Use the folder that has this file.`,
+  );
 }
 
 async function requireModel(folder: string, name: string): Promise<ReportModel> {

@@ -82,7 +82,7 @@ export class CsvLog {
         iteration === undefined || Number(last) === iteration || (iteration === 0 && last === "iteration")
       ) return;
       throw new UserError(
-        `Expected a snapshot of iteration ${last}, at which ${path} ends, got a snapshot of iteration ` +
+        `Expected a snapshot of iteration ${last}, the last in ${path}, got a snapshot of iteration ` +
           `${iteration}. Put the snapshot of iteration ${last} back.`,
       );
     }

@@ -185,7 +185,7 @@ async function readBest(
     return { weights, isAside: name === aside };
   }
   throw new UserError(
-    `Cannot resume the run: ${file} is missing, or not the snapshot of iteration ${iteration}.`,
+    `Cannot resume the run: ${file} is missing, or is not the snapshot of iteration ${iteration}.`,
   );
 }
 

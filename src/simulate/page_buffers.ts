@@ -145,5 +145,5 @@ export class PageBatch implements ClickBatch {
 }
 
 function missing(what: string): never {
-  throw new Error(`expected no op to read ${what}: simulated pages lack such data`);
+  throw new Error(`simulated pages have no ${what}, but an op reads it`);
 }

@@ -220,7 +220,7 @@ function tooLargeError(error: LimitError, spec: ParameterSpec): UserError {
   if (constant) return new UserError(`${error.message} Or train without counts: --counts none.`);
   if (!table) return layersTooLargeError(error, columns, "columns");
   return new UserError(
-    `${error.message} At this width, at most ${
+    `${error.message} With layers of this width, at most ${
       formatFitting(error, rows)
     } items or tokens are possible: reduce --dims or ` +
       "--lstm-units, or prepare the log with item features (--features) or hashed ids (--hash-items).",

@@ -75,7 +75,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
       groups,
       stride,
       get view() {
-        if (!memory) throw new Error(`${name} has no memory: expected place() to be called before`);
+        if (!memory) throw new Error(`${name} has no memory: call place() first`);
         return memory;
       },
     };
@@ -146,7 +146,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
     const nodes = this.nodes.slice(requireTensor(part.after), part.upTo && requireTensor(part.upTo));
     return nodes.flatMap((node) => {
       if (part.rows !== undefined && node.output.rows !== part.rows) return [];
-      if (this.#run.has(node)) throw new Error(`expected ${node.output.name} to be computed once`);
+      if (this.#run.has(node)) throw new Error(`an earlier forward() computed ${node.output.name}`);
       const dispatches = node.forward(this.#call(node));
       this.#run.add(node);
       return tagDispatches(node, "forward", dispatches);

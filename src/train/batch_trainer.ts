@@ -204,7 +204,7 @@ export class BatchTrainer<C, F> {
     const { gpu, ring, steps, networks, summary } = this.components;
     const after = this.#iteration;
     if (syncEvery === 1) {
-      if (!steps.stepShared) throw new Error("these steps cannot run on several ranks");
+      if (!steps.stepShared) throw new Error("training steps of this kind cannot run on several ranks");
       const { extra, sums, counted } = await steps.stepShared(after + 1, ranks, ring, requests, patient);
       this.#report(after + 1, summary.means(sums, counted), callbacks);
       return extra;

@@ -131,7 +131,7 @@ export async function setUpClicks<F extends ChoiceMetrics>(
   if (ranks) collectives?.expectShares(ranks, present.length, "validation users with pages");
   const users = ranks && collectives ? collectives.selectRankShare(ranks, present) : validating.users;
   const evaluation = stack.use(await stage.evaluate({ ...validating, users, shards, makeRing }));
-  if (!ring) throw new Error("expected the validation to create a ring buffer");
+  if (!ring) throw new Error("the validation did not call makeRing()");
   const keeper = stack.use(await BestKeeper.create(networks, gpu, ring, evaluation, summary));
   const counted = ranks ? countScoredEvents(validating.log, present) : evaluation.counted;
   const whole = ranks && (() => stage.evaluate({ ...validating, shards }));

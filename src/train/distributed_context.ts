@@ -120,7 +120,7 @@ function shareOfBatch(
 function expectWhole(parts: number): void {
   if (parts === 1) return;
   throw new UserError(
-    `Expected each rank's share of a batch to fit the adapter and --micro-batch-rows, ` +
+    `Expected each rank's share of a batch to fit in one micro-batch (see --micro-batch-rows), ` +
       `got a share that needs ${parts} micro-batches. ` +
       "Start more ranks, use a smaller batch, or set --sync-every to 2 or more.",
   );

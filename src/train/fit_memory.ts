@@ -96,8 +96,8 @@ function shrinkShards(
 ): number {
   if (shards > 0) {
     throw new UserError(
-      `Expected --evaluation-shards of at least ${Math.ceil(shards / error.share)}, or 0 for as few as ` +
-        `fit, got ${shards}: ${error.message}`,
+      `Expected --evaluation-shards of at least ${Math.ceil(shards / error.share)}, or 0 (automatic), ` +
+        `got ${shards}: ${error.message}`,
     );
   }
   const single = computeBatchCapacity(source, users, 1);

@@ -166,8 +166,8 @@ export function openValidationLog(
   if (rows > VALIDATION_ROWS) {
     const [most, count, found] = [VALIDATION_ROWS, users.length, rows].map((n) => formatThousands(n));
     throw new UserError(
-      `Expected at most ${most} displayed items of validation users, because these items stay on ` +
-        `the device during training, but the ${count} validation users of ${source.name} have ${found}. ` +
+      `The device keeps at most ${most} displayed items for validation, ` +
+        `but the ${count} validation users of ${source.name} have ${found}. ` +
         "Validate on fewer users: --validation-users " +
         `${Math.max(1, Math.floor(0.9 * VALIDATION_ROWS * users.length / rows))}`,
     );

@@ -161,7 +161,7 @@ const resumed: readonly BadInput[] = [
   resume(
     "a best snapshot of another iteration",
     run(makeSnapshot(({ metadata }) => void (metadata.iteration = "2"), "old/best-loss.safetensors")),
-    "old/best-loss.safetensors is missing, or not the snapshot of iteration 4",
+    "old/best-loss.safetensors is missing, or is not the snapshot of iteration 4",
   ),
   resume(
     "a log with a row less",

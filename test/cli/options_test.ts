@@ -80,7 +80,7 @@ const TRAIN = `
   --iterations 5 --validate-every 6 | Expected --validate-every of at most 5, the number of iterations, got 6
   --adversarial 5 | Expected --adversarial-validate-every of at most 5, the iterations
   --no-pretrain | Expected --adversarial <n> with --no-pretrain
-  --no-pretrain --adversarial 500 --init x | Expected either --no-pretrain (a random reward) or --init
+  --no-pretrain --adversarial 500 --init x | Expected either --no-pretrain (random weights) or --init
   --generator exact --reward-steps 2 | Expected --adversarial <n> with --generator, --reward-steps
   --resume x --dims 8 --seed 2 --data x | Expected --resume alone or with --iterations or --adversarial, got --data, --seed, --dims
   --resume x --save-dir y | got --save-dir

@@ -65,7 +65,7 @@ Deno.test("a kernel's interface and constants are read from its text", () => {
   assert.match(text, /const FACTOR = 3\.0;\nconst COUNT = 7u;\nconst ON = false;/);
   assert.match(buildText({ FACTOR: 1e-8 }), /const FACTOR = 1e-8;/);
   assert.throws(() => buildText({ MISSING: 1 }), /kernel double has no constant MISSING/);
-  assert.throws(() => parseKernel("none", "fn f() {}"), /last named step or steps, got none/);
+  assert.throws(() => parseKernel("none", "fn f() {}"), /ending with step or steps, got none/);
 });
 
 Deno.test("reads return the current values of all kinds and sizes, in sequence and at once", () =>
@@ -209,7 +209,7 @@ Deno.test("matmul kernels are chosen by shape and kind of adapter", () => {
   assert.equal(selectMatmulKernel("input", 16, 2, 5000, choice).name, rows[1]);
   assert.throws(
     () => selectMatmulKernel("forward", 65, 2, 5000, choice),
-    /Expected a kernel variant of forward 260x8 among rows, got panel 64/,
+    /Expected the kernel variant of forward 260x8 to be one of rows, got panel 64/,
   );
 });
 

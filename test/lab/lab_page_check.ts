@@ -129,7 +129,7 @@ async function checkAdversarial(page: Page, expected: readonly number[]): Promis
   await clickButton(page, "Resume");
   await waitForText(
     page,
-    `Expected --adversarial-validate-every of at most ${GAMES}, the iterations of --adversarial, got 100`,
+    `Expected --adversarial-validate-every of at most ${GAMES}, the value of --adversarial, got 100`,
   );
   await setOptions(page, {
     adversarialValidateEvery: "10",
@@ -138,7 +138,7 @@ async function checkAdversarial(page: Page, expected: readonly number[]): Promis
   });
   await setOptions(page, { behaviourDims: "6-4", generatorWarmup: "2" });
   await clickButton(page, "Resume");
-  await waitForText(page, "got other values for --learning-rate");
+  await waitForText(page, "began with other values of --learning-rate");
   await setOptions(page, { learningRate: "" });
   await page.evaluate(STOP_AT_ONCE);
   await clickButton(page, "Resume");

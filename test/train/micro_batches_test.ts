@@ -205,7 +205,7 @@ Deno.test("an adapter with little memory gets smaller micro-batches and shards; 
     if (bindingBytes) {
       await assert.rejects(
         Trainer.create(model, log, { ...training, evaluationShards: 1 }),
-        /Expected --evaluation-shards of at least [2-9], or 0 for as few as fit, got 1: /,
+        /Expected --evaluation-shards of at least [2-9], or 0 \(automatic\), got 1: /,
       );
     }
     own[Symbol.dispose]();
@@ -267,7 +267,7 @@ Deno.test("a one-hot table must fit into a binding of the adapter; hashed ids ne
       isUserError(
         /encoder\/lstm\/input_kernel \[2000, 12\] needs 128,000 bytes/,
         /maxStorageBufferBindingSize is 127,999/,
-        /At this width, at most 1,999 items or tokens are possible/,
+        /With layers of this width, at most 1,999 items or tokens are possible/,
         /--hash-items/,
       ),
     );

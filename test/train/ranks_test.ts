@@ -267,7 +267,7 @@ Deno.test("ranks: shares take each user once; more ranks than users, or micro-ba
       );
     };
     await refused(14, {}, /no more ranks than users in a batch/);
-    await refused(2, { microBatchRows: 5 }, /share of a batch to fit the adapter and --micro-batch-rows/);
+    await refused(2, { microBatchRows: 5 }, /share of a batch to fit in one micro-batch/);
   }));
 
 Deno.test("ranks are detected by the environment of Open MPI and Slurm", () => {

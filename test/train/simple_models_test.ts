@@ -145,7 +145,7 @@ Deno.test("a logistic reward has no adversarial stage", () =>
     for (const more of [{ positions: 4 }, { loss: "logistic" } as const]) {
       await assert.rejects(
         trainGame(gpu, log, { ...logit, ...more }),
-        /Expected a reward with --loss choice.* got (--position-bias 4|--loss logistic)/,
+        /Expected a reward model with --loss choice.* got (--position-bias 4|--loss logistic)/,
       );
     }
   }));

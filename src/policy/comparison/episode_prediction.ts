@@ -94,7 +94,7 @@ class ObservedPolicy implements Policy {
 
   constructor(private readonly policy: Policy, observer: UsersSource) {
     if (policy.observes !== undefined && policy.observes !== observer) {
-      throw new Error(`${policy.name} reads user states of another model than ${observer.name}`);
+      throw new Error(`${policy.name} reads user states of a model other than ${observer.name}`);
     }
     [this.name, this.observes] = [policy.name, observer];
   }

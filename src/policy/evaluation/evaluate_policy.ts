@@ -168,7 +168,7 @@ function expectEnough(
   if (mu.every((chance) => chance === 1)) {
     throw new UserError(
       `Expected randomised pages for evaluating ${name}, got a log in which all propensities are 1. ` +
-        `Randomise pages: simulate --explore plackett-luce:1 --write-log.`,
+        `Write a randomised log with simulate --explore plackett-luce:1 --write-log.`,
     );
   }
   const size = computeEffectiveSampleSize(weight);
@@ -177,7 +177,7 @@ function expectEnough(
   if (share >= LEAST_SHARE) {
     throw new UserError(
       `Expected an effective sample of ${LEAST_SIZE} pages or more for ${name}, got ${size.toFixed(0)} of ` +
-        `${weight.length}. Log more users, or evaluate a policy with a temperature closer to the log's.`,
+        `${weight.length}. Use a log with more users, or a policy whose temperature is closer to the log's.`,
     );
   }
   const percent = `${(100 * share).toPrecision(2)} %`;

@@ -184,7 +184,7 @@ function findCandidateIndices(
     const place = places.get(item);
     if (place !== undefined) return place;
     throw new UserError(
-      `Expected pages without items that the user had clicked, got item ${item} after its click. ` +
+      `Expected no item to be shown again after its click, got item ${item}. ` +
         "Set --repeats if items are shown again after their click.",
     );
   });

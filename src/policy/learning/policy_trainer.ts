@@ -171,7 +171,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
   /** Reads the state for {@link restoreAll}. Call it between two episodes, when the device is idle. */
   async stateOfAll(): Promise<PolicyState> {
     if (this.iteration % this.config.pages !== 0) {
-      throw new Error(`expected a call between two episodes, got one after page ${this.iteration}`);
+      throw new Error(`the state can be read only between episodes, not after page ${this.iteration}`);
     }
     const { learner, replay } = this.own;
     return {

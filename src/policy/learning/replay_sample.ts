@@ -75,7 +75,7 @@ export class ReplaySample {
   ) {
     const { rows, items, stateColumns, leftOut, start = "empty" } = options;
     // With a multiple of 64 rows, the offset of a buffer's second half is aligned as bindings require.
-    if (rows % 64 !== 0) throw new Error(`expected a multiple of 64 rows to learn from, got ${rows}`);
+    if (rows % 64 !== 0) throw new Error(`sample: expected rows to be a multiple of 64, got ${rows}`);
     this.sizes = { pages: rows, rows, slots: rows * replay.size.slate, items };
     const panels = countPanels(items);
     const columns = stateColumns + 1;

@@ -170,7 +170,7 @@ function hiddenGradients<S extends BatchSizes>(
 ): DispatchSpec<S> {
   const [toBases, toValues] = [call.gradient(bases), call.gradient(values)];
   if (!toBases || !toValues || toBases.accumulate || toValues.accumulate) {
-    throw new Error("slate_value: expected trainable bases and values that no other op reads");
+    throw new Error("slate_value: the inputs bases and values must be trainable, and read by no other op");
   }
   const toWeights = call.partials(weights);
   const { buffer, offset } = asBufferView(weights.view);

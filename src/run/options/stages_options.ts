@@ -159,19 +159,18 @@ function checkGame(options: StagesOptions, given: GivenOptions): void {
   const { adversarial, pretrain, init, adversarialValidateEvery } = options;
   if (adversarial > 0 && adversarialValidateEvery > adversarial) {
     throw new UserError(
-      `Expected --adversarial-validate-every of at most ${adversarial}, the iterations of --adversarial, ` +
+      `Expected --adversarial-validate-every of at most ${adversarial}, the value of --adversarial, ` +
         `got ${adversarialValidateEvery}: without a validation there is no best snapshot.`,
     );
   }
   if (!pretrain && adversarial === 0) {
     throw new UserError(
-      "Expected --adversarial <n> with --no-pretrain, got no --adversarial: without a stage there is " +
-        "nothing to train.",
+      "Expected --adversarial <n> with --no-pretrain, got --no-pretrain alone: nothing would be trained.",
     );
   }
   if (!pretrain && init !== undefined) {
     throw new UserError(
-      "Expected either --no-pretrain (a random reward) or --init (a trained reward), got both. Remove one option.",
+      "Expected either --no-pretrain (random weights) or --init (trained weights), got both. Remove one option.",
     );
   }
   const idle = adversarial === 0 ? gameOptions.flatMap(({ name }) => given.get(name) ?? []) : [];

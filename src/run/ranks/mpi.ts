@@ -209,8 +209,8 @@ function open(library: string, size: number): Mpi {
     throw new UserError(
       `Expected Open MPI's library ${library} for ${size} ranks, but it could not be ` +
         `loaded: ${error instanceof Error ? error.message : String(error)}. Install Open MPI 4 or 5 (on ` +
-        "Debian or Ubuntu: apt-get install openmpi-bin), or name its folder in LD_LIBRARY_PATH. Without " +
-        "mpirun, train runs alone.",
+        "Debian or Ubuntu: apt-get install openmpi-bin), or name its folder in LD_LIBRARY_PATH. Or " +
+        "start train without mpirun, as one process.",
     );
   }
 }

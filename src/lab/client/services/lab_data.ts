@@ -84,7 +84,7 @@ function expectSameFeatures(what: string, { features }: SnapshotInfo, data: LabD
   if (difference === undefined) return;
   throw new UserError(
     `${what} was trained on other item features than those of ${data.source.name}: ${difference}. ` +
-      "Prepare this log with --encoding-from and the data set on which the model was trained.",
+      "Prepare this log with --encoding-from <folder of the model's training data>.",
   );
 }
 

@@ -72,7 +72,7 @@ function findWorkload({ workload, model: modelName }: ProfileRequest): ChosenWor
   const log = logs.find(({ name }) => name === workload);
   const model = models.find(({ name }) => name === modelName);
   if (!log || !model) {
-    throw new UserError(`Expected known names, got model ${modelName} and workload ${workload}.`);
+    throw new UserError(`Expected a known model and workload, got ${modelName} and ${workload}.`);
   }
   return { model, log: log.make };
 }

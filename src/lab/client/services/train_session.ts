@@ -222,8 +222,7 @@ export function expectResumable(session: TrainSession, config: StagesConfig, cho
   if (changed.length > 0) {
     const flags = changed.join(", ");
     throw new UserError(
-      `Expected the settings of the training, got other values for ${flags}. Restore these values, or ` +
-        "press Train to start again.",
+      `The training began with other values of ${flags}. Restore those values, or press Train to restart.`,
     );
   }
   const iterations = stage.isPartOf(config) ? stage.iterations(config) : 0;
