@@ -26,7 +26,7 @@ const SLICE_GROUPS = 200;
 const SLICE_RESAMPLES = 500;
 
 export interface ScoredUsers {
-  /** Log whose items have the same numbers as in the catalogue. */
+  /** Log; `isSeen` and `categories` of {@link MetricCollectorOptions} use the item numbers of this log. */
   readonly log: Clicks;
   /** Indices (in the log) of the users to add. All compared models must add users in the same order. */
   readonly places: ArrayLike<number>;
@@ -40,7 +40,7 @@ export interface ScoredUsers {
 }
 
 export interface MetricCollectorOptions {
-  /** Number of users that will be added, without users who have only context events. */
+  /** Total number of users to add. Users who have only context events do not count. */
   readonly users: number;
   /** Inverse temperature eta: P(a) = exp(eta u_a) / (1 + sum exp(eta u)). Undefined if scores only rank. */
   readonly eta?: number;
@@ -48,11 +48,11 @@ export interface MetricCollectorOptions {
   readonly single?: boolean;
   /** [positions] effects that are added to the utilities. Positions beyond the list have the last effect. */
   readonly positionEffects?: readonly number[];
-  /** Returns true if a train user saw the item; undefined if it is unknown which items train users saw. */
+  /** Returns true if a train user saw the item. Without this function, there are no slices by item. */
   readonly isSeen?: (item: number) => boolean;
   /** Categories of the items; undefined for items without categories. */
   readonly categories?: ItemCategories | undefined;
-  /** Called per page. @param k - index of the user in `places`. @param row - first row in `scores` */
+  /** Called per page. @param k - user's index in `ScoredUsers.places`. @param row - first row in `scores` */
   readonly onPage?: (page: EvaluatedPage, k: number, row: number) => void;
 }
 
@@ -65,7 +65,7 @@ export class MetricCollector {
   readonly #clicks: CalibrationSums;
   readonly #noClicks: CalibrationSums;
   readonly #sliceClicks: readonly CalibrationSums[];
-  /** Per slice, the number of users with an event in it. `last` prevents that a user is counted twice. */
+  /** Per slice, the number of users with an event in it, and 1 + the index of the last counted user. */
   readonly #sliceUsers: readonly { count: number; last: number }[];
   readonly #hash = new UsersHash();
   #users = 0;
@@ -96,8 +96,8 @@ export class MetricCollector {
   }
 
   /**
-   * Adds a user's events. @param index - user's index in `places`. @param shift - a row's index in `scores`
-   * minus its index in the log. @param moved - an event's index in outcomes minus its index in the log
+   * Adds a user's events. @param index - user's index in `part.places`. @param shift - index of a row in
+   * `part.scores` minus its index in the log. @param moved - the same for an event in `part.outcomes`
    */
   #addUser(part: ScoredUsers, index: number, shift: number, moved: number): void {
     const user = part.places[index]!;

@@ -11,7 +11,7 @@ const COLUMNS = [
   "clicks",
   /** Events with a click on a page of at least two items. */
   "longerClicks",
-  /** Events with a click on a page that has at least one unclicked item. */
+  /** Events with a click and at least one unclicked item; `auc` is a mean over these events. */
   "pairs",
   "rows",
   /** Rows that count as clicked: a page's first click or, if items are clicked independently, all clicks. */
@@ -62,7 +62,7 @@ const ratios = {
   auc: { sum: "auc", per: "pairs", title: "AUC" },
   piPrec1: { sum: "piPrec1", per: "clicks", title: "prec@1 of pi" },
   piPrec2: { sum: "piPrec2", per: "clicks", title: "prec@2 of pi" },
-  /** Observed and predicted (`p...`) shares of pages without a click and of clicked impressions. */
+  /** Observed share of pages without a click, and its prediction; then the same for clicked impressions. */
   noClick: { sum: "noClick", per: "events", title: "no click" },
   pNoClick: { sum: "pNoClick", per: "events", title: "P(no click)" },
   clicked: { sum: "clickedRows", per: "rows", title: "clicked" },
@@ -118,7 +118,7 @@ export const seen = { names: ["seen in training", "new"], findSlice: (isSeen: bo
 export type SliceKey = "page length" | "history" | "position" | "item" | "category";
 
 /**
- * All kinds of slices. An event's slices by position, item and category are those of its first clicked item.
+ * All kinds of slices. By position, item and category, an event is in the slices of its first clicked item.
  * Slices by category come last, so that all other slices have the same indices for every log.
  */
 export const slicings = [

@@ -81,7 +81,7 @@ export function measure(
   return { metrics, intervals, resampled };
 }
 
-/** Fields of a test result that a comparison with another test result needs. */
+/** Fields of a test result that are read when two test results are compared. */
 interface Comparable extends Pick<MeasuredSums, "resampled"> {
   readonly details: Pick<MetricDetails, "metrics">;
   /** Number of groups of users that are resampled. */
@@ -118,7 +118,7 @@ export function compareScorings(one: Comparable, other: Comparable): MetricDiffe
 
 /**
  * Smallest number of groups for the interval of a difference. The interval excludes 0 if all n groups differ
- * in the same direction. For two equal models this has the probability 2 / 2^n, which is above 5 % for n < 6.
+ * in the same direction. By chance alone, this happens with probability 2 / 2^n, above 5 % for n < 6.
  */
 const LEAST_GROUPS = 6;
 

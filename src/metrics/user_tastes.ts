@@ -4,11 +4,11 @@ import { type ItemCategories, listItemGroups } from "./item_categories.ts";
 import type { EvaluatedPage } from "./metric_columns.ts";
 
 const MOST_USERS = 4;
-/** Smallest number of clicks of a listed user. */
+/** Users with fewer clicks are not listed. */
 const LEAST_CLICKS = 5;
 const MOST_CATEGORIES = 5;
 
-/** Shares of clicks that are on a category's items. An item can have several categories. */
+/** Shares of clicks that are on a category's items. Shares of several categories can overlap. */
 export interface CategoryShare {
   readonly category: string;
   /** Share of the user's clicks that are on items of the category. */

@@ -17,7 +17,7 @@ import { pwTable } from "../ops/pw_table.ts";
  * Lists the LSTM's parameters, as in TensorFlow's BasicLSTMCell: a kernel [F + H, 4H] (initially
  * Glorot-uniform) and a bias (initially zero), for F features, H units and the gates i, g, f, o. The kernel's
  * F rows for the input (if F > 0) and its H rows for the state are two parameters. For items with V tokens,
- * the kernel has V more rows, one per token. They are a third parameter.
+ * a third parameter has V more rows of the kernel, one per token.
  */
 export function listLstmParameters(
   items: ItemsShape,
@@ -79,7 +79,7 @@ const INITIAL_WEIGHT = 0.0001;
  * N], for F features and N units. With one-hot features, this kernel is stored as a table [I, n N] with a row
  * per item. The state is then never computed: its term in the first layer is a weighted sum of table rows.
  * For items with V tokens and F dense features, the parameters are a table [V, n N] and a kernel [F, n N].
- * Their product with an item's features replaces the item's table row.
+ * The product of an item's features and these weights is used like the table row of a one-hot item.
  * @throws UserError for tanh with mixed features.
  */
 export function listPwParameters(items: ItemsShape, config: PwModelConfig): ModelParameter[] {

@@ -32,7 +32,7 @@ import type {
 } from "./model_program.ts";
 import { evaluating, recordUpdate } from "./model_program.ts";
 
-/** Returns the reward's config with the generator's layers, and without wide part, counts and positions. */
+/** Returns the generator's config: a copy of the reward's in which the fields below are replaced. */
 export function buildGeneratorConfig(
   reward: ModelConfig,
   { behaviourDims, behaviourSd }: { behaviourDims: number[]; behaviourSd: number },
@@ -92,7 +92,7 @@ interface GameSpecs {
   readonly utilities: ClickDispatch[];
   readonly logits: ClickDispatch[];
   readonly generator: ClickDispatch[];
-  /** Dispatches that compute losses from utilities and logits, and, in training, the reward's gradients. */
+  /** Dispatches that compute the losses and, in training, the reward's gradients. */
   readonly reward: ClickDispatch[];
   readonly generatorTape: ClickTape | undefined;
   readonly rewardTape: ClickTape;
@@ -109,7 +109,7 @@ export class GamePrograms {
     readonly layout: Program<ClickSizes>,
     readonly batch: Program<ClickSizes>,
     readonly utilities: Program<ClickSizes>,
-    /** Program that computes the generator's logits; empty without a network (generator sparsemax(eta u)). */
+    /** Program that computes the logits of the generator's network; empty if it has no network. */
     readonly logits: Program<ClickSizes>,
     readonly generator: PlayerPrograms,
     readonly reward: PlayerPrograms,

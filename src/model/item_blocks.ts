@@ -27,7 +27,7 @@ import { type EncodedState, evaluating, type RecordableModel } from "./model_pro
 /** Model that can score items from a user's precomputed state. */
 export interface ScorableModel extends RecordableModel {
   readonly items: ItemCatalogue;
-  /** @internal Adds ops that compute users' states, which the option `encoded` of `record` takes. */
+  /** @internal Adds ops that compute users' states. Pass the result to `record` as the option `encoded`. */
   recordStates(tape: ClickTape): StateTensors;
 }
 
@@ -37,7 +37,7 @@ type StatePart = typeof STATE_PARTS[number];
 export type StateTensors = Pick<EncodedState, StatePart>;
 /** State of a user, from which utilities of items are computed. The model config determines its fields. */
 export interface UserState {
-  /** Sum of the history's term and the bias in the utility network's first layer. */
+  /** The history's term in the utility network's first layer, plus the layer's bias. */
   readonly first?: Float32Array<ArrayBuffer>;
   /** Vector that the history adds to the wide part (a linear model of pairs of features). */
   readonly wide?: Float32Array<ArrayBuffer>;
@@ -65,7 +65,7 @@ export interface ItemScorer {
 export const BLOCK_ITEMS = { first: 2 ** 10, most: { cpu: 2 ** 13, gpu: 2 ** 17 } } as const;
 const BLOCK_MS = 5;
 
-/** Number of rows per event of a block. Fewer rows: more events in parallel, but more copies of the state. */
+/** Rows per event of a block. Fewer rows give more parallel events, but also more copies of the state. */
 const EVENT_ROWS = 32;
 
 export class ItemBlocks {

@@ -61,7 +61,7 @@ export function recordItemFeatures(tape: ClickTape, items: DeviceItems): Tensor 
   });
 }
 
-/** Adds ops for W f: a table [V, N] for an item's tokens, and a kernel [F, N] for its dense features. */
+/** Adds ops for the sum of tokens * table [V, N] and dense features * kernel [F, N]. */
 export function recordMixedFeatures(
   tape: ClickTape,
   name: string,

@@ -86,7 +86,7 @@ export function addLinearPart(tape: ClickTape, counts: Tensor, base: ClickScores
 /**
  * Returns the weights with which the training of a model with counts starts: the train users' count tables,
  * and the weights of a conditional logit. In the fit of the logit, a user's counts exclude the user's own
- * pages. If the model has a wide part, the logit also fits weights of dense item features, for the wide part.
+ * pages. If the model has a wide part, it starts with the logit's weights of dense item features.
  */
 export function initializeFromCounts(
   source: LogSource,
@@ -133,7 +133,7 @@ export type InitialWeights =
   | { readonly seed: number; readonly start?: Weights }
   | { readonly weights: Weights };
 
-/** Adds a log's train counts to `initial`. Weights that are given keep the count features' mean and sd. */
+/** Adds a log's train counts to `initial`. Weights in `initial` keep their mean and sd of counts. */
 export function initializeOnLog(
   source: LogSource,
   config: ModelConfig,
@@ -161,7 +161,7 @@ export function extendWeights(trained: Weights, { counts }: ModelConfig, items: 
   return extended === table ? weights : new Map([...weights, [TABLE, extended]]);
 }
 
-/** Returns a log's count settings. `latest` is absent if the model's tables lack the log's train users. */
+/** Returns settings for a log's count features; `latest` only if the model's tables count its train users. */
 export function loadCountedLog(
   { config: { counts }, parameters }: Pick<RecordableModel, "config" | "parameters">,
   source: LogSource,

@@ -33,7 +33,7 @@ export interface RecordingOptions {
 export interface EncodedState {
   /** Tensor [events, H]: states of an LSTM. */
   readonly lstm?: Tensor;
-  /** Tensor [events, N]: sum of the history's term and the bias in the utility network's first layer. */
+  /** Tensor [events, N]: the history's term in the utility network's first layer, plus the bias. */
   readonly first?: Tensor;
   /** Tensor [events, K] that the history adds to the wide part. */
   readonly wide?: Tensor;
@@ -51,7 +51,7 @@ export interface RecordableModel {
   record(tape: ClickTape, options: RecordingOptions): ClickScores;
 }
 
-/** Returns count settings of a log without users in the model's count tables; undefined without counts. */
+/** Returns count settings for a log of new users, who are not in the model's count tables. */
 export function loadUncountedLog({ config }: Pick<RecordableModel, "config">): LogWithCounts | undefined {
   const { counts } = config;
   return counts ? { sampledPages: counts.sampledPages, rowFeatures: counts.rowFeatures } : undefined;

@@ -22,8 +22,8 @@ export function recordPositionEffect(tape: ClickTape, { positions }: ModelConfig
 }
 
 /**
- * Returns the learned effects of positions 1, 2, ...; undefined without position effects. Later positions
- * have the last effect. The list ends with the longest page in training: weights of later positions are 0.
+ * Returns the learned effects of positions 1, 2, ...; undefined without position effects. The list ends
+ * at the length of the longest page in training. Later positions have the last effect of the list.
  */
 export function readPositionEffects(weights: Weights): number[] | undefined {
   const effects = weights.get(POSITION_BIAS);

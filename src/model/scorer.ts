@@ -1,4 +1,4 @@
-/** Scores several requests at once: pages with click histories. The model runs on a log of all requests. */
+/** Scores pages with click histories. Several requests form one log, with one user per request. */
 
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
@@ -215,8 +215,8 @@ function buildRequestLog(
 }
 
 /**
- * Builds a log with one user per request: the clicks of the history, then the page. Items keep the numbers of
- * the catalogue.
+ * Builds a log with one user per request: the clicks of the history, then the page.
+ * Item numbers are those of the catalogue.
  * @param X - number of context features per displayed item
  */
 export function buildRequestClicks(requests: readonly ScoringRequest[], X: number): Clicks {

@@ -147,8 +147,8 @@ export class UserModel implements ItemScorer {
   }
 
   /**
-   * Reads all gradients of the last training step, by name, after waiting for the GPU. Tables with row-sparse
-   * Adam are missing: only their rows in the batch have gradients.
+   * Reads all gradients of the last training step, by name, after waiting for the GPU. The result lacks
+   * tables with row-sparse Adam, for which gradients are computed only for rows in the batch.
    */
   async gradients(): Promise<Weights> {
     const gradients = await this.parameters.read(this.parameters.gradient.buffer);
@@ -249,7 +249,7 @@ function recordStateTerm(tape: ClickTape, config: ModelConfig, { encoded }: Reco
 }
 
 /**
- * Rejects tensors of another shape with the expected number of values, such as a transposed matrix: their
+ * Rejects tensors with the expected number of values but another shape, such as a transposed matrix. Their
  * values may be in another order. {@link checkWeights} checks the number of values.
  * @param shapes - shapes of the tensors, by parameter name.
  * @param what - name of the file with the tensors

@@ -43,11 +43,11 @@ interface CategorySetting {
 }
 
 interface KnnSetting {
-  /** Number of the user's latest clicked items with which an item is compared. */
+  /** Number of latest clicked items. An item's score depends on its mean similarity to these items. */
   readonly clicks: number;
   /** Weight of the similarity; see {@link WEIGHTS}. */
   readonly weight: number;
-  /** Similarity of a clicked item to itself: 1 if true, 0 if false. */
+  /** True if the similarity of a clicked item to itself is 1; false if it is 0. */
   readonly again: boolean;
 }
 
@@ -57,7 +57,7 @@ type ItemScore = (setting: number) => number;
 type PageScores = (history: readonly number[]) => (item: number) => ItemScore;
 
 /**
- * Builds a scorer that scores the pages of each user in order. Context events only extend the user's history.
+ * Builds a scorer that scores the pages of each user in order. The history includes context events.
  * @param ofUser - `ofUser(log)` returns a function that creates the {@link PageScores} of one user
  */
 function createPageScorer(
@@ -143,7 +143,7 @@ const MOST_FIELDS = 8;
  * multiplied. Before the user's first click every lift is 1.
  *
  * @param fields - item fields whose values are tokens. A field is used if it has 2 or more values, at most
- * one value per 2 items, and no hashed ids. If the list is empty, all tokens form one field.
+ * one value per 2 items, and no hashed ids. If `fields` is empty, all tokens form one field.
  * @returns undefined for items without categories
  */
 export function createCategoryRateScorer(
@@ -183,7 +183,7 @@ export function createCategoryRateScorer(
   return { ...scorer, formula: (setting) => ({ name: "categoryRate", shares, ...settings[setting]! }) };
 }
 
-/** A user's clicks by token and field. A click on an item with n tokens in a field counts as 1/n for each. */
+/** A user's clicks by token and field. A click on an item with n tokens in a field adds 1/n to each token. */
 class UserClicks {
   readonly #ofToken = new Map<number, number>();
   readonly #ofField = new Map<TokenField, number>();
@@ -219,7 +219,7 @@ function tokensOfItems(catalogue: ItemCatalogue, log: Clicks): (item: number) =>
   return (item) => token.subarray(first[placeOf(item)], first[placeOf(item) + 1]);
 }
 
-/** Settings of the item-kNN baseline: number of last clicked items with which an item is compared. */
+/** Tried values of `clicks` in {@link KnnSetting}. */
 const CLICKS = [1, 5, 20];
 /**
  * Weights of similarity. A finite weight multiplies an item's click rate by 1 + weight * mean similarity.
@@ -287,7 +287,7 @@ function listLatest(history: readonly number[], most: number): number[] {
   return [...found];
 }
 
-/** Number of page positions with an effect in the logit. Later positions share the last effect. */
+/** Number of positions whose effects the logit learns separately. Later positions share the last effect. */
 export const LOGIT_POSITIONS = 20;
 /** Fixed seed for the logit's sample of a large log's pages, so that all runs have the same logit. */
 export const LOGIT_SEED = 1;

@@ -78,7 +78,7 @@ export function fitUtilityScale(parts: Iterable<ScoredRows>): UtilityScale | und
   return fitLogOdds({ logScores: joined, start, chosen, hasNone });
 }
 
-/** Yields the rows of each page, except context events. Rows are counted over `users`, from 0. */
+/** Yields the rows of each page, except context events. Row 0 is the first row of `users[0]`. */
 export function* listPages(
   log: Clicks,
   users: ArrayLike<number>,
