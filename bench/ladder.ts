@@ -134,7 +134,7 @@ function makeSizeParser(count: number, most: number): (text: string) => LadderSi
     const size = parseLadderSize(text, count, most);
     if (size) return size;
     throw new InvalidArgumentError(
-      `Expected ${count} sizes of 1..${most} joined by x, such as ` +
+      `Expected ${count} sizes from 1 to ${most} with x between them, such as ` +
         `${ladders.find((ladder) => ladder.size.length === count)?.size.join("x")}, got "${text}".`,
     );
   };

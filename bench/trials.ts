@@ -96,8 +96,8 @@ export async function readTrial(folder: string) {
     return { ...own, nll, prec1, baselines };
   }
   throw new UserError(
-    `Expected test metrics of snapshot best-loss, and their differences from baselines, in ${file}. ` +
-      "Remove the training, or set another --runs folder.",
+    `Expected ${file} to have test metrics of snapshot best-loss and comparisons with baselines. ` +
+      "Remove the folder of this training, or set another --runs folder.",
   );
 }
 
@@ -148,6 +148,6 @@ function compareSums(own: StoredSums | undefined, of: Metric, { paired }: Lightg
   const found = own && compareLoadedSums(loadSums([own]), of, loadSums([paired]));
   if (found) return found.interval;
   throw new UserError(
-    "Expected trainings and LightGBM to have the same test users, but a log has changed. Set another --runs.",
+    "Expected the same test users in trainings and LightGBM, but a log has changed. Set another --runs.",
   );
 }

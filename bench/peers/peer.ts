@@ -111,7 +111,7 @@ export class PeerProcess {
     const peer = new PeerProcess(command, seconds);
     try {
       const message = await peer.#answer();
-      if (!("ready" in message)) throw new Error("a peer answered without a request");
+      if (!("ready" in message)) throw new Error("expected the peer to be ready, got another message");
       peer.note = message.ready;
       return peer;
     } catch (error) {
@@ -127,7 +127,7 @@ export class PeerProcess {
   async run(steps: number, kind = ""): Promise<{ readonly ms: number; readonly loss: number }> {
     await this.#input.write(new TextEncoder().encode(`${steps} ${kind}\n`));
     const message = await this.#answer();
-    if (!("ms" in message)) throw new Error("a peer answered without a request");
+    if (!("ms" in message)) throw new Error("expected the time of the steps, got another message");
     return { ms: message.ms, loss: message.loss ?? NaN };
   }
 

@@ -100,7 +100,7 @@ async function addLesson(gpu: Gpu, model: UserModel, put: Put): Promise<{ loss: 
   put("replay/shown", [2, pages, users, SLATE], shown);
   put("replay/items", [2, pages, users], items);
   put("replay/drawn", [ROWS, 3], drawReplayPages(ROWS, LESSON, SEED));
-  if (!result) throw new Error("expected a step of the optimiser after the first episode, got none");
+  if (!result) throw new Error("expected a training step after the first episode, got none");
   return result;
 }
 

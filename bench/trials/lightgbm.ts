@@ -62,7 +62,7 @@ export async function trainLightgbm(runs: TrialRuns, name: string, path: string)
         ...{ program, process: { args, env: { OMP_NUM_THREADS: String(cores) } } },
         ...{ onOutput: () => {}, onNote: (line) => console.error(`${run}: ${line}`) },
       }).catch((error) => {
-        throw new UserError(`Expected ${run} to train, but ${error.message}. See its messages above.`);
+        throw new UserError(`The training of ${run} failed: ${error.message}. See its messages above.`);
       });
       await writeJson(`${folder}/result.json`, await testScores(await open(), features, folder));
     });

@@ -142,7 +142,7 @@ export async function tuneVariantsWith<P>(
       `Kernels for ${adapter.description}: default variants. No other variants were tried: compiling one ` +
         `takes ${
           neededSeconds.toFixed(1)
-        } s or more here. The next run checks the time again, unless --no-autotune is set.`,
+        } s or more here. The next run tries again, unless --no-autotune is set.`,
     );
     return variants;
   }

@@ -98,7 +98,7 @@ export class BatchIndexBuffers implements ClickBatch, LogIndices {
     const { tokens } = this.items;
     if (!tokens) throw new Error(`expected items with tokens, got ${this.items.kind} items`);
     if (!this.#tokenPairs && this.#dispatched) {
-      throw new Error("expected the first access to tokenPairs before ownDispatches(), got it after");
+      throw new Error("expected tokenPairs to be read before ownDispatches() is called");
     }
     return this.#tokenPairs ??= new TokenPairs(this.arena, tokens, this, this.capacity);
   }

@@ -54,7 +54,7 @@ export class DeviceItems {
     if (items.kind !== this.kind || width !== this.width || count > this.capacity) {
       throw new Error(
         `expected at most ${this.capacity} ${this.kind} items of width ${this.width}, ` +
-          `got ${count} ${items.kind} of ${width}`,
+          `got ${count} ${items.kind} items of width ${width}`,
       );
     }
     if (items.kind === "mixed") this.tokens?.write(items.tokens);

@@ -113,7 +113,7 @@ export class DeviceLog {
     ) {
       throw new Error(
         `the log (${events} events, ${rows} rows, ${item.length / 2} items) exceeds the capacity ` +
-          `(${this.capacity.events}, ${this.capacity.rows}, ${this.capacity.items})`,
+          `(${this.capacity.events} events, ${this.capacity.rows} rows, ${this.capacity.items} items)`,
       );
     }
     const event = new Uint32Array(4 * (events + 1));

@@ -103,8 +103,8 @@ export class BatchPlan {
     if (events > this.capacity.events || rows > this.capacity.rows || items > this.capacity.items) {
       const { capacity } = this;
       throw new Error(
-        `the batch (${events} events, ${rows} rows, ${items} items) exceeds its program's capacity ` +
-          `(${capacity.events}, ${capacity.rows}, ${capacity.items})`,
+        `the batch (${events} events, ${rows} rows, ${items} items) exceeds the capacity ` +
+          `(${capacity.events} events, ${capacity.rows} rows, ${capacity.items} items)`,
       );
     }
     this.#headers.put(slot, { sizes, counted, first }, purpose);

@@ -106,7 +106,7 @@ export function readTask(name: TaskName): CommandTask {
   const [, text] = task.command.split("src/cli/launch.ts ");
   const words = text?.split(" ") ?? [];
   const module = words.pop();
-  if (module === undefined) throw new Error(`task ${name}: expected a command that src/cli/launch.ts runs`);
+  if (module === undefined) throw new Error(`expected task ${name} to name a module after src/cli/launch.ts`);
   return { module: new URL(`../../${module}`, import.meta.url).href, permissions: words };
 }
 

@@ -175,7 +175,7 @@ export async function writeSelect({ select }: LogPreparation): Promise<void> {
   if (!select) return;
   if (await pathExists(select.file) && await readText(select.file) !== `${select.text}\n`) {
     throw new UserError(
-      `Expected no other SELECT in ${select.file}, found one. Pass the file by --query, or remove it.`,
+      `Expected no file ${select.file}, found one with another SELECT. Pass it by --query, or remove it.`,
     );
   }
   await makeFolder(dirname(select.file));

@@ -88,8 +88,8 @@ async function main(): Promise<void> {
   );
   if (options.split === "all" && opened.timeSplit) {
     throw new UserError(
-      `Expected one part of ${opened.source.name} in --split, got all: parts of a split by time ` +
-        "share users. Evaluate each part separately.",
+      `Expected one part in --split, got all: ${opened.source.name} is split by time, so its ` +
+        "parts share users. Evaluate each part separately.",
     );
   }
   if (baseline !== undefined) await fitBaseline(run, opened, baseline);

@@ -136,6 +136,6 @@ function readTime(where: string, value: string | number): number {
   const time = Date.parse(`${day}T${clock.replace(",", ".")}${offset}`);
   if (!Number.isNaN(time)) return time;
   throw new UserError(
-    `${where}: Expected a time (ISO 8601, or a number since 1970), got ${JSON.stringify(value)}.`,
+    `${where}: Expected a time (ISO 8601, or seconds or ms since 1970), got ${JSON.stringify(value)}.`,
   );
 }

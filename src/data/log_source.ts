@@ -284,9 +284,9 @@ export function hasPagesWithoutClick(source: LogSource): boolean {
 export function expectPagesWithoutClick(source: LogSource): void {
   if (hasPagesWithoutClick(source)) return;
   throw new UserError(
-    `Expected a log in which some pages have no click (planning needs them), got ${source.name}, ` +
+    `Expected a log in which some pages have no click, got ${source.name}, ` +
       "where every page has a click. A model of this log ranks items, but does not learn " +
-      "how high utilities are, nor how often users click nothing. Use its ranking: deno task recommend.",
+      "how high utilities are, nor how often users click nothing. Rank items with deno task recommend.",
   );
 }
 

@@ -135,8 +135,8 @@ function expectSameTime(path: string, { line, user, time, digits }: Rows, a: num
   const exact = (row: number) => digits.get(row) ?? canonicalizeNumber(String(time[row]));
   if (exact(a) === exact(b)) return;
   throw new UserError(
-    `${path}:${line[b]}: expected Times of fewer digits, got two (here and in line ${line[a]}) of ` +
-      `user ${user[b]} that round to ${time[b]}. Write fewer digits, or whole numbers such as nanoseconds.`,
+    `${path}:${line[b]}: expected Times that differ as float64, but two of user ` +
+      `${user[b]} (here and in line ${line[a]}) round to ${time[b]}. Use fewer digits, or whole nanoseconds.`,
   );
 }
 

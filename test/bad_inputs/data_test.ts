@@ -31,12 +31,12 @@ const logs: readonly BadInput[] = [
     one begin for two parts | --split time --split-at 14d | Expected the time at which validation begins and a later time at which test begins
     a test before validation | --split time --split-at 7d,14d | Expected the time at which validation begins and a later time at which test begins
     a begin on an impossible date | --split time --split-at 2025-02-30,2025-03-01 | Expected the time at which validation begins
-    a begin after the log | --split time --split-at 2200-01-01,2200-01-02 | then a test part, in order of time; got a log from 2020-09-13
+    a begin after the log | --split time --split-at 2200-01-01,2200-01-02 | then a test part, in order of time. The log is from 2020-09-13
     an invalid memory size | --memory much | Expected a size such as 2GB or 800MB
     no hashes | --hash-items 0 | Expected a whole number in 1..10000000
     hashes of excluded ids | --hash-items 9 --no-item-ids | Expected --hash-items or --no-item-ids, got both
     hashes of ids, and the ids | --hash-items 9 --item-ids | Expected --hash-items or --item-ids, got both
-    --dense without --features | --dense x | Expected --features FILE with --dense
+    --dense without --features | --dense x | Expected --features FILE, because --dense
   `,
   ...makeCases(makeNothing, "data")`
     no options | log | Expected one more option, --query (a SELECT) or --source (files)

@@ -45,7 +45,7 @@ const allParts = (page: number, clicks = true) => [
 
 const data: readonly BadInput[] = [
   ...makeCases(makeNothing, "train")`
-    a synthetic shop without item ids | --data demo --no-item-ids | Expected item ids to remove
+    a synthetic shop without item ids | --data demo --no-item-ids | Expected item ids and other features
   `,
   makeCase(
     "a name with a quote, whose hint must not run",

@@ -327,7 +327,7 @@ const policies: readonly BadInput[] = [
     train: two kinds of users | train --save-dir DIR/policy ${TRUTH} --model DIR/a | Expected --model or --truth, got both
     train: a shop without its truth | train --save-dir DIR/policy --shop demo | deno task -q train --data demo --save-dir runs/a
     train: start users of a truth without a log | train --save-dir DIR/policy ${TRUTH} --start test --data-users-seed 2
-      | Expected --start without --data-users-seed
+      | Expected no --data-users-seed with --truth
     train: a missing model | train --save-dir DIR/policy --model DIR/a | a
     train: no policy to resume | train --resume DIR/policy | Expected the folder of a policy, found no policy.json
     train: other settings | train --resume DIR/policy --slate 5 | Expected --resume alone or with --steps, got --slate

@@ -380,7 +380,7 @@ Deno.test("an interrupted adversarial stage resumes bit for bit, alone and after
       assertSameStage(`${folder}/${name}-whole/adversarial`, `${part}/adversarial`);
     }
     const late = `--resume ${folder}/both-part --iterations 20`;
-    await trainings.refused(late, /Expected the Shannon stage of .* to keep its iterations/);
+    await trainings.refused(late, /Expected the Shannon stage of .* to keep its number of iterations/);
   }));
 
 Deno.test("seeds train both stages, with position weights and batch norm, stopping early", () =>

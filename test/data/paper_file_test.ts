@@ -119,7 +119,7 @@ const files: [lines: string[], says: string][] = [
   // These times differ only in digits that a double does not have.
   [
     [header.join(" "), "0 1.00000000000000001 0 0 0", "0 1.00000000000000002 1 0 0", ...good.slice(2)],
-    ":3: expected Times of fewer digits, got two (here and in line 2) of user 0 that round to 1. Write fewer",
+    ":3: expected Times that differ as float64, but two of user 0 (here and in line 2) round to 1. Use fewer",
   ],
   ...splits.map((split, code): [lines: string[], says: string] => [
     [header.join(" "), ...good.filter((row) => !row.endsWith(`${code}`))],

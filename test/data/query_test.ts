@@ -50,7 +50,7 @@ const NONE = parseRows(`
   SELECT ${COLUMNS} FROM 'DIR/log.csv'; SELECT 2 | expected one SELECT, got 2 statements
   -- nothing but a comment | expected one SELECT, got 0 statements
   SELECT 1 FROM enable_logging('FileSystem', storage = 'file', storage_path = 'DIR/x')
-    | expected a FROM of files and their readers (…), got enable_logging()
+    | expected FROM to read files (…), got enable_logging()
   SELECT 1 WHERE 1 IN (SELECT 1 FROM query('SELECT 1')) | got query()
   WITH a AS (FROM checkpoint('work')) SELECT 1 FROM a | got checkpoint()
   DESCRIBE SELECT 1 | syntax error

@@ -156,7 +156,7 @@ Deno.test("folders and files whose names contain *, ? or [ are read by name", as
   await expectRefused(
     odd,
     makeRecipe(`${odd}/log[2].csv`),
-    /Expected a path without a \? for the data engine/,
+    /Expected an output path without a question mark/,
   );
   const into = `${folder}/out[1]*`;
   await Deno.mkdir(into);

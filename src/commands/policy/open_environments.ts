@@ -132,7 +132,7 @@ function openShopTruth(
     if (subject.shop === name && subject.dataSeed === (dataSeed ?? subject.dataSeed)) return undefined;
     throw new UserError(
       `Expected the ground truth on which the policies were trained (shop ${subject.shop}, --data-seed ` +
-        `${subject.dataSeed}), got another. Omit --shop.`,
+        `${subject.dataSeed}), got another shop or seed. Omit --shop.`,
     );
   }
   const trained = subject.data.kind === "demo" ? subject.data : undefined;

@@ -82,8 +82,8 @@ function checkTrainedOn(options: UserSelectionOptions & Pick<PolicyTrainOptions,
   checkUsers(options);
   if (options.truth && options.start !== "empty" && options.dataUsersSeed !== undefined) {
     throw new UserError(
-      "Expected --start without --data-users-seed, got both: --truth draws the users of --start " +
-        "with --data-seed. Omit --data-users-seed.",
+      "Expected no --data-users-seed with --truth and --start, because --data-seed " +
+        "determines the users. Omit --data-users-seed.",
     );
   }
   if (!options.truth || options.model === undefined) return;

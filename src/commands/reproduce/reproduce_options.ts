@@ -131,7 +131,7 @@ export function expectTrainUsers(data: Dataset, models: readonly ExperimentModel
     const users = getBatchSize(model);
     if (found >= users) continue;
     throw new UserError(
-      `Expected at least ${users} train users, the published batch size of ${model.name}, found ${found} ` +
+      `Expected at least ${users} train users (one batch of ${model.name}), found ${found} ` +
         `in ${data.source.name}. Use data with more users, or select other models with --models.`,
     );
   }

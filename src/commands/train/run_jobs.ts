@@ -169,7 +169,7 @@ async function runInJobs(
     try {
       await done.get(after);
     } catch (cause) {
-      throw new FailedJobError(`it starts from weights of ${after}, which has failed`, { cause });
+      throw new FailedJobError(`no initial weights, because ${after} has failed`, { cause });
     }
     if (stop.signal.aborted) return [];
     const config = await make();

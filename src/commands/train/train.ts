@@ -190,8 +190,8 @@ async function openInit(source: string, data: Dataset): Promise<Init> {
   const { path: __, ...theirs } = { path: "", ...config.data };
   if (JSON.stringify(own) !== JSON.stringify(theirs)) {
     throw new UserError(
-      `Expected --init of a run on the same data and split, but ${source} was trained on ` +
-        `${JSON.stringify(theirs)} instead of ${JSON.stringify(own)}: the run's train users may be ` +
+      `Expected --init of a run on the same data and split (${JSON.stringify(own)}), but ` +
+        `${source} was trained on ${JSON.stringify(theirs)}. The run's train users may be ` +
         "test users here. To use the run's weights anyway, name a snapshot in the run's folder.",
     );
   }
@@ -265,7 +265,7 @@ async function expectExtensible(path: string, saved: RunConfig, wanted: RunConfi
     if (!next || stage.iterations(saved) === stage.iterations(wanted)) continue;
     if (!await RunFolder.hasState(next.folder(path))) continue;
     throw new UserError(
-      `Expected the ${stage.title} of ${path} to keep its iterations, because the ${next.title} ` +
+      `Expected the ${stage.title} of ${path} to keep its number of iterations, because the ${next.title} ` +
         `has begun. Start a new run with --init ${quotePath(`${stage.folder(path)}/last.safetensors`)}.`,
     );
   }

@@ -128,6 +128,6 @@ const RESUME_OPTIONS = ["iterations", "adversarial", "report", "jobs"];
 export function expectOneJob(jobs: number): void {
   if (jobs === 1) return;
   throw new UserError(
-    `Expected --jobs 1 without --seeds, because one process trains one model, got ${jobs}. Add --seeds.`,
+    `Expected --jobs 1 without --seeds, got ${jobs}: one model is trained by one process. Add --seeds.`,
   );
 }

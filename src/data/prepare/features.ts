@@ -137,7 +137,7 @@ export async function openFeatures(
   const source = await openSource(engine, options, log, signal);
   if (source === undefined) return await withoutFeatures(engine, options, like);
   if (options.allItems && options.features === undefined) {
-    throw new UserError("Expected --features FILE with --all-items, got features in the log.");
+    throw new UserError("Expected --features FILE, because --all-items is set, got features in the log.");
   }
   const item = options.featuresKey ?? log.item ?? "item";
   const wanted = [
@@ -219,13 +219,13 @@ async function withoutFeatures(
     const [option, value] of Object.entries({ "--dense": dense, "--tokens": tokens, "--all-items": allItems })
   ) {
     if (value === undefined) continue;
-    throw new UserError(`Expected --features FILE with ${option}, which applies to the items in this file.`);
+    throw new UserError(`Expected --features FILE, because ${option} applies to a file of features.`);
   }
   const missing = [...like?.columns.dense ?? [], ...like?.columns.tokens ?? []];
   if (like && missing.length > 0) {
     const columns = missing.join(", ");
     throw new UserError(
-      `Expected --features with --encoding-from: the items of ${like.folder} have the columns ${columns}.`,
+      `Expected --features, because items of ${like.folder} (--encoding-from) have columns ${columns}.`,
     );
   }
   await engine.run(NO_FEATURES);

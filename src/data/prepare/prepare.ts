@@ -181,9 +181,9 @@ async function readTimeSplit(engine: SqlEngine): Promise<Manifest["timeSplit"]> 
   const [begin, end] = [Number(validation ?? -Infinity), Number(test ?? Infinity)];
   if (Number(row.train) === 0 || begin > end || (test !== undefined && end > Number(row.last))) {
     throw new UserError(
-      "Expected a log with a train part, then a validation part, then a test part, in order of time; " +
-        `got a log from ${dates.first} to ${dates.last} with validation from ${dates.validation} ` +
-        `and the test from ${dates.test}. Choose another --split-at or --shares.`,
+      "Expected a log with a train part, then a validation part, then a test part, in order of time. " +
+        `The log is from ${dates.first} to ${dates.last}, validation begins ${dates.validation}, ` +
+        `and the test ${dates.test}. Choose another --split-at or --shares.`,
     );
   }
   return {

@@ -152,7 +152,7 @@ async function expectTimes(
   if (!row) return;
   throw new UserError(
     `Expected plausible times in ${time}, got ${row.first} to ${row.last} ` +
-      `if read as ${row.time_kind}. Convert the times in a SELECT: see data/recipes/time_format.sql. ` +
+      `(read as ${row.time_kind}). Convert the times in a SELECT: see data/recipes/time_format.sql. ` +
       `If only the order of the times matters, ${AS_IS}.`,
   );
 }
@@ -290,7 +290,7 @@ async function expectOnePropensity(
   if (several === 0) return;
   throw new UserError(
     `Expected one ${propensity} per page, got several values on ${formatThousands(several)} pages. ` +
-      "If each item has a propensity, conditional on the items before it, use --propensity-of item.",
+      "If the column has a propensity per item (given the items before it), use --propensity-of item.",
   );
 }
 

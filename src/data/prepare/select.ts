@@ -109,7 +109,7 @@ function readBy(path: string, node: unknown): string[] {
   if (OTHERS.test(name)) return below;
   if (READERS.test(name)) return [...namesIn(path, name, children[0]), ...below];
   throw new UserError(
-    `${path}: expected a FROM of files and their readers (read_csv, read_parquet, read_json, ...), ` +
+    `${path}: expected FROM to read files (read_csv, read_parquet, read_json, ...), ` +
       `got ${name}(). Read files, and join or unnest their contents.`,
   );
 }

@@ -30,7 +30,7 @@ export class SqlEngine {
     if (workFolder.includes("?")) {
       // DuckDB would interpret the text after ? as settings, and write its log to another path.
       throw new UserError(
-        `Expected a path without a ? for the data engine, got ${workFolder}. Choose another --out.`,
+        `Expected an output path without a question mark, got ${workFolder}. Choose another --out.`,
       );
     }
     // The library (60 MB) is loaded here, after the options of a command were checked.

@@ -213,7 +213,7 @@ export function removeItemIds(data: Dataset): Dataset {
   const field = findItemIdField(features);
   if (!features || !field || config.kind !== "prepared") {
     throw new UserError(
-      `Expected item ids to remove and other features to keep, got only one of the two in ${source.name}. ` +
+      `Expected item ids and other features in ${source.name}, got only one of the two. ` +
         "Leave --no-item-ids out.",
     );
   }

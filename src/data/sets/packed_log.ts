@@ -230,8 +230,8 @@ export class PackedLogWriter implements Disposable {
           (given && (!clicked || next > row + 1))
         ) {
           throw new UserError(
-            `Expected event ${e - from} of user ${this.#split.length} to have rows, and any click on ` +
-              "one of them (a context event: one row, which is clicked), " +
+            `Expected event ${e - from} of user ${this.#split.length} to have rows, and its click, if any, ` +
+              "in these rows (a context event: one row, clicked), " +
               `got rows ${row}..${next - 1} and a click at ${click}.`,
           );
         }
