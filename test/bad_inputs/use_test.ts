@@ -46,9 +46,9 @@ const models: readonly BadInput[] = [
     evaluate: a user who never clicks has a loss and no precision | --json | "prec1": null | "nll": 1.386
   `,
   ...makeCases(OTHER_ITEMS, "")`
-    evaluate: items that the model lacks | evaluate ${GIVEN} | , 30 one-hot items, got log.tsv with 31
-    predict: items that the model does not know | predict ${GIVEN} --out DIR/p.csv | , 30 one-hot items, got
-    simulate: items that the model does not know | simulate ${GIVEN} | , 30 one-hot items, got
+    evaluate: items that the model lacks | evaluate ${GIVEN} | (30 one-hot items), got log.tsv with 31
+    predict: items that the model does not know | predict ${GIVEN} --out DIR/p.csv | (30 one-hot items), got
+    simulate: items that the model does not know | simulate ${GIVEN} | (30 one-hot items), got
   `,
   ...makeCases(NO_VALIDATION, "")`
     evaluate: a part without users | evaluate ${GIVEN} --split validation | no validation users
@@ -59,7 +59,7 @@ const models: readonly BadInput[] = [
     "evaluate: dense items",
     `evaluate ${MODEL} --data DIR/set`,
     makeAll(makeSet(), makeSnapshot()),
-    ", 30 one-hot items, got prepared with 30 dense items of 2 features",
+    "(30 one-hot items), got prepared with 30 dense items of 2 features",
   ),
   makeCase(
     "evaluate: a missing generator",

@@ -78,7 +78,7 @@ const TRAIN = `
   --seed 1 --seed x | got "x"
   --seed x --seed 1 | got "x"
   --iterations 5 --validate-every 6 | Expected --validate-every of at most 5, the number of iterations, got 6
-  --adversarial 5 | Expected --adversarial-validate-every of at most 5, the iterations
+  --adversarial 5 | Expected --adversarial-validate-every of at most 5, the value of --adversarial
   --no-pretrain | Expected --adversarial <n> with --no-pretrain
   --no-pretrain --adversarial 500 --init x | Expected either --no-pretrain (random weights) or --init
   --generator exact --reward-steps 2 | Expected --adversarial <n> with --generator, --reward-steps

@@ -254,7 +254,7 @@ Deno.test("given values replace the drawn context of simulated pages", async () 
   changed?.rows.forEach((x, k) => assert.equal(x, [price, 1, drawn.rows[k], 0, 1][k % 5]));
   const give = (given: RequestContext, own = drawn) => () => setGivenContext(own, given);
   await expectRefusal(give({ page: { hour: 3 } }), "context.page.hour: Expected a column among");
-  await expectRefusal(give({ page: { device: "watch" } }), "that is one of desktop, phone, got watch");
+  await expectRefusal(give({ page: { device: "watch" } }), "to be one of desktop, phone, got watch");
   await expectRefusal(give({ impressions: { i1: { price: 3 } } }), 'Expected "*" (all items)');
   await expectRefusal(() => setGivenContext(undefined, { page: { device: "phone" } }), "there are none");
 });

@@ -47,7 +47,7 @@ Deno.test("contradictory options are refused as by the command", () => {
   const refused = (texts: Record<string, string>, message: RegExp, fromSnapshot = false) =>
     assert.throws(() => read(texts, fromSnapshot), message);
   refused({ generatorEta: "2" }, /^UserError: Expected --adversarial <n> with --generator-eta, got no/);
-  refused({ adversarial: "5" }, /--adversarial-validate-every of at most 5, the iterations/);
+  refused({ adversarial: "5" }, /--adversarial-validate-every of at most 5, the value of --adversarial/);
   refused({ adversarial: "500", positionBias: "4" }, /either --position-bias or --adversarial/);
   refused({ adversarial: "500", pretrain: "yes" }, /either --no-pretrain .* or --init/, true);
   assert.equal(read({ adversarial: "500" }, true).pretrain, false);

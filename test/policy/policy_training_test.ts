@@ -169,7 +169,7 @@ Deno.test("policy training: resumed between episodes it gives the same bits in a
     await assert.rejects(async () => {
       await stepped.step();
       await stepped.stateOfAll();
-    }, /between two episodes/);
+    }, /between episodes/);
   }));
 
 Deno.test("policy training: the schedule runs whole episodes, and reduces exploration and learning rate", () => {
