@@ -35,7 +35,7 @@ export function openTrainingSource(
 ): LogSource {
   const source = toLogSource(clicks);
   checkSource(source, validates ? splits : ["train"]);
-  return alignSourceToModel(source, shape, "The model");
+  return alignSourceToModel(source, shape, "the model");
 }
 
 /** Batches that fit the device together, and a log with the users of these batches. */

@@ -338,7 +338,7 @@ Deno.test("unknown parts, workloads, patterns, files, sizes and numbers are refu
     [["steps", "--model", "nosuch"], /Expected --model to match a model \(LSTM; .*got nosuch/],
     [["--compare", "none.json"], /found none at none\.json/],
     [["--data", "none.tsv"], /none\.tsv/],
-    [["ladder", "forward", "--size", "12x8"], /Expected 3 sizes of 1\.\.1048576.*12800x64x64, got "12x8"/],
+    [["ladder", "forward", "--size", "12x8"], /Expected 3 sizes from 1 to 1048576.*12800x64x64, got "12x8"/],
     [["ladder", "--choice-size", "0x3"], /Expected 2 sizes/],
     [["ladder", "stairs"], /Allowed choices are forward, input, weight, lstm, lstm-backward, choice/],
     [["ladder", "--rounds", "0"], /of at least 1|in 1\.\.1000/],

@@ -490,7 +490,10 @@ Deno.test("an observer model that equals the truth agrees with the truth on ever
     const first = groups.map(({ log, predictions: own }) => [...own?.predicted.subarray(0, log.users) ?? []]);
     assert.deepEqual(first.flat(), [...said.predicted.subarray(0, users)]);
     const elsewhere = { ...randomPolicy, observes: new ShopSource(restless, values) };
-    await assert.rejects(tryPolicy(gpu, shop, observer, elsewhere, options), /reads user states of another/);
+    await assert.rejects(
+      tryPolicy(gpu, shop, observer, elsewhere, options),
+      /reads user states of a model other than/,
+    );
   }));
 
 Deno.test("rank returns the policy's next slate for a history, with its value and without clicked items", () =>

@@ -138,7 +138,7 @@ Deno.test("unsupported options of mixed features are refused", () =>
     const other = logs["tokens alone"];
     await assert.rejects(
       Trainer.create(model, other, training),
-      /, 41 mixed items of 13 tokens and 7 features, got small with 41 mixed items of 20 tokens\./,
+      /\(41 mixed items of 13 tokens and 7 features\), got small with 41 mixed items of 20 tokens\./,
     );
     const { items } = both;
     assert.ok(items.kind === "mixed");
