@@ -37,7 +37,7 @@ function variantsFor(units: number, batch: unknown): KernelVariants[] {
   if (units === NOT_KEPT) return fixed.slice(1);
   if (units === KEPT) return fixed;
   if (units > 8) return fixed.slice(0, 1);
-  if (units !== 5 || batch !== few) return fixed;
+  if (units !== 5 || (batch !== few && batch !== many)) return fixed;
   const h4 = padColumns(units) / 4;
   const [, ...others] = listLstmVariants(h4);
   return [...fixed, ...others.map((variant) => onGpu(h4, variant))];

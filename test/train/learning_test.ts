@@ -144,19 +144,17 @@ function pagedShop(seed: number, pageSizes: readonly number[], users: number): D
   return { log, truth: { utility: Float64Array.from(utility) } };
 }
 
-/** Iterations on the demo shop, with the least share of the attainable prec@1 and the largest relative loss. */
-const [ITERATIONS, LEAST, MOST] = allSizes ? [350, 0.97, 1.03] as const : [200, 0.94, 1.09] as const;
-Deno.test(`demo shop, ${ITERATIONS} iterations: prec@1 and loss are close to the attainable ones`, () =>
+Deno.test("demo shop, 350 iterations: 97 % of the attainable prec@1, log-likelihood within 3 % of the truth's", () =>
   withFolder({}, async (folder) => {
-    const args = ["--save-dir", `${folder}/run`, "--iterations", `${ITERATIONS}`, "--no-report"];
-    const { stdout } = await runOk("train", ...args, "--validate-every", `${ITERATIONS / 2}`);
+    const args = ["--save-dir", `${folder}/run`, "--iterations", "350", "--no-report"];
+    const { stdout } = await runOk("train", ...args, "--validate-every", "175");
     const [, nll, prec1] = stdout.match(/^best-loss +\d+ +(\d\.\d+) +(0\.\d+) /m) ?? assert.fail(stdout);
     const { log, truth } = makeDemoShop(1);
     const best = computeChoiceMetrics(log, listUsers(log, "test"), truth.utility);
     const share = Number(prec1) / best.prec1;
-    assert.ok(share >= LEAST, `${share} of the attainable prec@1`);
+    assert.ok(share >= 0.97, `${share} of the attainable prec@1`);
     const loss = Number(nll) / best.nll;
-    assert.ok(loss <= MOST, `${loss} times the truth's own loss`);
+    assert.ok(loss <= 1.03, `${loss} times the truth's own loss`);
   }));
 
 /** Means over five seeds of the reference. One seed may differ by three of its sds plus our spread. */
