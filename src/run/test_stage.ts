@@ -89,10 +89,8 @@ const EARLY = 0.05;
 /** If the best validation is after this share of the iterations, it counts as late. */
 const LATE = 0.9;
 
-/** Removes sentences that advise a search of options, for the results of such a search. */
-export function removeSearchAdvice(verdict: readonly string[]): string[] {
-  return verdict.filter((text) => !text.includes("deno task tune"));
-}
+/** Advice that describeTest gives; the results of a search omit it. */
+export const SEARCH_ADVICE = "A search of options (deno task tune) may help.";
 
 /** Describes the test of a finished stage in sentences. @param iterations - iterations of the stage */
 export function describeTest(
@@ -104,11 +102,12 @@ export function describeTest(
   // A baseline's loss is the loss of a choice among items. The logistic loss is the loss of independent
   // clicks, and after an adversarial stage utilities are not log-odds: these losses are not compared.
   const isChoice = stage.hasLikelihood && config.model.loss === "choice";
-  return [
+  const all = [
     ...describeRanking(test, stage.judged, { isChoice }),
     ...(isChoice ? describeLoss(test) : []),
     ...(stage.hasLikelihood ? describeTraining(test, config, iterations) : []),
   ];
+  return [...new Set(all)];
 }
 
 /**
@@ -133,10 +132,7 @@ export function describeRanking(
   const words = describeVerdict(verdict);
   const isKnown = isTrainingData && comparisons.some(({ interval }) => interval);
   if (!isKnown || classifyAgainstBaselines(comparisons) === "better") return words;
-  const more = [
-    "A search of options (deno task tune) may help.",
-    "More users, item features or context features (data/README.md) may help.",
-  ];
+  const more = [SEARCH_ADVICE, "More users, item features or context features (data/README.md) may help."];
   if (isEqualToBest(comparisons)) return [...words, ...more];
   const own = findJudged(test, judged);
   const isLossBetter = isChoice && own &&
@@ -194,7 +190,8 @@ function describeTraining(
   }
   if (best.iteration > EARLY * iterations) return [];
   return [
-    `The validation loss was best at ${of} and rose afterwards: the model overfits early. A search of ` +
-    `--weight-decay, --item-dropout, --learning-rate and --dims (deno task tune) may help.`,
+    `The validation loss was best at ${of} and rose afterwards: the model overfits early. Other values ` +
+    `of --weight-decay, --item-dropout, --learning-rate and --dims may help.`,
+    SEARCH_ADVICE,
   ];
 }

@@ -1,4 +1,4 @@
-import { removeSearchAdvice } from "../../src/run/test_stage.ts";
+import { SEARCH_ADVICE } from "../../src/run/test_stage.ts";
 import assert from "node:assert/strict";
 import { parseTrainArguments, parseTuneOptions } from "../../src/commands/tune/tune_options.ts";
 import { describeBudget, listCautions, type SearchSummary } from "../../src/commands/tune/tune_results.ts";
@@ -394,7 +394,7 @@ Deno.test("tune: stopped and killed, it resumes without a difference; messages, 
     assert.equal(winner.validation.loss, best);
     // The best setting is tested and described as a run of `train`.
     const { baselines, ...own } = JSON.parse(Deno.readTextFileSync(`${winner.folder}/result.json`));
-    const verdict = removeSearchAdvice(own.verdict);
+    const verdict = own.verdict.filter((text: string) => text !== SEARCH_ADVICE);
     assert.deepEqual([result.verdict, result.baselines], [verdict, baselines]);
     for (const line of [...verdict, ...result.words]) assert.ok(at.stdout.includes(line), line);
     assert.equal(/minus the default.*\n.*difference/.test(at.stdout), result.winner > 0);

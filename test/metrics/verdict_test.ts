@@ -121,7 +121,10 @@ Deno.test("a best validation at the start or end is reported with what to try", 
     iteration: number,
   ) => [snapshot("best-loss", iteration, ALL), snapshot("best-prec1", 900, ALL)];
   assert.match(verdict(best(1990)), /best near the end.*1,990 of 2,000.*--resume with --iterations 4000/);
-  assert.match(verdict(best(40)), /best at iteration 40 of 2,000.*overfits early.*deno task tune/);
+  assert.match(
+    verdict(best(40)),
+    /best at iteration 40 of 2,000.*overfits early.*--weight-decay.*\n.*deno task tune/,
+  );
   assert.doesNotMatch(verdict(best(1000)), /iteration/);
   const counted = {
     ...config(),

@@ -9,7 +9,7 @@ import { classifyDifference } from "../../metrics/baseline_verdict.ts";
 import { compareScorings, loadSums, type MetricDifferences } from "../../metrics/test_result.ts";
 import { writeReport } from "../../report/report_page.ts";
 import { shannonStage } from "../../run/stages.ts";
-import { removeSearchAdvice } from "../../run/test_stage.ts";
+import { SEARCH_ADVICE } from "../../run/test_stage.ts";
 import type { StageRunResult, TrainingRun } from "../../run/training_run.ts";
 import { criteria, type Criterion } from "../../train/best_records.ts";
 import { defaultTraining } from "../../train/training_config.ts";
@@ -57,7 +57,7 @@ export async function reportTune(
   );
   console.log(settingsTable(rows));
   const best = await testSetting(results, winner);
-  const verdict = removeSearchAdvice(best.result.verdict ?? []);
+  const verdict = best.result.verdict?.filter((text) => text !== SEARCH_ADVICE);
   makeTestPrinter(best.run.config.model)({ ...best.result, verdict }, shannonStage);
   const usual = rows.find((row) => row.number === 0 && row !== winner && row.end !== "diverged");
   const versusDefault = usual &&
