@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { drawShopItems } from "../../src/data/demo_shop.ts";
 import { restless } from "../../src/data/shops.ts";
+import { describeReturn } from "../../src/commands/policy/policy_rank.ts";
 import { openPolicy } from "../../src/policy/trained_policy.ts";
 import { CURVE_EPISODE } from "../../src/policy/learning/policy_trainer.ts";
 import { meanReturn } from "../../src/simulate/simulation_metrics.ts";
@@ -176,6 +177,10 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
     assert.deepEqual([early.value, early.items[1].value], [undefined, undefined]);
     assert.doesNotMatch(await run("rank", policy, "--history", "3,14"), /Predicted return/);
     await refused(/Expected a page number from 1 to 4/, "rank", policy, "--page", "5");
+    const last = { page: 4, pages: 4, reward: "click" } as const;
+    assert.match(describeReturn(1.2, last), /At most 1 is possible/);
+    assert.doesNotMatch(describeReturn(1.2, { ...last, page: 3 }), /At most/);
+    assert.doesNotMatch(describeReturn(1.2, { ...last, reward: "utility" }), /At most/);
     const sum = ranked.items.reduce(
       (sum: number, { probability }: { probability: number }) => sum + probability,
       ranked.noClick,

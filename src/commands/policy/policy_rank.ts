@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import { type IdList, parseIds } from "../../data/ids.ts";
+import type { PolicyTrainingConfig } from "../../policy/learning/policy_training_config.ts";
 import { openPolicy, type RankedSlate } from "../../policy/trained_policy.ts";
 import { findAgain, withDevice } from "../simulate/user_selection.ts";
 import { MEMORY_LIMIT } from "../../cli/open_data.ts";
@@ -39,28 +40,22 @@ export function createPolicyRankCommand(): Command {
 
 async function run(path: string, { history: ids, page, memoryRows, json }: Options): Promise<void> {
   const policy = await openPolicy(path);
-  const { trainedOn, training: { pages, reward } } = policy.config;
+  const { trainedOn, training } = policy.config;
   const found = await findAgain(trainedOn, { memoryRows, meanContext: true });
   const history = parseIds(ids, ",").map((id) => found.data.item(id));
   await withDevice(async (gpu, made) => {
     if (policy.unfinished !== undefined) console.error(policy.unfinished);
     const chosen = await policy.rank(gpu, found.open(gpu, made).environment, history, { page });
     gpu.check();
-    tell(
-      chosen,
-      { clicks: history.length, page, pages, isClicks: reward === "click" },
-      found.data.items,
-      json,
-    );
+    tell(chosen, { ...training, clicks: history.length, page }, found.data.items, json);
   });
 }
 
 function tell(
   { items, noClick, value }: RankedSlate,
-  { clicks, page, pages, isClicks }: Readonly<Record<"clicks" | "page" | "pages", number>> & {
-    /** True if the policy's reward is the number of clicks. */
-    readonly isClicks: boolean;
-  },
+  { clicks, page, pages, reward }:
+    & Pick<PolicyTrainingConfig, "pages" | "reward">
+    & { readonly clicks: number; readonly page: number },
   ids: IdList,
   json: boolean,
 ): void {
@@ -77,10 +72,16 @@ function tell(
       "Unknown return: in training, no user had so many clicks by this page. Set --page, or train with --start.",
     );
   }
-  if (value === undefined) return;
+  if (value !== undefined) console.log(describeReturn(value, { page, pages, reward }));
+}
+
+/** Describes a predicted return, and says so if it exceeds one click on each of the remaining pages. */
+export function describeReturn(
+  value: number,
+  { page, pages, reward }: Pick<PolicyTrainingConfig, "pages" | "reward"> & { readonly page: number },
+): string {
+  const words = `Predicted return of this page and all later pages: ${value.toFixed(3)}.`;
   const most = pages - page + 1;
-  const caution = isClicks && value > most
-    ? ` At most ${most} is possible, so the policy overestimates returns: train it longer, or only use its order.`
-    : "";
-  console.log(`Predicted return of this page and all later pages: ${value.toFixed(3)}.${caution}`);
+  if (reward !== "click" || value <= most) return words;
+  return `${words} At most ${most} is possible: the policy overestimates returns. Train it longer, or use only its order.`;
 }
