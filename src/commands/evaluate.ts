@@ -15,6 +15,7 @@ import { removePositionEffect } from "../model/position_effect.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
 import { type OpenedRun, openRun } from "../run/open_run.ts";
 import { hasPositions } from "../run/options/stages_options.ts";
+import type { SnapshotName } from "../run/run_state.ts";
 import { buildSnapshotResult, getProbabilityOptions, TestedUsers } from "../run/tested_users.ts";
 import type { SnapshotResult } from "../run/tested_users.ts";
 import { nameResults } from "../run/name_results.ts";
@@ -119,11 +120,7 @@ async function main(): Promise<void> {
   const caution = isTrainingData ? undefined : describeOtherData(data);
   const { metrics: withoutPositions } = byUtility?.result.details ?? {};
   const shown = { ...options, caution, logged, withoutPositions };
-  // The baselines' rows have a logit on counts, too.
-  const row = baseline === undefined
-    ? {}
-    : { snapshot: `${baseline} of --model` as SnapshotResult["snapshot"] };
-  printResults(shown, data, tested, { ...found, result: { ...named, ...row } }, against);
+  printResults(shown, data, tested, { ...found, result: named }, against);
   if (options.json) return;
   for (const note of notes) console.log(note);
   if (logged || model.positions === 0) return;
@@ -173,6 +170,8 @@ function printResults(
 ): void {
   const hasTrainUsers = split === "train" || split === "all";
   const baselines = users.results();
+  // The baselines have a row "logit on counts", too.
+  const own = { ...result, ...(baseline && { snapshot: `${baseline} of --model` as SnapshotName }) };
   const minus = other && { model: path, ...other.result, differences: compareScorings(tested, other.tested) };
   const isTrainingData = caution === undefined;
   const compared = hasTrainUsers
@@ -181,12 +180,12 @@ function printResults(
       `counted, so baselines are left out. For a comparison, use --split test.`,
     ]
     : [
-      ...describeRanking([result], undefined, {
+      ...describeRanking([own], undefined, {
         split,
         isTrainingData: isTrainingData && baseline === undefined,
         isChoice,
       }),
-      ...(isChoice ? describeLoss([result], split) : []),
+      ...(isChoice ? describeLoss([own], split) : []),
     ];
   const verdict = [...(isTrainingData ? [] : [caution]), ...compared];
   if (json) {
@@ -205,8 +204,8 @@ function printResults(
   }
   if (data.timeSplit) console.log(describeTimeSplit(data.timeSplit));
   console.log(`${split.charAt(0).toUpperCase()}${split.slice(1)} users of ${data.source.name}:`);
-  const named = other && `${other.result.snapshot} (against)` as SnapshotResult["snapshot"];
-  const results = [result, ...(other && named ? [{ ...other.result, snapshot: named }] : [])];
+  const named = other && `${other.result.snapshot} (against)` as SnapshotName;
+  const results = [own, ...(other && named ? [{ ...other.result, snapshot: named }] : [])];
   console.log(formatResultTable(results, baselines, split));
   const texts = [
     describeBaselineSettings(baselines),
@@ -247,7 +246,7 @@ async function score(
   stack.use(evaluation);
   const onShard = (done: number, all: number) => onProgress("Users", done, all);
   const found = await tested.test(evaluation, getProbabilityOptions(config, weights), onShard);
-  const name = info.kind as SnapshotResult["snapshot"];
+  const name = info.kind as SnapshotName;
   const isChoice = !game && config.loss === "choice";
   return { isChoice, result: buildSnapshotResult(name, info.iteration, found, tested), tested: found.tested };
 }

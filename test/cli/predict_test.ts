@@ -174,7 +174,7 @@ Deno.test("the test loss of each baseline's predictions is that of the test resu
     const own = ["--model", run, "--baseline"];
     await evaluate.refused([...own, "click-rate"], /Allowed choices are logit\./);
     const logit = JSON.parse((await evaluate.ok([...own, "logit", "--json"])).stdout);
-    assert.equal(logit.snapshot, "logit of --model");
+    assert.equal(logit.snapshot, "logit on counts");
     assert.ok(Math.abs(logit.nll - baselines.logit.nll) < 1e-5);
     await predict.ok(["--model", run, "--split", "test", "--out", out, "--baseline", "logit"]);
     assert.notEqual(logit.withoutPositions.prec1, logit.details.metrics.prec1);

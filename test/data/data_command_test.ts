@@ -319,7 +319,10 @@ Deno.test("a raw log is answered with the command that prepares it; --yes runs t
   const model = ["--model", "runs/a/last.safetensors", "--data"];
   const raw = await evaluate.refused([...model, "raw log.csv"], /--data runs\/data\/raw_log-next/);
   assert.ok(raw.includes(`\n\n  deno task -q data ${later.map(quoteShellWord).join(" ")}\n`), raw);
-  await data.ok(later);
+  assert.match(
+    (await data.ok(later)).stdout,
+    /evaluate --model MODEL --data runs\/data\/raw_log-next --split all/,
+  );
   await evaluate.ok([...model, "runs/data/raw_log-next"]);
   await train.ok("--resume runs/a --iterations 4");
   manifest.features.tokens[0].meaning = "something else";

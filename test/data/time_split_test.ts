@@ -322,6 +322,11 @@ Deno.test("commands name the dates of a split by time, and refuse options that w
   const evaluatePolicy = async (split: "time" | "hash") => {
     const more = { propensity: "p", encodingFrom: set, itemIds: undefined };
     const { folder } = await prepareByTime(pages, { split }, false, more);
+    if (split === "time") { // the recommended comparison is not recommended again
+      const { stdout } = await evaluate.ok(["--model", run, "--data", folder]);
+      assert.match(stdout, /^Pages with a click: [\d.]+ %; predicted: [\d.]+ %\.$/m);
+      assert.doesNotMatch(stdout, /next-months-log/);
+    }
     const args = ["evaluate", "--log", folder, "--model", run, "--policy", "random", "--repeats", "--json"];
     const { users, excluded, estimates: { logged } } = JSON.parse((await policy.ok(args)).stdout);
     return { users, excluded, logged };

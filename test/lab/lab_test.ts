@@ -145,6 +145,7 @@ Deno.test("columns are guessed by name, each once", () => {
   assert.deepEqual(guessed("search_id,a"), { page: "search_id" });
   assert.deepEqual(guessed("a,b,clicked_item_id"), { item: "clicked_item_id" });
   assert.deepEqual(guessed("pageview,reader"), { user: "reader", page: "pageview" });
+  assert.deepEqual(guessed("view_id,a"), { page: "view_id" });
 });
 
 Deno.test("columns with unusual names are guessed by their values", () => {

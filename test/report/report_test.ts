@@ -319,7 +319,7 @@ Deno.test("the page shows the sign and words of one verdict on the same users", 
       return /<p class="outcome">[^]*?(?=<dl)/.exec(page)?.[0].replaceAll(/\s*<\/p>\s*/g, "\n") ?? "";
     };
     const better = await outcome(0.35, 0.02);
-    assert.match(better, / 60 users.* 35\.0 %.*10\.0 %/); // train users, prec@1, chance
+    assert.match(better, / 60 users.* 35\.0 %.*10\.0 %.*click rate 30\.0 %/); // train users, prec@1, simple methods
     assert.match(better, /class="better".*click rate\) .*30\.0 %.*\+5\.0 .*\+3\.0 to \+7\.0/);
     assert.match(better, /<li>.*serve <span class="option">--model<\/span> [^ ]*\/run</);
     assert.match(await outcome(0.35, 0.06), /class="alike"/);

@@ -33,8 +33,8 @@ a driver that runs shaders on a CPU: an optimisation that helps on llvmpipe may 
   );
   void lab.call("ladders", "list", undefined).then((known) => {
     const cards = known.map((ladder): LadderCard => ({ ladder, results: element("div") }));
-    const shortestFirst = cards.toSorted((a, b) => a.ladder.steps.length - b.ladder.steps.length);
-    const all = stop.startButton("Run all ladders", run(shortestFirst));
+    const fewestStepsFirst = cards.toSorted((a, b) => a.ladder.steps.length - b.ladder.steps.length);
+    const all = stop.startButton("Run all ladders", run(fewestStepsFirst));
     sticky.prepend(dom`<div class="buttons">${all}${stop.element}</div>`);
     root.append(list);
     list.append(...cards.map((card) => {
