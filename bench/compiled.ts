@@ -1,4 +1,4 @@
-/** `deno task bench compiled`: compiles every kernel for GPUs, without having a GPU; see compiled.md. */
+/** `deno task bench compiled`: compiles every kernel for several GPUs; needs no GPU. See compiled.md. */
 
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { HTML_FILE, JSON_FILE } from "../src/cli/arguments.ts";
@@ -50,7 +50,7 @@ const MARKERS = { gpus: "bench compiled gpus", steps: "bench compiled steps" };
 /** RADV's names of the GPUs for which kernels are compiled. */
 const FAMILIES = cards.map(({ family }) => family);
 const { W0, W1, W2, W4 } = workloads;
-/** Workloads whose kernels are compiled. A kernel's results are from the first workload that uses it. */
+/** Workloads whose kernels are compiled. If a kernel has several versions, tables show the first one. */
 const WORKLOADS: readonly Workload[] = [W1, W2, mixedWorkload, W0, W4];
 /** Name by which `--model` selects the kernels of simulated users and policies. */
 const SIMULATED = "simulated users";
@@ -217,7 +217,7 @@ async function outputResults(
   }
 }
 
-/** Returns each kernel's machine code for the first GPU: a loop, or all code if there is no main loop. */
+/** Returns each kernel's machine code for the first GPU: only the main loop, if the kernel has one. */
 function buildMachineCode({ compiler, gpus: [gpu = ""], texts }: CompiledReport): MachineCode {
   const kernels = selectFirstTexts(texts).flatMap(({ kernel, uses: [where = ""], facts: { [gpu]: own } }) => {
     if (!own) return [];

@@ -140,7 +140,7 @@ async function writeStarter(exercise: Exercise, file: string): Promise<void> {
   );
 }
 
-/** Compiles the user's kernel and clickgan's own, and prints the statistics of the machine code. */
+/** Compiles the user's and clickgan's kernel of an exercise; prints statistics of their machine code. */
 async function showCompiled(
   ladder: Ladder,
   step: LadderStep,

@@ -1,4 +1,4 @@
-/** Measures how time and memory of a training step grow with users, items and other sizes, and fits lines. */
+/** Measures how time and memory of a training step grow with users, items and other sizes. */
 
 import { UserError } from "../src/user_error.ts";
 import type { Gpu } from "../src/gpu/device.ts";
@@ -13,7 +13,7 @@ export interface GrowthAxis {
   readonly unit: string;
   readonly values: readonly number[];
   workload(value: number): Workload;
-  /** Returns the sizes of the hidden layers for one of `values` (default: sizes of the default model). */
+  /** Returns the sizes of the hidden layers for a value of this axis (default: the default model's). */
   dims?(value: number): number[];
   /** Returns the x of the fitted line for a value of the varied size (default: this value). */
   x?(value: number): number;
@@ -92,7 +92,7 @@ interface Measured extends Pick<GrowthPoint, "gpuBytes" | "refusal"> {
   readonly times?: number[];
 }
 
-/** Measures time and memory for one value of a size, or returns the adapter's limit that is exceeded. */
+/** Measures a step for one value of an axis, or returns the adapter's limit that the step exceeds. */
 async function measurePoint(gpu: Gpu, axis: GrowthAxis, value: number, seconds: number): Promise<Measured> {
   const { log, users } = createBenchLog(axis.workload(value));
   const dims = axis.dims?.(value) ?? defaultModel.dims;

@@ -35,7 +35,7 @@ export interface KernelOptions {
   onProgress?(text: string, share: number): void;
 }
 
-/** Returns a model's programs and batch sizes. The first `steps` programs are the training step. */
+/** Returns a model's programs: first those of a training step (`steps` in number), then all others. */
 export async function listParts(recording: Recording): Promise<{ parts: RecordedPart[]; steps: number }> {
   const step = recording.step();
   return { parts: [...step, ...await recording.others()], steps: step.length };

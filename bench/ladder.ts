@@ -142,7 +142,7 @@ function makeSizeParser(count: number, most: number): (text: string) => LadderSi
 
 /**
  * Returns a row per step (a version of the kernel), with its time, speedups and memory accesses.
- * @param options.cpuTimes - true to omit the speedups, because kernels for GPUs were timed on a CPU
+ * @param options.cpuTimes - true if a CPU ran these kernels for GPUs: the speedups are then omitted
  */
 export function listLadderCells(
   results: readonly LadderStepMeasurement[],

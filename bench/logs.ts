@@ -1,11 +1,11 @@
 /**
  * `deno task bench logs OUT`: writes synthetic logs as CSV, and prepares each log with `data log`. The users
- * are simulated, so their utilities are known. A user of type t clicks item a of a page with the probability
- *   P(a | page) = exp(u_a) / (1 + sum_i exp(u_i)),
+ * are simulated, so their utilities are known. A user of type t gets from item i at position k the utility
  *   u_i = constant_t + strength_i + taste_t,category + similar (h_t . h_i) - price (log price_i - best_t)^2
  *         + novelty exp(-age_i / 30 days) - place k + again [i clicked before] + last [i clicked last]
- * for item i at position k, with hidden vectors h of items and types, and the type's preferred price
- * exp(best_t). Factors without an index are constants of the log. "No click" has utility 0.
+ * where h are hidden vectors of types and items, and exp(best_t) is the price that the type prefers. Factors
+ * without an index are constants of the log. "No click" has utility 0. So the user clicks item a of a page
+ * with the probability exp(u_a) / (1 + sum_i exp(u_i)), where the sum is over the items of the page.
  */
 
 import { Argument, type Command } from "commander";
@@ -128,7 +128,7 @@ interface LogKind {
   /** Utility that a clicked item gains on later pages. The item clicked last also gains `last`. */
   readonly again: number;
   readonly last: number;
-  /** Utility that a new item gains. The gain falls to 1 / e in 30 days. */
+  /** Utility that an item gains when it is added to the catalogue. The gain falls to 1 / e in 30 days. */
   readonly novelty: number;
   /** Probability that the user clicks a further item of the page after a click. */
   readonly goesOn: number;
@@ -187,7 +187,7 @@ export const kinds: readonly LogKind[] = [
 const CATEGORIES = 8;
 const BRANDS = 12;
 const WIDTH = 4;
-/** Probability that a page shows a clicked item again, for each of the last MOST_AGAIN clicked items. */
+/** Probability that a page repeats an item, for each of the MOST_AGAIN items that were clicked last. */
 const SHOWN_AGAIN = 0.7;
 const MOST_AGAIN = 3;
 const DAY = 86_400;
@@ -272,7 +272,7 @@ function makePages(kind: LogKind, { utility, shown }: World, random: Random): Ge
   });
 }
 
-/** Draws a page's items in random order: some from `clicked`, all others by their display weights. */
+/** Draws and shuffles a page's items: some were clicked recently, the others are drawn by display weight. */
 function drawItems(
   size: number,
   clicked: readonly number[],

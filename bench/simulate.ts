@@ -1,4 +1,4 @@
-/** `deno task bench simulate`: times pages of simulated users, compared with PyTorch; see simulate.md. */
+/** `deno task bench simulate`: times pages of simulated users in clickgan and PyTorch; see simulate.md. */
 
 import { type Command, InvalidArgumentError } from "commander";
 import { makeNumberParser, parseWholeNumber } from "../src/cli/command_options.ts";
@@ -83,7 +83,7 @@ async function simulate(options: SimulateOptions): Promise<void> {
   await page.write(MARKERS, on, cells);
 }
 
-/** Kind of timed pages: how slates are chosen, or "learn" for pages in the training of a policy. */
+/** How the slates of timed pages are chosen, or "learn" for pages on which a policy is trained. */
 type SimulationKind = ActingKind | "learn";
 
 interface PagePlayer {
@@ -119,7 +119,7 @@ export function chooseUsers(most: number, items: number, kind: SimulationKind): 
     : Math.min(most, 2 ** Math.floor(Math.log2(Math.max(1, MOST_PAIRS / items))));
 }
 
-/** Measures all kinds of slates for a number of items. @throws UserError if PyTorch's results differ */
+/** Times each kind of pages with `items` items. @throws UserError if PyTorch's results differ */
 async function measureSize(
   gpu: Gpu,
   items: number,

@@ -113,14 +113,14 @@ export async function withTemporaryFolder<T>(name: string, work: (folder: string
   }
 }
 
-/** Shows a study's progress: on a terminal in one overwritten line, otherwise in a line per new text. */
+/** Shows a study's progress: on a terminal in one line that it overwrites, otherwise as separate lines. */
 export class StudyStatus {
   #last = "";
   #shown = false;
   #began = performance.now();
 
   /**
-   * Shows a text "what: detail". Without a terminal only "what" is printed, when it changes.
+   * Shows a text "what: detail". If stderr is no terminal, only "what" is printed, without repetitions.
    * @param share - finished share of a stage, from which the remaining time is estimated; 0 begins a stage
    */
   show(text: string, share = 0): void {
@@ -196,7 +196,7 @@ export class StudyPage {
     if (this.file !== undefined) await writeBetweenMarkers(this.file, name, getCellText(parts));
   }
 
-  /** Writes results as {@link write} does, but replaces only earlier results of this machine's processor. */
+  /** Writes results as {@link write} does, but keeps earlier results of other processors. */
   async writeOfCpu(name: string, machine: string, ...parts: readonly (string | TableCells)[]): Promise<void> {
     if (this.file === undefined) return;
     const [cpu = "", rest = ""] = machine.split(/(?=,)(.*)/s);

@@ -118,7 +118,7 @@ function listGrowthCells(points: readonly GrowthPoint[]): TableCells {
   ]);
 }
 
-/** Fits lines to time (shortest run) and GPU memory for each size that was measured at two or more values. */
+/** Returns a row per axis with two or more points: lines fitted to time (shortest run) and GPU memory. */
 export function listSlopeCells(points: readonly GrowthPoint[]): TableCells {
   const lines = growthAxes.flatMap(({ name, unit }) => {
     const own = points.filter(({ axis }) => axis === name);
@@ -202,7 +202,7 @@ export interface MeasuredChange {
   readonly verdict: "better" | "worse" | "noise" | "new" | "gone";
 }
 
-/** Returns a bench's measurements that have a spread, by name. */
+/** Returns the measurements of a bench that {@link compare} compares, by name. */
 function collectMeasurements(
   { probes, kernels, steps, growth, ladders = [] }: BenchReport,
 ): Map<string, Measured> {
@@ -249,7 +249,7 @@ function computeSpread({ lower, upper, error = 0 }: Measured): number {
   return upper - lower + error;
 }
 
-/** Compares medians. A change up to the sum of both spreads (interquartile range + clock error) is noise. */
+/** Compares medians. A change is noise if it is not larger than the sum of both spreads. */
 function computeChange(id: string, before: Measured | undefined, after: Measured): MeasuredChange {
   const { unit } = after;
   if (!before) return { id, unit, after, verdict: "new" };

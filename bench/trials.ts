@@ -122,7 +122,7 @@ async function listLogs({ logs, papers }: TrialRuns): Promise<[string, string][]
   return [...found.sort(([a], [b]) => a < b ? -1 : 1), ["demo", "demo"]];
 }
 
-/** Formats a metric of model and best baseline, and in how many seeds the model is better or worse. */
+/** Formats a metric of model and best baseline, and counts the seeds in which the model wins or loses. */
 function formatCells(own: readonly Trial[], of: Metric, lightgbm: readonly LightgbmResult[]): string[] {
   const sign = of === "nll" ? -1 : 1;
   const valueOf = (name: string) => own[0]?.baselines[name]?.details.metrics[of] ?? NaN;

@@ -15,7 +15,7 @@ export interface Loop extends Code {
 }
 
 export interface Listing extends Code {
-  /** Innermost loop that does most of the arithmetic; undefined if no loop does so. */
+  /** Innermost loop with at least as much arithmetic as all other code; undefined if there is none. */
   readonly loop: Loop | undefined;
   readonly loops: number;
 }
@@ -130,7 +130,7 @@ function readWait(text: string): Readonly<Record<"memory" | "near", number | und
 
 /**
  * Estimates the cycles of a subgroup that runs alone on a SIMD. Instructions run in order, and loads of one
- * kind arrive in order. A wait ends when few enough loads are pending. @param times - how often the code runs
+ * kind arrive in order. @param times - how often the code runs
  */
 export function timeCode(
   { lines }: Pick<Code, "lines">,

@@ -83,7 +83,7 @@ const NO_CACHE = "MESA_SHADER_CACHE_DISABLE";
 
 class SpirvCapture {
   readonly texts = new Map<string, CompilableText>();
-  /** Text that is added to `uses` of each kernel compiled from now on, such as "W1 LSTM". */
+  /** Workload and model that are being compiled, such as "W1 LSTM"; added to `uses` of their kernels. */
   where = "";
 
   constructor(readonly gpu: Gpu, folder: SpirvFolder) {
@@ -116,7 +116,7 @@ class SpirvFolder {
   empty(): void {
     for (const name of this.#names()) Deno.removeSync(`${this.folder}/${name}`);
   }
-  /** Reads the driver's newest file (highest number). @throws UserError if there is no file. */
+  /** Reads the SPIR-V file with the highest number (the newest). @throws UserError if there is no file. */
   newest(adapter: string): Uint8Array<ArrayBuffer> {
     const number = (name: string) => Number(name.match(/(\d+)\.spirv$/)?.[1] ?? -1);
     const [name] = this.#names().sort((a, b) => number(b) - number(a));
@@ -316,7 +316,7 @@ async function recordSimulation(gpu: Gpu, at: OnRecording): Promise<void> {
   }
 }
 
-/** Collects a WGSL file's kernel. @throws UserError if the file is invalid or lacks one of `constants`. */
+/** Compiles a WGSL file, with values for its constants, to SPIR-V. @throws UserError if this fails. */
 export async function gatherFile(
   file: string,
   constants: ReadonlyMap<string, string>,

@@ -26,7 +26,7 @@ const STEP_BINDING = /@binding\((\d+)\) var<uniform> steps?:/;
 
 /**
  * Parses a shader's entry point, workgroup size and bindings.
- * @param wgsl - WGSL source, whose uniform `step` or `steps` gets a dynamic offset
+ * @param wgsl - WGSL source; the buffer that it calls `step` or `steps` is bound with a dynamic offset
  * @throws Error if the input is not a SPIR-V compute shader
  */
 export function parseShader(spirv: Uint8Array<ArrayBuffer>, wgsl = ""): SpirvShader {

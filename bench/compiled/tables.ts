@@ -19,7 +19,7 @@ export function describeShownCode({ loop, loops }: CompiledFacts): string {
     : `, all code: none of its loops (${loops}) has most of the arithmetic`;
 }
 
-/** Formats "12 of 20": FMAs and vector operations of the innermost loop or, without a loop, of all code. */
+/** Formats how many vector operations are FMAs: "12 of 20" in the main loop, "12 of 20, all" without one. */
 function fmaText({ loop, fma, vector }: CompiledFacts): string {
   return loop ? `${loop.fma} of ${loop.vector}` : `${fma} of ${vector}, all`;
 }
@@ -112,7 +112,7 @@ const boundsText: Readonly<Record<TimeBound, string>> = {
   vector: "vector instructions",
 };
 
-/** Returns a row per training step: estimated time per card, and what takes most time on the first card. */
+/** Returns a row per training step: estimated time per card, and its causes on the first card. */
 export function stepCells(steps: readonly CompiledStep[], gpus: readonly string[]): TableCells {
   const sumFor = ({ dispatches }: CompiledStep, gpu: string) =>
     sumEstimates(

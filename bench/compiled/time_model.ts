@@ -1,6 +1,7 @@
 /**
  * Estimates the time of a dispatch on each graphics card for which kernels are compiled. No estimate was
- * compared with a measurement (bench/compiled.md). The time is launch + max(memory, vector, latency):
+ * compared with a measurement (bench/compiled.md). A dispatch takes the time "launch" plus the longest of the
+ * times "memory", "vector" and "latency":
  *
  *   launch   = {@link LAUNCH_US}
  *   memory   = bytes to read or write / bandwidth of the memory, or of the last cache if all data fit into it
@@ -8,9 +9,9 @@
  *   latency  = time of the SIMD with the most subgroups, including waits for loads; subgroups that do not fit
  *              on the SIMD at once run in rounds
  *
- * Instructions and waits are counted in the machine code. All code runs once, except the innermost loop with
- * the most arithmetic: its number of iterations is FLOPs per invocation / FLOPs per iteration. The model
- * ignores bank conflicts, uncoalesced loads and clock drops.
+ * Instructions and waits are counted in the machine code. The estimate assumes that only one loop repeats,
+ * the innermost loop with the most arithmetic. Its number of iterations is FLOPs per invocation / FLOPs per
+ * iteration. The model ignores bank conflicts, uncoalesced loads and clock drops.
  */
 
 import { getAssumedTurns, timeCode } from "./assembly.ts";
@@ -129,7 +130,7 @@ export interface TimeEstimate extends Readonly<Record<TimeBound, number>> {
   readonly bound: TimeBound;
 }
 
-/** Returns a subgroup's cycles to `issue` vector instructions, and its total cycles if it runs `alone`. */
+/** Returns a subgroup's cycles. `issue`: for vector instructions. `alone`: total without other subgroups. */
 function computeSubgroupCycles(
   { lanes }: GpuCard,
   { loop, subgroup, ...all }: CompiledFacts,
@@ -160,7 +161,7 @@ export function estimateTime(
   const held = Math.max(1, facts.subgroups * card.counted / facts.subgroup);
   const working = parts.filter(({ workgroups }) => workgroups > 0).map(({ workgroups, flops }) => {
     const { issue, alone } = computeSubgroupCycles(card, facts, flops / (workgroups * invocations));
-    /** Number of subgroups on the busiest SIMD. `own`: how many of them belong to one workgroup. */
+    /** Number of subgroups on the busiest SIMD. `own`: number of a workgroup's subgroups on one SIMD. */
     const busiest = Math.ceil(Math.ceil(workgroups / units) * each / unitSimds);
     const own = Math.ceil(each / unitSimds);
     const rounds = Math.ceil(busiest / Math.max(own, held));

@@ -82,7 +82,7 @@ const symbols = {
   },
   vkDestroyPipeline: destroy,
 } as const;
-/** Signature of the functions that list properties of a pipeline: they return a count, or fill an array. */
+/** Signature of Vulkan's functions that list a pipeline's properties, statistics and assembly. */
 const listing = { parameters: ["pointer", "buffer", "buffer", "buffer"], result: "i32" } as const;
 type Kind = "Properties" | "Statistics" | "InternalRepresentations";
 
@@ -240,7 +240,7 @@ export class NullCompiler {
     };
   }
 
-  /** Returns structs that a Vulkan function fills. @param fill - adds a buffer that another call fills */
+  /** Returns structs that a Vulkan function fills. @param fill - adds buffers, which a second call fills */
   #list(
     kind: Kind,
     of: Uint8Array<ArrayBuffer>,

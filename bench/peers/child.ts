@@ -1,4 +1,4 @@
-/** `child.ts PEER SETTING MODEL SOURCE`: runs the number of steps in each line of stdin; prints JSON. */
+/** `child.ts PEER SETTING MODEL SOURCE`: reads step counts from stdin, runs the steps, and prints JSON. */
 
 import { createInterface } from "node:readline";
 import process from "node:process";

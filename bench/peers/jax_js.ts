@@ -1,7 +1,7 @@
 /**
  * Peer jax-js (a library that is compared with clickgan). The whole step, with gradient and Adam, is one
  * compiled function. jax-js compiles a function again for every shape, so all batches are padded to one size,
- * and all pages to the longest page. A function consumes its arguments; `.ref` keeps an array for another
+ * and all pages to the longest page. jax-js frees arrays passed to it; `.ref` keeps an array for another
  * use. The library's gradient of `take` does not compile on Deno's WebGPU: its shader passes a storage
  * pointer to a function. On other backends this gradient runs on one thread. This file therefore does not
  * differentiate `take`: rows are gathered before the differentiated function, and {@link takeBack} computes
@@ -17,10 +17,10 @@ type Arrays = Record<string, np.Array>;
 
 type TrainingState = { parameters: Arrays; m: Arrays; v: Arrays };
 
-/** A gather, which copies table rows to outputs. `taken`: number of the row that each output copies. */
+/** A gather: each output copies a table row. `taken`: [outputs] index of the row that an output copies. */
 type TakenRows = {
   taken: np.Array;
-  /** [table rows, most outputs per row] indices of a row's outputs, padded with the number of outputs. */
+  /** [table rows, n] indices of a row's outputs (at most n), padded with the number of outputs. */
   takers: np.Array;
 };
 
@@ -33,7 +33,7 @@ type Batch = {
   eventState: TakenRows;
   /** [L B] index of the clicked item among the distinct items, for L clicks of B users. */
   fedItem: TakenRows;
-  /** [D, F] features of distinct items. `fedFeatures`: [L B, F], of clicked items. One-hot: unused. */
+  /** Features of distinct items, [D, F]. `fedFeatures`: of clicked items, [L B, F]. One-hot: unused. */
   slotFeatures: np.Array;
   fedFeatures: np.Array;
   /** [E, K] 1 at the clicked position of a page, 0 elsewhere. */
@@ -216,7 +216,7 @@ function lossAndGradients(
   };
 }
 
-/** Computes the loss. @param states - [E, H] @param rowItems - [E K, N] items times layer 1's item kernel */
+/** Computes the loss. @param states - [E, H] @param rowItems - [E K, N] items times ITEM_KERNEL */
 function computeLoss(
   states: np.Array,
   rowItems: np.Array,
@@ -239,7 +239,7 @@ function computeLoss(
   return partition.sum().sub(u.mul(batch.clicked.ref).sum()).mul(batch.share.ref).sum();
 }
 
-/** Returns [(L + 1) B, H] states after 0 to L clicks. @param input - [L B, 4H] clicks times input kernel */
+/** Returns [(L + 1) B, H] states after 0 to L clicks. @param input - [L B, 4H] items times INPUT_KERNEL */
 function computeStates(input: np.Array, lstm: Arrays, { users, clicks }: Sizes): np.Array {
   const of = (name: string) => lstm[`encoder/lstm/${name}`]!;
   const recurrent = of("recurrent_kernel");

@@ -28,7 +28,7 @@ function isWorkloadName(text: string): text is keyof typeof workloads {
 export const models = ["lstm", "pw", "pair"] as const;
 export type PeerModel = typeof models[number];
 
-/** Settings of a job, which the job file for PyTorch also contains. */
+/** Settings of a job. The job file for PyTorch contains these settings. */
 interface PeerSettings {
   readonly model: PeerModel;
   readonly items: number;
@@ -77,7 +77,7 @@ export function stepFlops({ model, users, log }: PeerJob): number {
 
 /**
  * Returns the job of a source: a workload's name, or the path of a log in the layout of Chen et al. 2019
- * (src/run/README.md). Batches take a workload's users in order, and draw a file's users at random.
+ * (src/run/README.md). Batches of a workload take users in order; batches of a log draw users at random.
  * @throws UserError if the file is invalid, or has too few train users for a batch.
  */
 export function openJob(source: string, model: PeerModel): PeerJob {
@@ -176,7 +176,7 @@ export interface PeerBatch extends Readonly<Record<typeof batchArrays[number], U
   readonly users: number;
 }
 
-/** Builds a batch. @param lags - number m of last clicks per event, stored in the array `window`. */
+/** Builds a batch. @param lags - m, the number of last clicked items that `window` stores per event. */
 function buildPeerBatch(log: ClickLog, users: ArrayLike<number>, lags: number): PeerBatch {
   const { userFirst, events, history, rows, rowSlot, slotItem } = buildReferenceBatch(log, users);
   const B = users.length;

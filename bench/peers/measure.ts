@@ -19,9 +19,8 @@ export const COMPARED_STEPS = 10;
 
 /**
  * Largest allowed difference of two losses, relative to the loss or to 1, whichever is larger. The losses of
- * two correct f32 programs differ in ten steps by a few times 1e-6. With a missing step, a wrong learning
- * rate or a wrong batch the losses differ by 1e-3 or more (LSTM, pair), or by 1e-4 or more (position weights,
- * which start near zero).
+ * two correct f32 programs differ in ten steps by a few times 1e-6. A missing step, a wrong learning rate
+ * or a wrong batch changes the losses by 1e-4 or more.
  */
 export const TOLERANCE = 2e-5;
 
@@ -122,7 +121,7 @@ function describeError(error: unknown): string {
   return error instanceof Error ? `failed: ${error.message}` : String(error);
 }
 
-/** Starts a peer, runs its first steps (at least `least`), and chooses the number of steps per block. */
+/** Starts a peer, runs `least` to COMPARED_STEPS steps, and chooses the number of steps per block. */
 async function start(
   entry: PeerEntry,
   variant: PeerVariant,
@@ -179,7 +178,7 @@ export interface PeerMeasurements {
   /** Median of milliseconds per step; undefined if the peer has no result. */
   readonly median?: number;
   readonly samples: number;
-  /** Median step time divided by clickgan's; `ratios`: smallest and largest ratio of a single turn. */
+  /** Median step time divided by clickgan's; `ratios`: smallest and largest value over the turns. */
   readonly ratio?: number;
   readonly ratios?: readonly [number, number];
   readonly problem?: string;
@@ -219,7 +218,7 @@ function summarizePeer(variants: readonly PeerResult[], reference: PeerResult | 
 
 const computeMedianTurn = ({ turns }: PeerResult): number => summarizeTimes(turns.flat()).median;
 
-/** Computes the ratio of median step times, and the smallest and largest ratio of a single turn. */
+/** Computes the ratio of median step times, and its smallest and largest value over the turns. */
 function computeRatios(
   result: PeerResult,
   reference: PeerResult,

@@ -22,7 +22,7 @@ export type Backend = typeof backends[number];
 /**
  * Returns a peer's function `run`, which reads back only the last step's loss. Step t = 1, 2, ... takes batch
  * (t - 1) modulo the number of batches.
- * @param step - runs a step. `rate`: learning rate with the bias correction of Adam
+ * @param step - runs a step. `rate`: learning rate times Adam's bias correction
  * @param read - returns the value of a loss, and disposes of the loss
  */
 export function createRunner<Batch, Loss extends { dispose(): void }>(

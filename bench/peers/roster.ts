@@ -34,9 +34,9 @@ const deno = (
 ): PeerEntry => ({ key, name, program: "deno", variants: [{ settings: "", args }], models });
 
 /**
- * Environment variables of PyTorch. OpenBLAS, which computes matrix products, uses all cores. PyTorch's other
- * threads are set by an argument: on two cores, one such thread is often fastest. OMP_WAIT_POLICY keeps
- * waiting threads from spinning. The MALLOC variables keep the memory of freed tensors for later tensors.
+ * Environment variables of PyTorch. OpenBLAS, which computes matrix products, uses all cores. The number of
+ * PyTorch's own threads is an argument of torch_peer.py; on two cores, one thread is often fastest.
+ * OMP_WAIT_POLICY keeps waiting threads from spinning. MALLOC variables keep freed memory for later tensors.
  */
 export const torchEnvironment = {
   OPENBLAS_NUM_THREADS: String(navigator.hardwareConcurrency),
@@ -81,7 +81,7 @@ export const roster: readonly PeerEntry[] = [
   deno("tfjs-wasm", "TensorFlow.js wasm", ["tensorflow_js", "wasm"]),
 ];
 
-/** Lists PyTorch entries for each installed PyTorch. @param cards - true: list CUDA entries without a GPU */
+/** Lists entries for each installed PyTorch. @param cards - true to list CUDA entries even without a GPU */
 export function withTorches(
   entries: readonly PeerEntry[],
   torches: readonly Torch[],

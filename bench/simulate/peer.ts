@@ -62,7 +62,7 @@ const ROWS = 1024;
 
 /**
  * Returns [rows, 3]: the episode, page and user of each row that `replay_draw.wgsl` samples for the first
- * step of the optimiser. The buffer then has all pages of episode 0, and page 0 of episode 1.
+ * step of the optimiser. At this step the buffer has all pages of episode 0, and page 0 of episode 1.
  */
 export function drawReplayPages(
   rows: number,

@@ -70,7 +70,7 @@ export async function trainLightgbm(runs: TrialRuns, name: string, path: string)
   }));
 }
 
-/** Writes the features of each displayed item to the files that lightgbm_peer.py describes. */
+/** Writes the input files of lightgbm_peer.py, in the format that this script describes. */
 export async function writeFeatures({ source, features, pageOrder }: Dataset, folder: string): Promise<void> {
   const config = buildCountsConfig(source, features?.tokens ?? []);
   if (!config) {

@@ -28,7 +28,7 @@ export class TrialRuns {
   readonly #asked = new Map<string, Promise<string>>();
 
   /**
-   * @param papers - folder of logs in the layout of Chen et al. 2019 @param logs - folder of prepared sets
+   * @param papers - folder of logs in the layout of Chen et al. 2019 @param logs - output of `bench logs`
    * @param jobs - maximum number of trainings that run at the same time @param python - Python with
    * LightGBM; if absent, no LightGBM models are trained
    */

@@ -22,7 +22,7 @@ import type { ModelConfig } from "../model/model_config.ts";
 import { loadUncountedLog, recordModelStep } from "../model/model_program.ts";
 import { listModelParameters, recordModel } from "../model/user_model.ts";
 
-/** A matrix product, LSTM or sum, called a "product" below. Its first variant is the default variant. */
+/** A matrix product, LSTM or sum; this file calls each a "product". The first variant is the default. */
 export interface TunableKernel {
   /** Key from formatMatmulKey or formatLstmKey; for a sum, the name of the kernel. */
   readonly key: string;
