@@ -41,10 +41,10 @@ export interface KernelMeter<P> {
 }
 
 export interface TuningResult {
-  /** Variants that are clearly faster than the default variant, by the key of the product. */
+  /** Fastest variants by kernel key. A kernel that keeps its default variant has no entry. */
   readonly chosen: Readonly<Record<string, KernelVariant>>;
   readonly gain: Readonly<Record<string, number>>;
-  /** Keys and names of variants that were not timed: time ran out, or the adapter cannot run them. */
+  /** Variants ("KEY VARIANT") that were not timed: time ran out, or the adapter cannot run them. */
   readonly untried: readonly string[];
   /** Number of products (matrix products, LSTMs, sums) for which at least two variants were timed. */
   readonly compared: number;
@@ -75,8 +75,8 @@ interface Ready<P> {
 }
 
 /**
- * Tunes kernels. Variants similar to the default variant ("panel 32", "panel 64") are tried first, because a
- * CPU adapter may need seconds to compile another kernel. Compiling default variants does not count towards
+ * Tunes kernels. Variants of the default variant's family (such as "panel 32", "panel 64") are tried first: a
+ * CPU adapter may need seconds to compile another family. Compiling default variants does not count towards
  * the budget, because training needs them anyway. A variant that was compiled is timed even after the limit.
  */
 export async function tuneKernels<P>(meter: KernelMeter<P>): Promise<TuningResult> {
@@ -190,7 +190,7 @@ const PASS = 300;
 /** Minimum clock ticks: `pass` for a timed pass, `guess` for a pass that only estimates the repeats. */
 const STEPS = { pass: 30, guess: 15 };
 const MOST_REPEATS = 1024;
-/** Largest factor by which the number of repeats grows at once, if a pass is too short to be timed. */
+/** If a pass is too short to be timed, its number of repeats is multiplied by at most this factor. */
 const MORE = 16;
 
 export interface PassClock extends Pick<Clock, "step"> {
@@ -205,7 +205,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
   readonly #sizes: ClickSizes;
 
   /**
-   * @param users - number of users per batch @param clock - by default the device's best clock
+   * @param users - number of users per batch @param clock - by default GPU timestamps, else the host's time
    * @throws UserError if a batch exceeds the adapter's limits
    */
   constructor(

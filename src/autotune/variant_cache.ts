@@ -42,7 +42,7 @@ type Entries = v.InferOutput<typeof cacheSchema>["entries"];
 
 const MOST_ENTRIES = 100;
 
-/** File with the variants that autotuning chose for each key. If it is unreadable, autotuning runs again. */
+/** File with the variants chosen per {@link VariantCacheKey}. If it is unreadable, autotuning runs again. */
 export class VariantCache {
   /** @param say - prints why the cache is not used */
   constructor(readonly folder: string, private readonly say: (text: string) => void) {}
@@ -90,7 +90,7 @@ function firstLine({ message }: Error): string {
   return message.split("\n", 1)[0] ?? message;
 }
 
-/** Chooses variants for batches of `users` users. @param folder - cache @param say - prints text */
+/** Chooses kernel variants for batches of `users` users. @param folder - cache folder; undefined for none */
 export async function fitShapes(
   gpu: Gpu,
   source: LogSource,
@@ -104,7 +104,7 @@ export async function fitShapes(
   return await tuneVariantsWith(gpu, products, cache, await buildCacheKey(gpu, products.sizes()), say);
 }
 
-/** Returns the products to tune, or undefined if no batch can be built. */
+/** Returns the kernels to tune (matrix products, LSTMs and sums), or undefined if no batch can be built. */
 function createStepKernels(
   gpu: Gpu,
   source: LogSource,

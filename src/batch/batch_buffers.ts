@@ -18,7 +18,7 @@ const groupKernel = parseKernel("batch_group", groupText);
 
 const MOST_SLICES = 16;
 const SLICE_BYTES = 8 * 2 ** 20;
-/** Every slice begins at a multiple of this number, because a binding must begin at an aligned offset. */
+/** The slice of each batch starts at a multiple of this many elements, because bindings must be aligned. */
 const SLICE_ALIGNMENT = 64;
 
 /** Index arrays of the batches of the next training steps. Each array has one slice per batch. */
@@ -91,8 +91,8 @@ export class BatchIndexBuffers implements ClickBatch, LogIndices {
   }
 
   /**
-   * (item, token) pairs of the batch, sorted by token. The first access allocates the array, and must precede
-   * {@link ownDispatches}. @throws Error otherwise, or for items without tokens.
+   * (item, token) pairs of the batch, sorted by token. The first access allocates the array. @throws Error
+   * for items without tokens, or if {@link ownDispatches} was called before the first access.
    */
   get tokenPairs(): TokenPairs {
     const { tokens } = this.items;

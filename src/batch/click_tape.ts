@@ -43,11 +43,11 @@ export interface ClickBatch {
     readonly words: number;
     readonly slate: number;
   };
-  /** Contexts of simulated pages (simulate/contexts.ts). If absent, the kernels use each feature's mean. */
+  /** Values of context features on simulated pages. If absent, the kernels use each feature's mean. */
   readonly contexts?: {
     /** Array [rows, X]: a row's `ofItem` impression features come before its page features. */
     readonly view: View;
-    /** `view` begins with `count` rows for pages. Then come `perItem` rows (0 or more) for each item. */
+    /** Number of rows drawn from pages. They are followed by `perItem` rows (0 or more) for each item. */
     readonly count: number;
     readonly ofItem: number;
     readonly perItem: number;

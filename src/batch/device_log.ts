@@ -53,14 +53,14 @@ export class DeviceLog {
   readonly items: DeviceItems;
   readonly capacity: LogCapacity;
   /**
-   * @internal Array [E+1, 4]; the last entry is the end of the log. Columns: first row; clicked row or NONE;
-   * number of clicks in earlier events, with flags {@link GIVEN_BIT} and {@link FURTHER_BIT}; clicked item
-   * or NONE. For an additional click on a page, the clicked row is a row of that page.
+   * @internal Four words per event, and four for the end of the log: first row; clicked row or NONE; number
+   * of clicks in earlier events, with flags {@link GIVEN_BIT} and {@link FURTHER_BIT}; clicked item or NONE.
+   * An additional click is an event with a row of its own, but its clicked row is a row of the page.
    */
   readonly event: View;
   /** Number of bits in a set of items: a bit per item of the log or (one-hot) per item of the catalogue. */
   readonly itemBits: number;
-  /** @internal Per row: index of its item in a bit set, and in `item`; index of the row in order of items. */
+  /** @internal Per row: its item's bit in bit sets; its item's index in `item`; row's index in item order. */
   readonly row: View;
   /** @internal Per displayed item: its number, and the index of its first row among rows sorted by item. */
   readonly item: View;
@@ -189,7 +189,7 @@ function orderByItem(
   const ids = rowItem.length < count ? sortUnique(rowItem) : undefined;
   const items = ids?.length ?? count;
   const own = ids ? rowItem.map((id) => findSortedIndex(ids, id)) : rowItem;
-  /** Per item: at first, its number of rows; then, the index in sorted order of its next row. */
+  /** First the number of rows of each item; later the sorted index at which the item's next row is put. */
   const next = new Uint32Array(items);
   for (const id of own) next[id] = (next[id] ?? 0) + 1;
   const item: number[] = [];

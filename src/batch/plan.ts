@@ -21,10 +21,10 @@ export type BatchSlot = ClickSizes & {
 };
 
 /**
- * Ring buffer with one slot per step. A slot has step headers (batch sizes and settings), and four words per
- * user: index of the first event in the log, numbers of events and rows of the slot's earlier users, and 0.
- * The GPU's queue runs writes and steps in order, so the host may queue a write to a slot while earlier steps
- * need its old contents.
+ * Ring buffer with one slot per step. A slot has step headers (batch sizes and settings) and four words per
+ * user: the user's first event in the log, first event in the batch, first row in the batch, and 0. The GPU's
+ * queue runs writes and steps in order, so the host may queue a write to a slot while earlier steps need its
+ * old contents.
  */
 export class BatchPlan {
   readonly #arena: Arena;
@@ -36,10 +36,10 @@ export class BatchPlan {
   #stamp = 0;
 
   /**
-   * @param capacity - sizes of the largest batch. The buffers of programs are allocated for these sizes.
-   * @param headersEach - number of step headers per slot; several if a step's programs differ in settings.
-   * @param slices - number of consecutive slots whose batches one dispatch builds.
-   * @param dimensions - names of batch sizes. All tapes that use the plan must have equal dimensions.
+   * @param capacity - sizes of the largest batch, for which buffers are allocated.
+   * @param headersEach - number of step headers per slot. Programs with different settings need one each.
+   * @param slices - number of batches, in consecutive slots, that one dispatch builds.
+   * @param dimensions - names of batch sizes, the same for all tapes that use the plan.
    */
   constructor(
     readonly gpu: Gpu,
@@ -72,9 +72,9 @@ export class BatchPlan {
 
   /**
    * Writes a slot (the users of one step) on the host; {@link upload} copies the slot to the GPU. @param
-   * purpose - settings of each step header; the last settings are repeated if there are fewer than headers.
-   * @param log - by default the plan's log. @param of - for a micro-batch: number of predicted events in the
-   * whole batch. @throws UserError for an unknown or repeated user, or if that batch has only context events.
+   * purpose - settings of each step header; the last settings also apply to all further headers. @param log -
+   * by default the plan's log. @param of - for a micro-batch: number of predicted events in the whole batch.
+   * @throws UserError for an unknown or repeated user, or if the whole batch has only context events.
    */
   put(
     slot: number,
@@ -111,7 +111,7 @@ export class BatchPlan {
     return { ...sizes, counted };
   }
 
-  /** Writes an entry per user, from entry `first` on, and then an entry with the sums over all users. */
+  /** Writes an entry per user, from index `first` on, then one with the numbers of all events and rows. */
   #putUsers(first: number, users: ArrayLike<number>, log: ClickLog): { sizes: ClickSizes; context: number } {
     const { userEvents, eventRows, eventKind } = log;
     if (log.userSplit.length > this.#userStamps.length) {
@@ -139,7 +139,7 @@ export class BatchPlan {
     return { sizes: { users: users.length, events, rows, items }, context };
   }
 
-  /** Marks the items of rows `from` to `to` - 1 with `stamp`. @returns how many items got a new mark */
+  /** Marks the items of rows `from` to `to` - 1 with `stamp`. @returns how many did not have this mark yet */
   #newItems(rowItem: Uint32Array, from: number, to: number, stamp: number): number {
     const stamps = this.#itemStamps;
     let items = 0;
@@ -190,7 +190,7 @@ export function maxSizes(batches: readonly ClickSizes[]): ClickSizes {
   };
 }
 
-/** Returns upper bounds of a batch's sizes: sums over the `count` users with the most rows, or events. */
+/** Returns upper bounds of the sizes of all batches with `count` of the users. */
 export function computeBatchCapacity(
   log: ClickLog | LogSource,
   users: ArrayLike<number> | "all",

@@ -22,7 +22,7 @@ export interface RowsByItem {
 }
 
 export class TokenPairs {
-  /** Pairs (item's index, token). For clicked items, tokens are numbered from V (number of tokens) on. */
+  /** Pairs (item's index, token). For clicked items, V (number of tokens) is added to each token. */
   readonly pair: View;
   /** Each word of the two bit sets, and the number of 1 bits before the word. Last: the number of pairs. */
   readonly ranked: View;

@@ -7,7 +7,7 @@ import type { ModelConfig } from "../model/model_config.ts";
 import { defineFlagOption } from "../option.ts";
 import { getCacheFolder } from "./arguments.ts";
 
-/** Without --autotune and --no-autotune, kernels are autotuned on a GPU, but not on a CPU. */
+/** Options --autotune and --no-autotune. By default, kernels are autotuned on a GPU, but not on a CPU. */
 export const autotune = defineFlagOption(
   "--autotune",
   "time the kernel variants on this adapter (once, under 3 s), and use the fastest (default on a GPU)",

@@ -57,7 +57,7 @@ export function createOption(definition: OptionDefinition): Option {
   }
 }
 
-/** Makes a parser of JSON, or of "@" and the path of a JSON file. @param example - shown in error messages */
+/** Makes a parser of an option value: JSON, or @FILE for a JSON file. @param example - for error messages */
 function makeJsonParser<T>(schema: v.GenericSchema<unknown, T>, example: string): (text: string) => T {
   return (text) => {
     let json: unknown;
@@ -75,7 +75,7 @@ function makeJsonParser<T>(schema: v.GenericSchema<unknown, T>, example: string)
   };
 }
 
-/** Creates the option --context. @param about - help text that says to which pages the values apply */
+/** Creates the option --context (values of context columns). @param about - help text: of which pages */
 export function createContextOption(about: string): Option {
   return new Option(
     "--context <json>",
@@ -209,7 +209,7 @@ function prepare(command: Command): void {
   command.allowExcessArguments(false);
 }
 
-/** Returns a hint if the value of an unknown option is allowed for another option, and "" otherwise. */
+/** Returns "Expected --b x, got --a x." if option --a is unknown and --b has the choice x; otherwise "". */
 function meantBy({ options }: Command, args: readonly string[]): string {
   const words = args.flatMap((arg) => arg.startsWith("--") ? arg.split("=") : [arg]);
   const hints = words.flatMap((word, k) => {

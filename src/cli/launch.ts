@@ -4,8 +4,7 @@
  *
  * Only a parent process can report that a command crashed in the graphics driver, or was killed because
  * memory ran out. The launcher does not read the command's arguments, uses no package, and delays a command
- * by 0.05 s. To start another command without the launcher, a command calls {@link describeProcess}, which
- * returns the other command's permissions from deno.json.
+ * by 0.05 s. A command starts other commands without the launcher, see {@link describeProcess}.
  */
 
 import config from "../../deno.json" with { type: "json" };
@@ -116,7 +115,7 @@ export interface ProcessOptions {
 }
 
 /**
- * Returns arguments and environment variables of Deno for a process that runs a command.
+ * Returns the arguments and environment variables for Deno to run a command, with permissions of deno.json.
  * @param module - module to run with the command's permissions; by default the command's own module
  */
 export function describeProcess(

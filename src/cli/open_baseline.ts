@@ -13,8 +13,8 @@ import type { OpenedRun } from "../run/open_run.ts";
 import { UserError } from "../user_error.ts";
 
 /**
- * Opens a baseline in place of a run's model. The baseline "logit on counts" is itself a user model: its
- * weights and config are stored in `run`, and the result is undefined.
+ * Opens a baseline in place of a run's model. For the baseline "logit on counts", returns undefined: this
+ * baseline is a user model, and replaces the model of `run`.
  * @param trained - training data of the run @param own - the command's data set, which may have more items
  * @throws UserError if `own` lacks items of `trained`, or the baseline cannot be fitted to `trained`
  */
@@ -45,12 +45,12 @@ export function openBaseline(
   return new BaselineModel(source, fitted, name, run.info.model);
 }
 
-/** Leaves the logit's utilities unchanged: without validation users, offset and slope cannot be fitted. */
+/** Offset and slope that change nothing, used if there are no validation users to fit them to. */
 const NO_SCALE = { offset: 0, slope: 1 };
 
 /**
- * Replaces a run's model by the logit on counts, with a scale fitted to the validation users. All other
- * terms of the utility are 0. Returns false if the catalogue is too large for count tables.
+ * Replaces a run's model by the logit on counts, with a scale fitted to the validation users. Returns false
+ * if the catalogue is too large for count tables.
  */
 function useLogit(
   run: OpenedRun,

@@ -1,4 +1,4 @@
-/** Opens a command's data set, with a display of the progress, and a command's trained model. */
+/** Opens the data set and the trained model of a command, and shows the progress. */
 
 import { type Command, Option } from "commander";
 import { type Split, splits } from "../data/click_log.ts";
@@ -122,7 +122,7 @@ export const MODEL = [
   path,
 ] as const;
 
-/** Adds options that choose data; the default is the data of a run. @param seed - see {@link addShopSeeds} */
+/** Adds options that choose data other than the run's own. @param seed - see {@link addShopSeeds} */
 export function addRunData(command: Command, seed: string): Command {
   command
     .option(DATA, "data set, as in train --data (default: the data of the run)", path)
@@ -160,7 +160,7 @@ export function nameModel({ path }: OpenedRun, { baseline }: Pick<ModelDataOptio
 
 export interface OpenedModel {
   readonly run: OpenedRun;
-  /** Data set of the command, aligned to the model's items. */
+  /** Data set of the command, without item ids if the model does not use them. */
   readonly data: OpenedDataset;
   readonly model: UserModel;
   /** The model, or the baseline that replaces it. */

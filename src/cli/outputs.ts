@@ -34,7 +34,7 @@ export function expectOutputsApart(command: Command): void {
   [...outputs.map(({ path }) => path), ...resumed, DEFAULT_RUN_FOLDER].forEach(allowWrites);
 }
 
-/** Lets the command write to a folder. @throws UserError for (a folder within) another command's output */
+/** Lets the command write to a folder. @throws UserError if another command wrote it or an outer folder */
 export function allowFolder(folder: NamedPath): void {
   expectApart(folder, []);
   expectNotMade(folder);

@@ -182,7 +182,7 @@ interface StepProgress extends Disposable {
 /** Milliseconds until the display appears. Shorter work shows no progress. */
 const SILENT_MS = 1000;
 
-/** Shows the progress of steps: one line on a terminal, otherwise a line for each step of over a second. */
+/** Shows the progress of steps: one line on a terminal; elsewhere a line per step over `silentMs` ms. */
 export function stepProgress(output: ProgressOutput = process.stderr, silentMs = SILENT_MS): StepProgress {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let current: PreparationStatus | undefined;

@@ -45,7 +45,7 @@ export interface LogPreparation {
   /** True if all required columns were guessed. */
   readonly isComplete: boolean;
   readonly sample: LogSample;
-  /** Encoding of a trained model's data set; undefined if the log is not for a trained model. */
+  /** Encoding of the data set of the model that will use the log; undefined without a model. */
   readonly encoding?: ModelEncoding;
   /** SELECT that reads the log, and a file for it; undefined if column names suffice to read the log. */
   readonly select?: { readonly file: string; readonly text: string };
@@ -88,10 +88,9 @@ const HEAD_LENGTH = 1 << 16;
 
 /**
  * Guesses a log's columns. @param given - columns that are known. @param out - folder of the prepared data
- * @param typed - arguments of the user's `data log`
- * @param modelData - data set of the model that will be used with the log
- * @returns undefined if the file is not a table, or has the layout of the paper's published data, which needs
- * no preparation
+ * @param typed - arguments of `data log` that the user typed
+ * @param modelData - data set of a trained model that will use the log
+ * @returns undefined if the file is no table, or needs no preparation (layout of the paper's published data)
  */
 export async function suggestPreparation(
   path: string,
@@ -141,7 +140,7 @@ async function readSample(path: string): Promise<LogSample | undefined> {
   return sampleLog(tail === "" ? head : head.slice(0, head.lastIndexOf("\n") + 1) + tail);
 }
 
-/** Returns the last lines of a text file that is long and not compressed; otherwise "". */
+/** Returns the last lines of a text file; "" if the file is short or compressed. */
 function readTail(path: string): string {
   const { size } = expectFile(path);
   if (/\.gz$/i.test(path) || size < 2 * HEAD_LENGTH) return "";
@@ -170,7 +169,7 @@ async function readHead(path: string): Promise<string> {
   return head;
 }
 
-/** Writes the SELECT that reads the log, if any, to a file. @throws UserError if the file has other text */
+/** Writes the SELECT (if the log needs one) to a file. @throws UserError if the file exists and differs */
 export async function writeSelect({ select }: LogPreparation): Promise<void> {
   if (!select) return;
   if (await pathExists(select.file) && await readText(select.file) !== `${select.text}\n`) {
@@ -193,9 +192,9 @@ export class RawLogError extends UserError {
 }
 
 /**
- * @param modelData - data set of the command's model. The log must be encoded like this data set.
- * @param use - returns the command that the user should run once the folder `out` has the prepared log
- * @throws RawLogError if the data are a Parquet file, or a table with at least two guessed columns of a log
+ * @param modelData - data set of the command's model. The error proposes to encode the log in the same way.
+ * @param use - returns the command to run after the log was prepared. `out`: folder of the prepared log
+ * @throws RawLogError for a Parquet file, and for a table that seems to have two or more columns of a log
  */
 export async function expectNoRawLog(
   data: string,
@@ -211,8 +210,8 @@ export async function expectNoRawLog(
 
 /**
  * Lists options of `data log` for features: those of the model's data set, or else options that are guessed
- * from the first rows. Returns [] if only a SELECT can read the log, if a required column is unknown, or if
- * the user typed such options.
+ * from the first rows. Returns [] if the log needs a SELECT, if a required column is unknown, or if the
+ * user typed such options.
  */
 function guessFeatureArguments(
   { sample, columns, args, typed, isComplete, encoding }: LogPreparation,
@@ -231,7 +230,7 @@ function guessFeatureArguments(
   return [...source, ...options.flatMap(([option, names]) => [`--${option}`, names.join(",")])];
 }
 
-/** Returns a sentence that lists the columns which no option names; [] if there are no such columns. */
+/** Returns an array with one sentence, which lists the columns that no option names; [] if there are none. */
 function listUnnamed(
   { sample, columns, typed, encoding }: LogPreparation,
   features: readonly string[],

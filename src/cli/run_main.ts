@@ -56,7 +56,7 @@ export async function runToExitCode(
   }
 }
 
-/** Returns the first of nested errors: if writing a file fails, and then closing it, the error of writing. */
+/** If an error led to further errors while files or devices were closed, returns the first error. */
 function findFirstError(error: unknown): unknown {
   return error instanceof SuppressedError ? findFirstError(error.suppressed) : error;
 }
@@ -135,7 +135,7 @@ export function explainFailure(thrown: unknown): UserError | undefined {
   return error.cause === undefined ? undefined : explainFailure(error.cause);
 }
 
-/** Returns true if memory ran out. (A negative or NaN length gives a similar error, but is a bug.) */
+/** Returns true if memory ran out. (An array of negative length gives a similar error, but is a bug.) */
 function lacksMemory(error: Error): boolean {
   if (!(error instanceof RangeError)) return false;
   return /^(Array buffer allocation failed|Invalid string length|(Map|Set) maximum size exceeded)/.test(

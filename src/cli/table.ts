@@ -60,7 +60,7 @@ export function formatTable(
   return [...lines.slice(0, heads), rule, ...lines.slice(heads)].join("\n");
 }
 
-/** Formats a table of ranked items, best first. The columns of title and Q-value are left out if unused. */
+/** Formats a table of ranked items, best first. Columns "title" and "Q" are left out if they are empty. */
 export function formatRankedItems(
   items: readonly {
     readonly item: string;
@@ -85,8 +85,8 @@ const GAP = "  ";
 const NARROWEST = 12;
 
 /**
- * Wraps the lines of a text at words. The line "name  text" is continued below "text", a line without columns
- * below its first word. Commands are continued with a backslash, so that they can be pasted.
+ * Wraps the lines of a text at words. A line such as "name  text" is continued below "text"; a line without
+ * columns is continued below its first word. Commands are continued with a backslash, for pasting.
  */
 export function wrapText(text: string, width: number): string {
   return text.split("\n").map((line) => {
@@ -134,7 +134,7 @@ function isNumeric(cell: string | number): boolean {
   return typeof cell === "number" || /^([-+]?[\d,]*\.?\d+(e[-+]?\d+)?( ?%)?|-|NaN|)$/i.test(cell.trim());
 }
 
-/** Number of first characters of a file that must not change between reading and replacing the file. */
+/** Before a file is replaced, this many of its first characters are compared with those that were read. */
 const READ_AGAIN = 400;
 
 /**
@@ -147,7 +147,7 @@ export async function writeBetweenMarkers(file: string, name: string, text: stri
   await writeFileAtomically(file, `${before}\n\n${text}\n\n${after}`, `\n${before.slice(0, READ_AGAIN)}`);
 }
 
-/** Writes a block with a bold title between two markers, in place of one with this title or at the end. */
+/** Writes a block with a bold title between two markers. A block with the same title is replaced. */
 export async function writeBlock(file: string, name: string, title: string, text: string): Promise<void> {
   const { between } = await aroundMarkers(file, name);
   const begin = `**${title}**`;

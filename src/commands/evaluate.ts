@@ -129,7 +129,7 @@ async function main(): Promise<void> {
   );
 }
 
-/** Explains results on data other than the training data. */
+/** Says that the data are not the model's training data, and to which users the baselines were fitted. */
 function describeOtherData({ source: { name }, timeSplit }: Dataset): string {
   return `${name} is not the model's training data: ` +
     (timeSplit
@@ -139,7 +139,7 @@ function describeOtherData({ source: { name }, timeSplit }: Dataset): string {
         "one set that is split by time: data/README.md#next-months-log.");
 }
 
-/** Compares the predicted with the observed share of pages with a click; undefined for a ranking. */
+/** Formats observed and predicted shares of pages with a click; undefined if scores only rank items. */
 function describeClicks({ details: { metrics: { noClick, pNoClick } } }: SnapshotResult): string | undefined {
   if (noClick === undefined || pNoClick === undefined) return undefined;
   return `Pages with a click: ${formatPercent(1 - noClick, 1)}; predicted: ${
@@ -156,7 +156,7 @@ interface Scored {
 
 function printResults(
   { json, split, against: path, model, baseline, caution, logged, withoutPositions }: EvaluateOptions & {
-    /** Explains results on other data than the model's training data; undefined for the training data. */
+    /** Text of {@link describeOtherData}; undefined for the model's training data. */
     readonly caution: string | undefined;
     /** True if the positions of the items are known. */
     readonly logged: boolean;

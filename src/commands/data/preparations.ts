@@ -93,8 +93,8 @@ export function createLogCommand(run: Prepare = runPreparation): Command {
 }
 
 /**
- * With --yes, guesses the columns of --source that no option names. @throws UserError that proposes a command
- * if --yes is missing or a required column cannot be guessed; `error` if there is nothing to guess.
+ * With --yes, guesses the columns of --source that no option names. @param error - thrown if there is nothing
+ * to guess @throws UserError that proposes a command if --yes is missing or a required column is not guessed
  */
 async function guessMissing(
   options: LogOptions & { yes: boolean; out: string },
@@ -148,7 +148,7 @@ function parseSplitAt(text: string): PrepareOptions["splitAt"] {
   );
 }
 
-/** Parses a UTC time (as ms since 1970), or a duration before the last page (as negative ms); else NaN. */
+/** Converts a UTC time to ms since 1970, and "7d" (before the last page) to negative ms; otherwise NaN. */
 function parseBegin(text: string): number {
   const [, amount, unit] = text.match(/^(\d+(?:\.\d+)?)([dh])$/) ?? [];
   if (amount !== undefined) return Math.round(-Number(amount) * 3_600_000 * (unit === "d" ? 24 : 1)) || NaN;
