@@ -65,7 +65,7 @@ Example:
   return parse<PredictOptions>(command, args);
 }
 
-/** Selects position effects by --positions. @throws UserError for `logged` if the positions are unknown */
+/** Returns the position effects for predictions. @throws UserError for `logged` if positions are unknown */
 function getPositionEffects(
   positions: PredictOptions["positions"],
   effects: readonly number[] | undefined,

@@ -18,7 +18,7 @@ const GRACE_MS = 10_000;
 const IDLE_CONNECTIONS = 256;
 
 const LOOK_MS = 100;
-/** The service ends after this number of checks without open requests. The last response is sent by then. */
+/** Number of consecutive checks without open requests before the service ends. */
 const FREE_LOOKS = 5;
 
 interface ServeOptions extends ModelDataOptions, Omit<ServiceOptions, "uncalibrated" | "effects"> {

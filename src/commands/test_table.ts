@@ -9,7 +9,7 @@ import { formatTable, getOutputWidth, WIDEST } from "../cli/table.ts";
 import { computeMeanAndSd, getMetric, getMetricName } from "../report/report_parts.ts";
 import type { ReportPart, Scoring } from "../report/report_parts.ts";
 
-/** A row of the table: a baseline, or a snapshot that ranks items by its reward or by its generator. */
+/** A row of the table: a baseline, or a ranking of items by a snapshot's reward or by its generator. */
 interface Player {
   readonly name: string;
   readonly ranking: ReportPart["ranking"];
@@ -140,7 +140,7 @@ export function describeRankCorrelation(results: readonly SnapshotResult[]): str
   return `Rank correlation of reward and ground truth within pages (mean Spearman): ${list}.`;
 }
 
-/** Formats a table of metrics: mean and sample standard deviation over runs, then a row per baseline. */
+/** Formats a table: means and sample standard deviations of metrics over runs, and metrics of baselines. */
 export function formatSeedsTable(
   runs: readonly (readonly SnapshotResult[])[],
   baselines: BaselineResults | undefined,
@@ -184,7 +184,7 @@ function baselinePlayers(baselines: BaselineResults): Player[] {
   });
 }
 
-/** Describes the settings of the baselines. These settings were chosen by metrics of validation users. */
+/** Describes the settings of the baselines, which were chosen on validation users. */
 export function describeBaselineSettings(baselines: BaselineResults): string | undefined {
   const set = shownBaselines.flatMap(([key, name]) => {
     const setting = baselines[key]?.setting;

@@ -7,9 +7,9 @@
  *
  *   shown, clicks, users    numbers of displays, of clicks, and of users who clicked (train users only)
  *   cutoff                  largest similarity of an item that is not among the M nearest items
- *   S x (token, share)      for each of S slots, a token of the item (-1: none) and the share of clicks on it
+ *   S x (token, share)      S slots: a token of the item (-1: none), and the token's share of clicks
  *   M x id                  ids of the M nearest items, ascending; NO_ITEM if there are fewer
- *   M x both                for each nearest item, the number of users who clicked it and the row's item
+ *   M x both                for each nearest item, number of users who clicked both this and the row's item
  */
 
 import type { PastPages } from "../data/click_log.ts";
@@ -33,7 +33,7 @@ export interface CountsConfig {
   neighbours: number;
   /** Largest number of distinct items per user (those clicked last) whose pairs are counted. */
   latest: number;
-  /** True if pages are random samples, which no user saw: displays are not counted. Absent for false. */
+  /** True if pages are random samples. Displays on sampled pages are not counted. Absent for false. */
   sampledPages?: boolean | undefined;
   /** X, the number of context features per row. Absent for 0. */
   rowFeatures?: number | undefined;
@@ -43,7 +43,7 @@ export interface CountsConfig {
 export const LAGS = 20;
 /** Number of pseudo-observations that smooth a rate or share. Their rate or share is the average one. */
 export const PRIOR = 5;
-/** Number of pseudo-displays with average click rate that smooth a user's clicks per display. */
+/** A user's click rate is smoothed with this number of pseudo-displays at the average click rate. */
 export const USER_PRIOR = 2 * PRIOR;
 export const SIMILARITY_FLOOR = 0.05;
 export const NO_ITEM = 2 ** 24;
@@ -53,7 +53,7 @@ export const MOST_FIELDS = 4;
 /** Largest number of context features per row; a kernel holds all columns of a row in registers. */
 export const MOST_ROW_FEATURES = 64;
 
-/** Names of the count features before those of the category fields. `AFTER` names those that follow them. */
+/** Names of the first count features. One feature per category field follows, then the features `AFTER`. */
 const BEFORE = ["rate", "shown", "similarity", "clicked before", "clicked last", "passed over"] as const;
 const AFTER = ["clicks so far", "page length", "page click rate", "display click rate"] as const;
 
@@ -79,7 +79,7 @@ const TABLE_FLOATS = 28 * 2 ** 20;
 /** Largest number of floats (64 MiB) in a table with more than 8 neighbours per item. */
 const USUAL_FLOATS = 2 ** 24;
 
-/** Returns how many tokens per item, at most `MOST_SLOTS`, fit into half of the largest table of counts. */
+/** Returns the maximum number of tokens per item. They fill at most half of the largest table of counts. */
 export function maxTokenSlots({ count }: Pick<ItemsShape, "count">): number {
   return Math.min(MOST_SLOTS, Math.floor((TABLE_FLOATS / count - 4) / 4));
 }
@@ -94,8 +94,8 @@ export function maxNeighbours({ count }: Pick<ItemsShape, "count">, fields: read
 }
 
 /**
- * A user's own counts of an item. All fields except `passed` are a train user's part of the tables of counts,
- * and 0 for other users. It is subtracted from the tables, so that train users have features like new users.
+ * A user's own counts of an item. All except `passed` are subtracted from the tables of counts, because the
+ * tables include a train user's clicks, but not a new user's. For a new user, the subtracted counts are 0.
  */
 export interface OwnCounts {
   /** Number of the user's earlier displays of the item without a click. */
@@ -108,7 +108,7 @@ export interface OwnCounts {
   readonly inPairs: boolean;
 }
 
-/** Number of words per row for a user's counts: one of {@link packOwn}, and two of {@link packPast}. */
+/** Number of words per row that hold a user's counts: 1 by {@link packOwn}, and 2 by {@link packPast}. */
 export const OWN_WORDS = 3;
 
 const MOST_PASSED = 255;

@@ -100,13 +100,13 @@ export function countTables(
   return tables;
 }
 
-/** Rare items are the items with the fewest displays, which together have this share of all displays. */
+/** Rare items are those with the fewest displays. In sum, they have this share of all displays. */
 const RARE = 0.01;
 
 /**
- * Estimates displays and clicks of an item that train users never saw: one display less than a rare item has,
- * and clicks at the average rate. With 0 displays, the count features would be outside of the range that the
- * model was trained on.
+ * Estimates displays and clicks of an item that train users never saw. The item gets 1 display less than a
+ * rare item, and the average click rate. With 0 displays, the count features would be outside of the range
+ * that the model was trained on.
  */
 export function estimateUnshownItem(
   shown: ArrayLike<number>,
@@ -178,10 +178,7 @@ function writeTokens(
   });
 }
 
-/**
- * Writes the ids of each item's nearest items (by cosine), ascending, and the cutoff: the largest similarity
- * of an item that is not among them.
- */
+/** Writes each item's nearest items (by cosine) and cutoff into the columns described in count_columns.ts. */
 function writeNeighbours(items: Float32Array, config: CountsConfig, { users, pairs }: ClickPairs): void {
   const width = countTableWidth(config);
   const { neighbours: M } = config;

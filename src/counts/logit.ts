@@ -1,7 +1,7 @@
 /**
  * Conditional logit: a choice model in which an item's utility is linear in the item's features. `fitLogit`
- * fits it to any choices. `fitCounts` fits it to the choices of train users, with count features and dense
- * features.
+ * fits the weights to given choices. `fitCounts` fits the weights to the choices of train users, with count
+ * features and dense features.
  */
 
 import { logSumExp } from "../data/ranking.ts";
@@ -13,12 +13,12 @@ import { countWidth } from "./count_columns.ts";
 import { computeCountFeatures, type CountTables } from "./page_counts.ts";
 import { readLogItems } from "./train_counts.ts";
 
-/** Choices of users: one row of a page or no click; for an additional click, one of the unclicked rows. */
+/** Each choice is one row of a page, or no click. An additional click is a choice among unclicked rows. */
 export interface LogitSample {
   /** [rows, D] features of the options of all choices, one row per option; D is `columns`. */
   readonly x: Float64Array;
   readonly columns: number;
-  /** [choices + 1] for each choice, the index of its first row in `x`. */
+  /** [choices + 1] index of each choice's first row in `x`; at the end, the number of rows. */
   readonly start: ArrayLike<number>;
   /** [choices] for each choice, the index of the clicked row; -1 if nothing was clicked. */
   readonly chosen: ArrayLike<number>;
@@ -76,8 +76,9 @@ function evaluatePoint(choices: LogitSample, w: Float64Array<ArrayBuffer>, ridge
 const LEAST_PIVOT = 1e-12;
 
 /**
- * Returns the Newton step H^-1 g, with gradient g, Hessian H, and the choice probability p of each row x.
- *   H = sum_rows p x x' - sum_choices mean(x) mean(x)' + diag(ridge)       mean(x) = sum of p x over a choice
+ * Returns the Newton step H^-1 g for the gradient g and the Hessian H. A row has features x and choice
+ * probability p; mean(x) is the sum of p x over the rows of a choice:
+ *   H = sum_rows p x x' - sum_choices mean(x) mean(x)' + diag(ridge)
  */
 function newtonStep(choices: LogitSample, { w, p }: Point, ridge: ArrayLike<number>): Float64Array {
   const { x, columns: D, start, chosen } = choices;
@@ -106,7 +107,10 @@ export interface LogitOptions {
   readonly seed: number;
 }
 
-/** Utility for counts c, features f: bias + sum_k (c_k - mean_k) scaled_k counts_k + dense . f + position. */
+/**
+ * Weights of a row's utility. For count features c and dense features f, the utility is
+ *   bias + sum_k (c_k - mean_k) scaled_k counts_k + dense . f + position effect
+ */
 export interface CountsLogit {
   /** [C] mean of each count feature over the rows of the sample. */
   readonly mean: Float64Array;
@@ -120,7 +124,7 @@ export interface CountsLogit {
   readonly positions: Float64Array;
 }
 
-/** Largest number of multiply-adds to compute a Hessian. They take one or two seconds. */
+/** Largest number of multiply-adds to compute a Hessian (one or two seconds of computation). */
 const FIT_WORK = 4e8;
 const FIT_PAGES = 20_000;
 /** Ridge coefficient of all weights except the bias, to be multiplied by the number of choices. */
@@ -194,7 +198,7 @@ function getLogitColumns(source: LogSource, tables: CountTables, { dense, positi
 }
 
 /**
- * Builds the choices of users. Each row has these features, not yet standardised: C count features, F dense
+ * Lists the choices of users. Each row has these features, not yet standardised: C count features, F dense
  * features, a 1 (for the bias), and P position indicators. The counts for a train user exclude the user's own
  * pages.
  */

@@ -52,8 +52,8 @@ export interface PageHistory {
 }
 
 /**
- * Fields of {@link CountsConfig} for one log. `latest` is absent if the tables of counts do not include the
- * train users of this log.
+ * Fields of {@link CountsConfig} that describe one log. `latest` is absent if the tables of counts were built
+ * without the users of this log.
  */
 export type LogWithCounts = Partial<Pick<CountsConfig, "latest" | "sampledPages" | "rowFeatures">>;
 
@@ -61,7 +61,7 @@ export type LogWithCounts = Partial<Pick<CountsConfig, "latest" | "sampledPages"
 export const NO_OWN_COUNTS: OwnCounts = { passed: 0, shown: 0, clicks: 0, paired: false, inPairs: false };
 
 /**
- * Writes a displayed item's count features, not yet standardised, to `to`, from index `at` on.
+ * Writes a displayed item's count features (not standardised) to the array `to`, starting at index `at`.
  * @param pageLength - number of items on the page. @param own - the user's own counts of the item
  */
 export function writeItemCounts(
@@ -152,8 +152,8 @@ function isRepeated(recent: ArrayLike<number>, lag: number): boolean {
 
 /**
  * Returns the mean lift of the item's tokens in a field; 1 for an item without tokens. A token's lift is its
- * share of the user's clicks / its share of all clicks. @param own - index in `items` of the first slot for
- * the item's tokens of the field. @param within - column of this slot in the table of counts
+ * share of the user's clicks / its share of all clicks. @param own - index in `items` of the item's first
+ * slot for tokens of the field. @param within - column of the first slot
  */
 function computeLift(
   items: Float32Array,

@@ -6,7 +6,7 @@ import { PRIOR } from "./count_columns.ts";
 import { type LogSource, type OnProgress, toLogSource, walk } from "../data/log_source.ts";
 import { findSortedIndex, type ItemCatalogue, type ItemsShape, sortUnique } from "../data/item_catalogue.ts";
 
-/** Numbers of displays and clicks by train users, per item; they need 8 bytes per item. */
+/** Numbers of train users' displays and clicks, per item. */
 export interface TrainCounts {
   readonly users: number;
   readonly shown: Uint32Array;
@@ -82,7 +82,7 @@ export interface TokenField {
 
 const CHUNK = 2 ** 16;
 
-/** Returns true if a field is a category: no hashed ids, 2 or more values, at most one value per 2 items. */
+/** Returns true for a category: 2 or more values, on average 2 or more items per value, no hashed ids. */
 export function isCategory({ count, hashed }: TokenField, items: ItemsShape): boolean {
   return hashed === undefined && count > 1 && 2 * count <= items.count;
 }
@@ -91,7 +91,7 @@ export function isIn({ first, count }: Pick<TokenField, "first" | "count">, toke
   return token >= first && token < first + count;
 }
 
-/** Returns features of the items that a log displays. `findItemIndex` returns an item's index in these. */
+/** Returns features of the items that a log displays. `findItemIndex` finds an item's row of features. */
 export function readLogItems(catalogue: ItemCatalogue, { rowItem }: Clicks) {
   if (catalogue.items) return { items: catalogue.items, findItemIndex: (item: number) => item };
   const ids = sortUnique(rowItem);
@@ -113,7 +113,7 @@ export function forEachItemTokens(
   }
 }
 
-/** Returns each token's share [V] of the clicks on tokens of its field; 1 click is added per token. */
+/** Returns each token's share [V] of the clicks on its field's tokens, smoothed by 1 click per token. */
 export function computeClickShares(
   catalogue: ItemCatalogue,
   clicks: ArrayLike<number>,
@@ -232,7 +232,7 @@ export interface ClickPairs {
   readonly least: number;
 }
 
-/** Counts pairs of items clicked by one user, also in context events. @param latest - most items per user */
+/** Counts pairs of items clicked by one user, also in context events. @param latest - item limit per user */
 export function countPairs(
   source: LogSource,
   latest: number,
@@ -271,7 +271,7 @@ export function findLatestClicks(log: Clicks, user: number, most: number): numbe
   return [...found];
 }
 
-/** Returns how many latest clicks per user to pair, for at most {@link MOST_PAIRS} pairs in total. */
+/** Chooses a limit of clicks per user, so that there are at most {@link MOST_PAIRS} pairs of items. */
 export function chooseLatestLimit(source: LogSource): number {
   const { userEvents } = source;
   const train = listUsers(source, "train");

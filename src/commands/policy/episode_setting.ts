@@ -32,7 +32,7 @@ export interface LoggedSizes {
 
 /**
  * Derives defaults of --slate and --pages from the pages of a log's train users.
- * @returns undefined if the user typed both options, for a synthetic shop, and for randomly sampled pages
+ * @returns undefined if both options were typed, for a synthetic shop's log, or for randomly sampled pages
  */
 export function measureLoggedSizes(
   { source, dataset: { config } }: Pick<OpenedDataset, "source" | "dataset">,
@@ -55,7 +55,7 @@ export function measureLoggedSizes(
   return { sizes: { ...(needsSlate && { slate }), ...(needsPages && { pages }) }, note: texts.join(" ") };
 }
 
-/** Returns the users' most frequent page size (if several, the smallest); undefined without pages. */
+/** Returns the most frequent page size. Of equally frequent sizes, the smallest is returned. */
 export function findCommonPageSize(
   parts: Iterable<{ readonly log: Clicks; readonly users: Iterable<number> }>,
 ): number | undefined {
@@ -72,7 +72,7 @@ export function findCommonPageSize(
   return [...sizes].sort(([a, times], [b, others]) => others - times || a - b)[0]?.[0];
 }
 
-/** Builds the simulator's options and start clicks. @throws UserError for an empty split or unknown items */
+/** Builds the setting of simulated episodes. @throws UserError for a split without users, or unknown items */
 export function buildEpisodeSetting(
   { start, pool, ...others }: EpisodeOptions,
   data: OpenedDataset,

@@ -39,8 +39,8 @@ export async function openLogged(
 }
 
 /**
- * Selects a log's pages, without those of train users if the model or the policy was trained on these users.
- * @param counted - true if the policy was computed from the clicks of the log's train users
+ * Selects a log's pages for evaluation, without train users' pages if the click model was trained on them.
+ * @param counted - true to exclude train users' pages in any case, for a policy that counts clicks on them
  * @throws UserError if the log is not in memory, or if the positions of items on pages are unknown
  */
 export function selectEvaluationClicks(
@@ -80,7 +80,7 @@ export const formatRange = ({ interval }: MeanEstimate) =>
 const formatDifference = ({ mean, interval }: MeanEstimate) =>
   `${formatSigned(mean, 4)}, 95 % CI ${interval ? formatSignedRange(interval, 4) : "-"}`;
 
-/** Reports whether propensities seem correct, and whether the model's clicks per page agree with the log. */
+/** Reports whether the log's propensities seem correct, and whether the log and the click model agree. */
 export function describeEvaluation(
   { estimates: { model }, modelBias: gap, meanWeight: weight, propensities, factor, propensityRatios: off }:
     OffPolicyEvaluation,

@@ -41,10 +41,10 @@ export interface OpenedEnvironments {
   readonly environments: readonly OpenEnvironment[];
   /** Users on whom the policies were trained. The users' model computes the states that policies observe. */
   readonly observer: UsersSource;
-  /** Computes user states on logged pages. Like `observer`, but all pages have the mean context features. */
+  /** Computes user states on logged pages. All context features have their mean values. */
   readonly logObserver: UsersSource;
   readonly log: LogSource;
-  /** Returns the log's user states and its impressions per item; undefined for a ground truth. */
+  /** Reads the log's user states and item impressions; undefined for policies trained on a ground truth. */
   logged(): Promise<LogSupport | undefined>;
 }
 
@@ -52,9 +52,8 @@ export interface OpenedEnvironments {
 const MOST_HISTORIES = 4096;
 
 /**
- * Finds the environments that the options name. @param subject - users on whom the policies were trained.
- * @throws UserError if these users' data have changed, if environments have different items, if the options
- * name an environment twice, or if every page of the log has a click
+ * Finds the environments that the options name. @param subject - environment in which policies were trained
+ * @throws UserError if data changed, items differ, an environment is named twice, or all pages have a click
  */
 export async function findEnvironments(
   subject: PolicySubject,

@@ -75,7 +75,7 @@ function tell(
   if (value !== undefined) console.log(describeReturn(value, { page, pages, reward }));
 }
 
-/** Describes a predicted return, and says so if it exceeds one click on each of the remaining pages. */
+/** Describes a predicted return. Warns of a return above the maximum: one click on each remaining page. */
 export function describeReturn(
   value: number,
   { page, pages, reward }: Pick<PolicyTrainingConfig, "pages" | "reward"> & { readonly page: number },

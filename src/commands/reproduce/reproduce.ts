@@ -192,7 +192,7 @@ function trainedAs(
   };
 }
 
-/** Builds a run's config. An adversarial run may start from another run's snapshot best-prec1 (same seed). */
+/** Builds a run's config. Some adversarial runs start from the weights of another run with that seed. */
 async function buildRunConfig(
   seeds: SeedsConfig,
   model: ExperimentModel,
@@ -254,7 +254,7 @@ async function writeResults(
   console.log(`\nResults are in ${quotePath(path)}, the report is ${quotePath(report)}`);
 }
 
-/** Returns the name of the block of a Markdown file that has a data set's table, such as "reproduce demo". */
+/** Returns the name of a data set's table in a Markdown file, such as "reproduce demo". */
 function blockName(data: string): string {
   return `reproduce ${formatRunName(data)}`;
 }

@@ -24,7 +24,7 @@ import {
 import { type Exploration, TEMPERATURES } from "../../simulate/exploring_policy.ts";
 import { findShop, shopNames, shops } from "../../data/shops.ts";
 
-/** Value of --pool: all items, about `random` items drawn for each page, or the items listed in a file. */
+/** Value of --pool: all items, items drawn for each page (`random` on average), or items listed in a file. */
 export type PoolArgument = "all" | { readonly random: number } | { readonly file: string };
 
 export interface EpisodeOptions extends PolicyTask {
@@ -36,7 +36,7 @@ export interface EpisodeOptions extends PolicyTask {
 export interface SimulateOptions extends UserSelectionOptions, EpisodeOptions {
   resplit: boolean;
   policy: string;
-  /** Distribution of random slates, given the policy's scores; undefined to show the best slates. */
+  /** Method of drawing random slates by the policy's scores; undefined to show the best slate. */
   explore?: Exploration;
   rivals: boolean;
   saveDir?: string;

@@ -91,7 +91,7 @@ function countUsersAtOnce(gpu: Gpu, items: number, { scores, least }: BatchPace)
   return Math.max(least, Math.min(MOST, Math.floor(fit)));
 }
 
-/** Simulates all policies. @throws `signal.reason` on an abort; UserError as {@link Simulator.create} */
+/** Simulates all policies. @throws UserError for invalid options; `signal.reason` if `signal` was aborted */
 export async function runPolicies(
   { gpu, environment }: Pick<SimulationContext, "gpu" | "environment">,
   { options }: Pick<EpisodeSetting, "options">,

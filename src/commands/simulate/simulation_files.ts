@@ -60,7 +60,7 @@ function listColumns(slate: number, starts: boolean): RowColumn<PageRow>[] {
 export interface EpisodeFileOptions {
   readonly slate: number;
   readonly items: IdList;
-  /** Returns the id of the logged user who provides a simulated user's start clicks; absent without any. */
+  /** Returns the id of the logged user whose clicks a simulated user starts with. */
   readonly startedAs?: (user: number) => string | null;
 }
 
@@ -92,7 +92,7 @@ function listRows(log: EpisodeLog, u: number, { items, startedAs }: EpisodeFileO
 }
 
 export interface RowSink<T = EpisodeLog> {
-  /** Waits until earlier rows are written, to limit memory use; then adds rows. @throws if writing fails */
+  /** Adds rows after earlier rows are written, which limits memory use. @throws Error if writing fails */
   put(made: T): Promise<void>;
   /** Writes the end of the file. @throws UserError if the file cannot be written. */
   finish(): Promise<void>;
@@ -106,7 +106,7 @@ export function createSink<T>(write: (all: AsyncIterable<T>) => Promise<unknown>
   const done = write(readable);
   into.closed.catch(() => {}); // put and finish report the error
   done.catch((error) => into.abort(error)).catch(() => {}); // ends the writer if the reader fails
-  /** Waits for `work`. If `work` fails, throws the error with which `write` failed. */
+  /** Waits for `work`. If `write` has failed, throws the error of `write`, not that of `work`. */
   const orWhyNot = (work: Promise<void>) =>
     work.catch(async () => {
       await done;

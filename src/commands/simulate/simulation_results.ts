@@ -28,7 +28,7 @@ export interface SimulationSummary {
   readonly about: readonly string[];
 }
 
-/** Warning that clicks and gains of a learned model's users are usually too high. */
+/** Warning that a learned model usually overestimates clicks, and a policy's gain in clicks. */
 export const MODEL_USERS = "These are the model's users, not real ones. Models are usually too optimistic " +
   "about slates that they prefer, and the intervals are over simulated users, not over the model's errors. " +
   "Test the policy on real users before you rely on the gain.";

@@ -34,7 +34,7 @@ export interface UserSelection {
   readonly notes: readonly string[];
   /** Contexts of simulated pages; undefined if the model reads none, or all pages have the mean context. */
   readonly contexts: SimulatedContexts | undefined;
-  /** Opens the users; `stack` disposes of them. @param other - replaces `contexts` if features are equal */
+  /** Opens the users in `stack`. @param other - replaces `contexts` if both have the same features */
   open(gpu: Gpu, stack: DisposableStack, other?: SimulatedContexts): UserEnvironment;
 }
 
@@ -53,8 +53,8 @@ export function getSubject({ truth, model }: UserSelection): PolicySubject {
 }
 
 /**
- * Finds the users that the options name. @param options - valid for `checkUsers` of simulate_options.ts.
- * `seed` is the seed of a new split. It is also a shop's seed if `dataSeed` and the model's data name none.
+ * Finds the users that the options name. @param options - `checkUsers` must accept them. `seed` is
+ * the seed of a new split, and of a shop whose seed neither `dataSeed` nor the model's data contain.
  * @throws UserError for a missing model, different items, or an unknown ground truth.
  */
 export async function findUsers(
@@ -148,7 +148,7 @@ async function selectModel(
   };
 }
 
-/** Describes contexts of simulated pages. @param drawn - contexts from the log; undefined for mean values */
+/** Describes contexts of simulated pages. @param drawn - the log's contexts; undefined to use their means */
 function describeContext(
   features: readonly ContextFeature[],
   context: RequestContext,
@@ -234,7 +234,7 @@ export interface SimulationContext extends UserEnvironment {
   readonly noClickRateReason: string | undefined;
 }
 
-/** Opens users and device, and calls `use`. @throws UserError as `findUsers`, and for unsupported rewards */
+/** Opens the simulated users on a GPU device, and calls `use`. @throws UserError for unusable options */
 export async function withSimulated<T>(
   options: SimulateOptions,
   use: (simulated: SimulationContext) => Promise<T>,

@@ -47,7 +47,7 @@ export function encodeMessage(message: JobMessage): string {
   return new Uint8Array(serialize(message)).toBase64();
 }
 
-/** Name and progress display of a run in a child process. `jobs` limits the number of such processes. */
+/** A run in a child process: name, progress display, and `jobs`, which limits the number of processes. */
 export interface FollowedRun {
   readonly name: string;
   readonly jobs: JobSlots;
@@ -124,8 +124,8 @@ export interface RunOfMany {
 
 /**
  * Trains runs: in this process if `jobs` is 1, otherwise in child processes.
- * @param jobs - number of runs at the same time. @param context - used if `jobs` is 1; `context.init` has the
- * initial weights of all runs without `after`. @param resumeHint - see {@link runInJobs}.
+ * @param jobs - number of runs at the same time. @param context - used if `jobs` is 1. Runs without `after`
+ * start from the weights `context.init`. @param resumeHint - see {@link runInJobs}.
  * @returns the results in the order of the runs. Results of unfinished runs are incomplete or missing.
  */
 export async function runAll(
@@ -151,7 +151,7 @@ export async function runAll(
 
 /**
  * Trains runs in parallel. A run starts when a slot is free and its initial weights exist.
- * @param resumeHint - text of the error message on how to resume
+ * @param resumeHint - advice on resuming, for the error message
  * @returns the results in the order of the runs. Results of unfinished runs are incomplete.
  * @throws UserError that names failed runs, after all runs have ended
  */

@@ -263,8 +263,8 @@ export async function hasBegun(path: string): Promise<boolean> {
 }
 
 /**
- * Reopens a run's data. @param fresh - true for a run without saved state. Then the initial weights are
- * also read, and {@link fitInit} adapts the data to them. @throws UserError if a file has changed
+ * Reopens a run's data. @param fresh - true for a run without saved state, to also read the initial
+ * weights, and to adapt the data to the model of these weights. @throws UserError if a file has changed
  */
 export async function reopen(
   { data: own, init }: RunConfig,
@@ -304,7 +304,7 @@ export function getTimestamp(): string {
 /** Software and hardware that computed a run. */
 type ComputedBy = Pick<RunConfig, "clickgan" | "adapter" | "system" | "variants">;
 
-/** Warns if resuming may change the bits of a run's results. @param gpu - with its default kernel variants */
+/** Warns if resuming may change the bits of a run's results. @param gpu - must use default kernel variants */
 export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> {
   const changes = listChanges(then, {
     ...await describeMachine(gpu),
@@ -326,7 +326,7 @@ export function listChanges(then: ComputedBy, now: ComputedBy): string[] {
     .map(([name, value]) => `${name}: ${is[name]} (was ${value})`);
 }
 
-/** Lists what the bits of results may depend on: system, adapter, program version and kernel variants. */
+/** Lists properties that may change bits of results: system, adapter, program version, kernel variants. */
 function listParts({ system, adapter, clickgan, variants }: ComputedBy): Readonly<Record<string, string>> {
   const kernels = variants && { kernels: `for matrices in ${variants.matrices ?? "textures"}` };
   return { system, ...adapter, clickgan, ...kernels };

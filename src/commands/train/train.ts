@@ -173,7 +173,7 @@ interface Init {
 
 /**
  * Opens the initial weights.
- * @param source - path of a snapshot, or of a run (then the best-prec1 snapshot of its first stage is used)
+ * @param source - path of a snapshot or a run. For a run, the first stage's best-prec1 snapshot is opened.
  * @throws UserError if the run was trained on another data set or split
  */
 async function openInit(source: string, data: Dataset): Promise<Init> {

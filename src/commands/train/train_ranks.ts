@@ -24,11 +24,11 @@ import { listUsers } from "../../data/click_log.ts";
 import { countScored, type LogSource } from "../../data/log_source.ts";
 import { expectShares, type ProcessGroup } from "../../train/process_group.ts";
 
-/** Milliseconds that rank 1 waits before it reports an error. Higher ranks wait twice as long. */
+/** Milliseconds that rank 1 waits before it reports an error. All ranks above 1 wait twice as long. */
 const TURN_MS = 1200;
 /** Milliseconds from a signal to a forced exit: enough to finish a step and save it if all ranks run. */
 const STOP_MS = 5000;
-/** Additional wait after a divergence (ms). Meanwhile rank 0 reports it, and mpirun ends the other ranks. */
+/** Milliseconds that ranks above 0 wait after a divergence, so that only rank 0 reports the divergence. */
 const ENDED_MS = 60_000;
 
 /** Runs the command, with MPI if mpirun started several processes. @returns the command's exit code */
@@ -126,7 +126,7 @@ export function buildRanksConfig(ranks: MpiRanks | undefined, syncEvery: number)
 /** Number of ranks that train a run, and number of steps between two synchronisations of their weights. */
 type RanksConfig = NonNullable<RunConfig["ranks"]>;
 
-/** @throws UserError for batch normalisation, or if `ranks` does not divide batches and intervals evenly. */
+/** @throws UserError if ranks cannot train this config, such as a model with batch normalisation. */
 export function expectTrainable(ranks: RanksConfig, config: StagesConfig, source: LogSource): void {
   const { model, training, adversarial } = config;
   if (model.batchNorm) {
@@ -172,7 +172,7 @@ export function expectAsMany(
 
 /**
  * Checks that all ranks have equal values. @param machine - name of this rank's machine. @param own - values
- * of this rank, by name. @throws UserError with both values if a rank's value differs from rank 0's.
+ * of this rank, by name. @throws UserError if a value differs from the value of rank 0.
  */
 export async function expectAgreement(
   ranks: ProcessGroup,

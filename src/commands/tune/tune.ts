@@ -1,4 +1,4 @@
-/** `tune`: searches for good options of `train` within a time budget, by metrics of validation users. */
+/** `tune`: searches, within a time budget, for options of `train` with good metrics on validation users. */
 
 import { expectEmpty, OwnedFolder } from "../../files/owned_folder.ts";
 import { search, type SearchState } from "../../tune/search.ts";

@@ -28,7 +28,7 @@ export class TuneRuns {
   /** Kernel variants for each model and batch size. */
   readonly #variants = new Map<string, KernelVariants>();
 
-  /** @param options - arguments of `train` for all settings. @param autotune - typed value of --autotune */
+  /** @param options - `train` arguments of all settings. @param autotune - undefined without --autotune */
   constructor(
     private readonly gpu: Gpu,
     private readonly data: Dataset,
@@ -89,7 +89,7 @@ export class TuneRuns {
 /**
  * Continues the training of a setting.
  * @param common - the run; its `signal` ends the training.
- * @param inJob - child process that trains the setting; if it is undefined, this process trains the setting.
+ * @param inJob - child process that trains the setting; undefined to train in this process.
  * @param limit - seconds after which training is interrupted (but not before the first validation).
  * @throws UserError if files have changed or cannot be written.
  */
@@ -145,7 +145,7 @@ export async function trainCandidate(
 
 /**
  * Tests a setting without further training. The verdict in the result compares the snapshot
- * `best-<criterion>` with baselines. @param run - has the number of trained iterations in its config
+ * `best-<criterion>` with baselines. @param run - its config must not ask for further iterations
  */
 export async function testCandidate(
   run: TrainingRun,
