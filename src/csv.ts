@@ -2,9 +2,9 @@
 export type Cell = string | number | boolean | null | undefined;
 
 /**
- * Formats a CSV row with its line break. Text with a comma, a quote or a line break is quoted. Other text is
- * not changed, so that ids stay equal to the log's ids. Formulas are not escaped: a spreadsheet may run a
- * cell such as `=1+1` (see {@link isFormula}). Numbers are not rounded.
+ * Formats a CSV row with its line break. Text with a comma, a quote or a line break is quoted. All other
+ * text, such as an item's id, is written unchanged. Formulas are not escaped: a spreadsheet may run a cell
+ * such as `=1+1` (see {@link isFormula}). Numbers are not rounded.
  */
 export function formatCsvRow(cells: readonly Cell[]): string {
   return `${cells.map(formatCell).join(",")}\n`;

@@ -15,13 +15,13 @@ export const GIVEN = 0xfffffffe;
 /** A batch stores an additional click on a page as `FURTHER` plus the index of the clicked row. */
 export const FURTHER = 0x80000000;
 
-/** Code of a context event: a click before the log begins. A model reads the click, but never predicts it. */
+/** Code of a context event: a click stored without its page. Models read the click, but never predict it. */
 export const CONTEXT_EVENT = 1;
 /** Code of an event that is an additional click on the preceding page. */
 export const ADDITIONAL_CLICK = 2;
 /**
- * In a split by time: code of a page from before the user's part (validation or test) begins. A model reads
- * the clicks on such a page as history, but does not predict the clicks.
+ * In a split by time: code of a page that a validation user saw before validation began, or a test user saw
+ * before test began. A model reads the clicks on such a page as history, but does not predict the clicks.
  */
 export const EARLIER_PAGE = 3;
 
@@ -30,14 +30,14 @@ export function isPage(kind: number | undefined): boolean {
   return !kind || kind === EARLIER_PAGE;
 }
 
-/** Returns true if a model predicts an event. @param click: row index, NONE, GIVEN, or FURTHER + index. */
+/** Returns true if a click in a batch is predicted: a row index or NONE, not GIVEN or an additional click. */
 export function isPredicted(click: number): boolean {
   return click < FURTHER || click === NONE;
 }
 
 /**
- * Part of the data. Each user belongs to one part. A split by time makes a separate user for each part
- * in which a person has pages.
+ * Part of the data. Each user belongs to one part. In a split by time, a user with pages in several parts
+ * counts as several users, one per part.
  */
 export type Split = "train" | "validation" | "test";
 /** Splits with the codes 0, 1, 2 in {@link Clicks.userSplit}. The paper's files use these codes, too. */
@@ -99,13 +99,13 @@ export interface Clicks {
   /** [R, X] X context features per row: first those of its item, then of its page. Absent if X is 0. */
   readonly rowFeatures?: Float32Array<ArrayBuffer>;
   /**
-   * [E] list of propensities of each page: the probability of the whole page, or of each item, given the
-   * items at the preceding positions. The list is [] if unknown. Absent if unknown for all pages.
+   * [E] propensities of each page: one probability of the whole page, or one per item. An item's probability
+   * is conditional on the items above it. The list is [] if unknown. Absent if unknown for all pages.
    */
   readonly eventPropensities?: readonly (readonly number[])[];
   /** [E] items from which each page was drawn; [] for a draw from all items that the user had not clicked. */
   readonly eventCandidates?: readonly (readonly number[])[];
-  /** [U] totals over each user's pages before the first page in the log; absent if there are none. */
+  /** [U] totals of the pages that each user saw before the log begins; absent if no user saw such a page. */
   readonly pastPages?: readonly PastPages[];
 }
 
@@ -113,7 +113,7 @@ export interface Clicks {
 export const eventLists = ["eventPropensities", "eventCandidates"] as const;
 type EventLists = Pick<Clicks, typeof eventLists[number]>;
 
-/** Returns the fields in {@link eventLists}, made by `make`, without fields that have only empty lists. */
+/** Calls `make` for each field in {@link eventLists}. Leaves out a field if all of its lists are empty. */
 export function buildEventLists(
   make: (name: typeof eventLists[number]) => readonly (readonly number[])[],
 ): EventLists {
@@ -129,7 +129,7 @@ export interface ClickLog extends Clicks {
   readonly items: ItemFeatures;
   /** [I] number of each item in the original catalogue; absent if item i also has the number i there. */
   readonly itemIds?: Uint32Array<ArrayBuffer>;
-  /** True if `data log --pages sampled` drew the unclicked items, which users did not see. */
+  /** True if the unclicked items of pages are sampled negatives (`data log --pages sampled`). */
   readonly sampledPages?: boolean;
 }
 
@@ -267,7 +267,7 @@ function checkGiven(
     fail(`eventKind has ${eventKind.length} entries, expected one per event = ${eventClick.length}`);
   }
   for (let user = 0; user < userSplit.length; user++) {
-    /** Items of the preceding page that are not clicked yet; empty if the page has no click. */
+    /** Items that may get an additional click: those of the preceding clicked page that have no click yet. */
     let left = new Set<number>();
     for (let event = userEvents[user]!; event < userEvents[user + 1]!; event++) {
       const start = eventRows[event]!, end = eventRows[event + 1]!, click = eventClick[event]!;
@@ -313,7 +313,7 @@ function checkTokens(
 ): void {
   if (count < 1) fail(`there are ${count} tokens, expected at least one; without tokens items are dense`);
   checkStarts("tokens.first", first, "item", items, "tokens.token", token.length, fail);
-  /** For each token: i + 1 for the last item i (so far) that has the token; 0 if no item has the token. */
+  /** Last item in which each token was found, plus 1; 0 if the token was not found yet. */
   const seen = new Uint32Array(count);
   for (let item = 0; item < items; item++) {
     for (let p = first[item]!; p < first[item + 1]!; p++) {

@@ -9,7 +9,7 @@ export type ContextRecord = Readonly<Record<string, string | number | boolean | 
 /** Key in {@link RequestContext.impressions} for values that apply to all items of the page. */
 export const ALL_ITEMS = "*";
 
-/** Context of a page in a request, or of all simulated pages. */
+/** Context of the page in a request. A simulation can use one context for all of its pages. */
 export interface RequestContext {
   /** Values of the columns that describe the page. */
   readonly page?: ContextRecord | undefined;
@@ -25,7 +25,7 @@ export interface ContextGaps {
   readonly unknown: readonly string[];
 }
 
-/** Converts a request's context to features, by the rules of data/context_features.sql (for logs). */
+/** Converts a request's context to features, as data/context_features.sql does for the pages of a log. */
 export class EncodedContext {
   readonly #missing = new Set<string>();
   readonly #unknown = new Set<string>();
@@ -107,7 +107,7 @@ function readText(value: ContextRecord[string] | undefined): string | undefined 
   return text === "" ? undefined : text;
 }
 
-/** Parses a number or, if `isTime`, a time's age in days; undefined if missing. @throws UserError if bad. */
+/** Parses a number. With `isTime`, parses a time and returns the days from this time to `now`. */
 function readNumber(
   value: ContextRecord[string] | undefined,
   isTime: boolean,

@@ -2,10 +2,10 @@
  * Makes click logs of a synthetic shop from a seed. The true utilities of a synthetic shop are known, so a
  * learned model can be compared with the best possible model. shops.ts lists the shops.
  *
- * Each user sees pages of randomly drawn items, and clicks one item or none according to the choice model
- *   P(a | s, page) = exp(u_a) / (1 + sum_i exp(u_i)),   u_a = utility(s, f_a).
- * f_a are the features of item a. The user's state s depends only on the items that the user clicked on
- * earlier pages.
+ * Each user sees pages of randomly drawn items. The state of a user depends only on the items that the user
+ * clicked on earlier pages. Item a has the utility u_a, which depends on the item's features and the user's
+ * state. On each page, the user clicks one item or none. The probability of a click on item a is
+ * exp(u_a) / (1 + sum_i exp(u_i)), where i runs over the items of the page.
  */
 
 import { type ClickLog, NONE, splits } from "./click_log.ts";
@@ -111,8 +111,8 @@ export function makeDemoShop(seed: number, options: Partial<DemoOptions> = {}): 
 /**
  * Draws the features [I, F] of all items of a synthetic shop. Shops with equal seeds sell equal items. The
  * values of a feature are spread evenly over the feature's range. All categories have equally many items, and
- * all brands have equally many items. The seed only determines which item has which value, and changes the
- * values slightly. So shops with different seeds have similar items.
+ * all brands have equally many items. The seed determines which item has which value, and a small random
+ * change of each value. So shops with different seeds have similar items.
  */
 export function drawShopItems(seed: number, count = demoDefaults.items): Float32Array<ArrayBuffer> {
   const random = createRandomStream(seed, "demo", "items");

@@ -7,7 +7,7 @@ type Dense = FeatureManifest["dense"][number] | ContextFeature;
 type Field = FeatureManifest["tokens"][number];
 
 /**
- * Describes the first difference, such as "the numbers are price there, none here"; undefined if equal.
+ * Describes the first difference between the features of two data sets; undefined if there is none.
  * @param there: features that a model was trained on. @param here: features of the data that the model gets.
  */
 export function describeDifference(there: FeatureManifest, here: FeatureManifest): string | undefined {
@@ -28,7 +28,7 @@ export function keepsItemNumbers(there?: FeatureManifest, here?: FeatureManifest
   return own === undefined ? undefined : here?.catalogues?.includes(own);
 }
 
-/** Lists features whose values cannot be compared: one of the manifests has no checksum of the values. */
+/** Lists features that have no checksum in one of the manifests, so their values cannot be compared. */
 export function listUnknownFeatures(there: FeatureManifest, here: FeatureManifest): string[] {
   const lacks = (own: FeatureManifest) => [
     ...own.tokens.filter(({ sha256 }) => sha256 === undefined).map(({ name }) => name),
@@ -113,7 +113,7 @@ function fieldText(there: Field, here: Field): string | undefined {
   return `the tokens of ${there.name} stand for different values${valuesText(there, here)}`;
 }
 
-/** Returns a text with up to three values of each field that the other field does not have. */
+/** Names up to three values that only the field `there` has, and up to three that only `here` has. */
 function valuesText(there: Field, here: Field): string {
   if (!there.values || !here.values) return "";
   const only = (own: readonly string[], other: readonly string[]) => {

@@ -26,7 +26,7 @@ const COMMON_NAMES = {
   position: "position pos place rank slot displayposition index",
 } as const;
 type LogOption = keyof typeof COMMON_NAMES;
-/** Options of `data log` whose columns are guessed. */
+/** Options of `data log` for which {@link guessColumns} finds columns. */
 export const COLUMN_OPTIONS: readonly LogOption[] = ["user", "time", "item", "clicked", "page", "position"];
 /** Options of `data log` that name a column and may be left out. */
 const OPTIONAL: readonly LogOption[] = ["page", "position"];
@@ -60,7 +60,7 @@ export function listLogArguments(path: string, columns: LogColumns, out: string)
   return ["--source", path, ...words, "--out", out];
 }
 
-/** Suggested --query file for a log with nested values. The user must write a SELECT into this file. */
+/** Name of an SQL file, for a log with nested values. The user must write a SELECT into this file. */
 const NESTED = "log.sql";
 
 export function formatLogCommand(args: readonly string[]): string {
@@ -102,8 +102,8 @@ const plain = (text: string) => text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, ""
 const namesFor = (column: string) => [plain(column), plain(column.split(".").at(-1) ?? "")];
 
 /**
- * Guesses the column of each option: first from names of columns, then from their values. No two options
- * get the same column. @param given - columns that the user named
+ * Guesses the column of each option: first by the names of columns, then by the values in columns. No two
+ * options get the same column. @param given - columns that the user named
  */
 export function guessColumns(
   names: readonly string[],
@@ -141,7 +141,7 @@ const isFlag = (text: string) => /^(0|1|true|false|yes|no)$/i.test(text);
 /** Returns true for words such as "ja", which mean a click. {@link selectLog} converts them to true. */
 const isYes = (text: string) => /^(ja|j|oui|s[ií]|sim|y|t|x|click|clicked)$/i.test(text);
 
-/** Guesses missing columns from values: rows with equal times should have one user and distinct items. */
+/** Guesses columns by values: on a page (rows with equal times), the user is the same, and items differ. */
 function guessByValues({ names, rows }: LogSample, found: Partial<Record<LogOption, string>>): void {
   const read = (name: string) => rows.map((row) => row[names.indexOf(name)] ?? "");
   const guess = (option: LogOption, fits: (values: readonly string[]) => boolean) => {
@@ -216,7 +216,7 @@ export function guessFeatures({ names, rows }: LogSample, columns: LogColumns): 
   return found;
 }
 
-/** Returns a SELECT that reads the log; undefined if a required column is unknown, or no SELECT is needed. */
+/** Returns a SELECT for a CSV log with an unusual separator or clicks such as "ja"; otherwise undefined. */
 export function selectLog(
   path: string,
   { names, rows, separator }: LogSample,

@@ -4,7 +4,7 @@ import * as v from "../schema.ts";
 import { GrowingArray } from "./growing_array.ts";
 import { UserError } from "../user_error.ts";
 
-/** Ids of all users, or of all items. Versions of an item have one id and different numbers. */
+/** Ids of all users, or of all items. Versions of an item (with different features) share one id. */
 export interface IdList {
   /** Number of ids. */
   readonly count: number;
@@ -16,7 +16,7 @@ export interface IdList {
   latest(): Uint32Array<ArrayBuffer>;
 }
 
-/** Ids for a source without ids: the number of a user or item is its id. */
+/** Ids for data without ids: the number of a user or item is its id. */
 export class NumberIds implements IdList {
   constructor(readonly count: number) {}
 
@@ -66,8 +66,8 @@ export const idSchema = v.pipe(
 const listSchema = v.array(idSchema);
 
 /**
- * Parses a list of ids: a JSON list, which can contain any id, or texts between separators. An empty text
- * gives []. Spaces are kept, because " x" and "x" may be different items.
+ * Parses a list of ids: either JSON, or ids joined by `separator`. An id that contains the separator needs
+ * JSON. An empty text gives []. Spaces are kept, because " x" and "x" may be different items.
  * @throws UserError if an entry of a JSON list is not an id.
  */
 export function parseIds(text: string, separator: string | RegExp): string[] {

@@ -6,7 +6,7 @@
 import type { Clicks, ItemFeatures, ItemTokens } from "./click_log.ts";
 import { UserError } from "../user_error.ts";
 
-/** Sizes of item features. `width` is the number of dense features per item, or `count` for one-hot items. */
+/** Sizes of item features. `width` is `count` if one-hot, else the number of dense features per item. */
 export type ItemsShape =
   | { readonly kind: "one-hot" | "dense"; readonly count: number; readonly width: number }
   | { readonly kind: "mixed"; readonly count: number; readonly width: number; readonly tokens: number };
@@ -43,7 +43,7 @@ export class MemoryItems implements ItemCatalogue {
     return this.#tokenCounts ??= this.items.kind === "mixed" ? countTokens(this.items.tokens) : NO_TOKENS;
   }
 
-  /** Copies the features of some items, or returns all items if one-hot. @param ids: ascending, distinct. */
+  /** Copies the features of some items. One-hot items have no features to copy, so all are returned. */
   read(ids: Uint32Array): ItemFeatures {
     const { items } = this;
     if (items.kind === "one-hot") return items;
@@ -126,7 +126,7 @@ function countTokens({ first }: ItemTokens): Uint32Array {
   return counts;
 }
 
-/** Returns the largest total number of tokens of any `items` distinct items of a catalogue. */
+/** Returns the largest number of tokens that `items` different items of a catalogue can have in total. */
 export function boundTokens(tokenCounts: Uint32Array, items: number): number {
   let [left, tokens] = [items, 0];
   for (let size = tokenCounts.length - 1; size > 0 && left > 0; size--) {

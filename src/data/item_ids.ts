@@ -11,7 +11,7 @@ const ITEM_IDS = "item";
 
 const isIds = ({ name, column = null }: Field) => name === ITEM_IDS && column === null;
 
-/** Returns the item-id field if it is the last field, but not the only feature; otherwise undefined. */
+/** Returns the item-id field if it can be removed: its tokens come last, and items have other features. */
 export function findItemIdField(features: FeatureManifest | undefined): Field | undefined {
   const field = features?.tokens.find(isIds);
   if (!features || !field || features.tokens.length + features.dense.length < 2) return undefined;
@@ -39,7 +39,7 @@ class FewerTokens implements ItemCatalogue {
     this.shape = shapeWith(whole.shape, tokens);
   }
 
-  /** Counts that include the removed tokens. Memory is allocated by these counts, and is more than enough. */
+  /** Counts that include the removed tokens. So more memory is allocated than necessary. */
   get tokenCounts(): Uint32Array {
     return this.tokens > 0 ? this.whole.tokenCounts : new Uint32Array();
   }

@@ -40,12 +40,12 @@ export interface LogSource extends UserIndex {
   readonly items: ItemCatalogue;
   /** The whole log; undefined if the log is in a file. */
   readonly log: ClickLog | undefined;
-  /** True if `data log --pages sampled` drew the unclicked items, which users did not see. */
+  /** True if the unclicked items of pages are sampled negatives (`data log --pages sampled`). */
   readonly sampledPages?: boolean;
   /** X, the number of context features per row; see {@link Clicks.rowFeatures}. */
   readonly rowWidth: number;
   /**
-   * Returns the clicks of some users, on items that are numbered as in the catalogue. @param users: ascending
+   * Reads the clicks of some users. Items have the same numbers as in the catalogue. @param users: ascending
    * distinct user numbers. @throws UserError for damaged data.
    */
   read(users: Uint32Array): Clicks;
@@ -165,7 +165,7 @@ export function toClickLog(source: LogSource, clicks: Clicks): ClickLog {
   return { ...clicks, name: source.name, ...restrictToOwnItems(clicks, source.items) };
 }
 
-/** Allocates the arrays of some users' clicks. All values are 0, except in `userSplit` and `userEvents`. */
+/** Allocates the arrays of some users' clicks. Fills in `userSplit` and `userEvents`; all else is 0. */
 export function makeWindow(
   { userSplit, userEvents, userRows, userCounted, rowWidth }: UserIndex & Pick<LogSource, "rowWidth">,
   users: Uint32Array,
@@ -189,7 +189,7 @@ export function makeWindow(
   };
 }
 
-/** Checks a log: in memory by {@link checkLog}, in a file only that each split in `needed` has users. */
+/** Checks all of a log in memory. For a log in a file, only checks that each split in `needed` has users. */
 export function checkSource(source: LogSource, needed: readonly Split[] = splits): void {
   if (source.log) checkLog(source.log, needed);
   else checkSplits(source.name, source.userSplit, needed);
@@ -207,7 +207,7 @@ export interface PreparationStatus {
   /** Number of an SQL script's current step, from 1 to `of`. Without a script, `number` and `of` are 0. */
   readonly number: number;
   readonly of: number;
-  /** Number of completed runs of the current step, 0 to `rounds`. Most steps run once. */
+  /** Number of completed rounds of the current step, 0 to `rounds`. Most steps have one round. */
   readonly round: number;
   readonly rounds: number;
 }
@@ -218,9 +218,9 @@ export function makeStatus(title: string): PreparationStatus {
 }
 
 /**
- * Reads the clicks of some users, a few users at a time, or all at once from a log in memory. @param onPart:
- * called after each read from a file, with the number of users yielded so far. @yields a log that contains
- * the next users, and the user numbers that these users have in this log.
+ * Reads the clicks of some users in parts of limited size. A log in memory is a single part. @param onPart:
+ * called after each part is read from a file, with the number of users in all parts before it. @yields a log
+ * with the users of a part, and the numbers of these users in that log.
  */
 export function* walk(
   source: LogSource,

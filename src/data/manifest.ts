@@ -21,7 +21,7 @@ export interface PresenceTransform {
   column: string;
 }
 
-/** Transform of column values x to features (t(x) - mean) / sd (`log` defines t); 0 if x is missing. */
+/** Standardisation of a column's values x, or of their logarithms (see `log`). A missing value becomes 0. */
 export interface NumberTransform {
   /** Meaning of x: the number in the column, or days from the time in the column to the end of the log. */
   of: "number" | "age";
@@ -48,8 +48,8 @@ export interface ValueTransform {
 
 /**
  * Description of a context feature. The feature has a value for each displayed item. The value of a "page"
- * feature is the same for all items of a page. The transform "age" starts from the number of days
- * between the time in the column and the time when the page was shown.
+ * feature is the same for all items of a page. For the transform "age", x is the number of days from the
+ * time in the column to the time when the page was shown.
  */
 export interface ContextFeature {
   kind: "impression" | "page";
@@ -95,7 +95,7 @@ export interface TokenFeature {
   /**
    * Absent if every value has its own token. Otherwise, all values without their own token share the field's
    * last token. "trained": train users saw items with the last token. "mean": no item of this data set has
-   * the last token. It is not trained: its embedding is the mean of the field's other embeddings.
+   * the last token. Such a token is not trained: its embedding is the mean of the field's other embeddings.
    */
   other?: "trained" | "mean";
   /** N if item ids are hashed: an item has one of the field's first N tokens and one of its last N tokens. */
@@ -106,7 +106,7 @@ export interface TokenFeature {
   sha256?: string;
 }
 
-/** Meaning of a data set's features. Programs other than `deno task data` may omit optional properties. */
+/** Meaning of a data set's features. Data sets that other programs wrote may lack optional properties. */
 export interface FeatureManifest {
   /** Dense features, in the order of the numbers in the column `dense` of the table of items. */
   dense: DenseFeature[];
@@ -115,8 +115,8 @@ export interface FeatureManifest {
   /** Context features: first those of impressions, then those of pages; absent if there are none. */
   context?: ContextFeature[];
   /**
-   * Checksums of item ids, in the order of the items. The last checksum is of all items. If the set extends
-   * earlier data sets, each other checksum is of the items of such a set.
+   * Checksums of item ids, in the order of the items. The last checksum is of all items. A set that extends
+   * earlier data sets also has the checksum of each earlier set's items.
    */
   catalogues?: string[];
 }
@@ -178,7 +178,7 @@ const sharesSchema = v.object({
 });
 export type ColumnShares = v.InferOutput<typeof sharesSchema>;
 
-/** Dates (ISO 8601, UTC) of a split by time, and numbers of users. A user may have pages in several parts. */
+/** Split by time. All times are in ISO 8601 (UTC). A user may have pages in several parts. */
 export interface TimeSplit {
   /** Time of the first page of the log. */
   first: string;
@@ -251,7 +251,7 @@ export const manifestSchema = v.object({
   skipped: v.optional(v.record(v.string(), count), {}),
   /** Notes on what `deno task data` inferred about the source. */
   notes: v.optional(v.array(v.string()), []),
-  /** Warnings about properties of the data that may mislead a model, or a reader of the model's metrics. */
+  /** Warnings about suspicious data, for example if most clicks are at one position. */
   warnings: v.optional(v.array(v.string())),
   command: v.optional(v.array(v.string()), []),
   sources: v.optional(v.array(v.object({ path: v.string(), bytes: count })), []),

@@ -1,4 +1,4 @@
-/** Returns mean and sample standard deviation: NaN without values. The deviation of one value is NaN, too. */
+/** Returns mean (NaN for no values) and sample standard deviation (NaN for fewer than two values). */
 export function meanAndSd(values: readonly number[]): { mean: number; sd: number } {
   const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
   const squares = values.reduce((sum, x) => sum + (x - mean) ** 2, 0);

@@ -1,12 +1,10 @@
 /**
  * Parses the tab-separated format of the paper (Chen et al., ICML 2019). An event is a page that a user was
- * shown. A file has one line per displayed item of an event:
- *   SessionId Time ItemId is_click raw_index session_new_index item_new_index tr_val_tst
- * Five columns are required, in any order: session_new_index (the user), Time, item_new_index (the item),
- * is_click (0 or 1) and tr_val_tst (0 train, 1 validation, 2 test). Other columns are ignored. A user's rows
- * with equal Times form one event. Times are compared exactly, even above 2^53 (nanoseconds). An event may
- * have several clicked items. The format does not contain the order of these clicks, so an order is drawn at
- * random.
+ * shown. The first line of a file names the columns. Each other line is a displayed item of an event. Five
+ * columns are required, in any order: session_new_index (the user), Time, item_new_index (the item), is_click
+ * (0 or 1) and tr_val_tst (0 train, 1 validation, 2 test). Other columns are ignored. A user's rows with
+ * equal Times form one event. Times are compared exactly, even above 2^53 (nanoseconds). An event may have
+ * several clicked items. The order of these clicks is not in the file, so an order is drawn at random.
  */
 
 import { ADDITIONAL_CLICK, type ClickLog, NONE, type Split, splits } from "./click_log.ts";
@@ -20,8 +18,8 @@ export const MOST_PAPER_BYTES = 500_000_000;
  * Parses a log with one-hot items, which are numbered from 0 to the largest item number in the text.
  *
  * Users are numbered from 0, in the order of their ids. Events are sorted by Time; rows of one event keep the
- * order of the text. Of several rows with equal (user, Time, item), only one is kept, as in the paper's
- * preparation: the first clicked row or, if none is clicked, the first row.
+ * order of the text. If several rows have equal user, Time and item, only the first clicked row is kept (or,
+ * if none is clicked, the first row). The paper's data were prepared in the same way.
  *
  * @param path: its last part becomes the log's name. @param needed: splits that must have users.
  * @throws UserError that names the path and, for a faulty line, the line's number
@@ -152,10 +150,10 @@ const maxItem = 10_000_000;
 const noRows = () => ({
   line: new Array<number>(),
   user: new Array<number>(),
-  /** Time, rounded to a double. `rest`: exact Time minus `time` for whole numbers, else 0. */
+  /** Time, rounded to a double. `rest` is the exact Time minus `time`, or 0 if Time is no whole number. */
   time: new Array<number>(),
   rest: new Array<number>(),
-  /** All digits of a fractional Time that has more digits than a double, by index of the row. */
+  /** All digits of each Time that is no whole number and was rounded, by index of the row. */
   digits: new Map<number, string>(),
   item: new Array<number>(),
   click: new Array<number>(),
@@ -257,7 +255,7 @@ interface Time {
   readonly time: number;
   /** Exact Time minus `time`, if the Time is a whole number; else 0. */
   readonly rest: number;
-  /** All digits of a fractional Time that has more digits than a double. */
+  /** All digits of the Time, if it is no whole number and was rounded. */
   readonly digits?: string;
 }
 

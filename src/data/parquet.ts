@@ -212,7 +212,7 @@ export function toWholeNumber(value: unknown, end: number): number {
   return typeof number === "number" && number >= 0 && number < end && Number.isInteger(number) ? number : -1;
 }
 
-/** Returns the 32-bit float nearest to a number; NaN for a number out of range, or any other value. */
+/** Returns the 32-bit float nearest to a number; NaN for a number out of range or a value of another type. */
 export function toFloat32(value: unknown): number {
   const number = typeof value === "bigint" ? Number(value) : value;
   const float = typeof number === "number" ? Math.fround(number) : NaN;

@@ -2,11 +2,9 @@
  * Counter-based random numbers: Philox4x32-10 (Salmon et al., Parallel random numbers: as easy as 1, 2, 3;
  * 2011).
  *
- * A counter and a key determine four random words. Each page of a simulated user has its own counters, so the
- * draws for a page do not depend on those for other pages. CPU and GPU (kernels/probe/philox.wgsl) compute
- * equal bits.
- *
- *   counter = (user, episode, page, purpose)     key = the seed
+ * A counter (user, episode, page, purpose) and a key (the seed) determine four random words. Each page of a
+ * simulated user has its own counters, so the draws for a page do not depend on those for other pages. CPU
+ * and GPU (kernels/probe/philox.wgsl) compute equal bits.
  */
 
 /** Numbers of the random streams. Each purpose of draws has its own stream, independent of the others. */
@@ -19,7 +17,7 @@ export const purposes = {
   SLATE: 2,
   /** Number of the random stream that draws whether a user's episode ends. */
   LEAVE: 3,
-  /** Number of the random stream that draws the logged user whose history a simulated user gets. */
+  /** Number of the random stream that draws a simulated user's initial history among the users of a log. */
   START: 4,
   /** Number of the random stream that draws pages from the replay buffer. */
   REPLAY: 5,
@@ -27,10 +25,10 @@ export const purposes = {
   POOL: 6,
 } as const;
 
-/** Step between positions in {@link getSlotPurpose}, larger than all numbers in {@link purposes}. */
+/** Larger than all numbers in {@link purposes}, so that all results of {@link getSlotPurpose} differ. */
 const PURPOSES = 16;
 
-/** Returns the number of the random stream for a purpose and position `slot` (0, 1, 2, ...) of a page. */
+/** Returns the number of a random stream. Each purpose has one stream per value of `slot` (0, 1, 2, ...). */
 export function getSlotPurpose(purpose: number, slot: number): number {
   return purpose + PURPOSES * slot;
 }

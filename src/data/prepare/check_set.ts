@@ -67,7 +67,7 @@ async function countSet(set: PreparedSet): Promise<Manifest["counts"]> {
   return { users, items, pages, rows, clicks, context, ...more };
 }
 
-/** Makes an error that lists a set's faults. Returns `error` if SQL finds no fault or cannot read the set. */
+/** Returns an error with a list of a set's faults. If SQL finds no fault or fails, returns `error` itself. */
 async function explained(folder: string, memory: string, error: UserError): Promise<UserError> {
   const engine = await SqlEngine.open({ workFolder: "", memory });
   try {

@@ -36,7 +36,7 @@ interface ContextOptions {
   readonly encodingFrom?: string;
 }
 
-/** Lists the impression columns, then the page columns. @throws UserError if a column is named as both. */
+/** Lists the impression columns, then the page columns. @throws UserError if a column is in both options. */
 export async function chooseContextColumns(
   { impressionFeatures = [], pageFeatures = [], encodingFrom }: ContextOptions,
 ): Promise<LogContextColumn[]> {
@@ -63,7 +63,7 @@ export async function chooseContextColumns(
   return own;
 }
 
-/** Writes context features of the data set `like` to a table. @returns SQL variables that list `columns` */
+/** Writes the context features of the set `like` to a table. @returns SQL variables for `columns` */
 export async function openContext(
   engine: SqlEngine,
   columns: readonly LogContextColumn[],
@@ -119,7 +119,7 @@ export async function readContextFeatures(engine: SqlEngine): Promise<ContextFea
   }));
 }
 
-/** Converts a row of the table `row_feature` or `dense_feature` (not of a category) to a transform. */
+/** Reads the transform of a number or time from a row of the table `row_feature` or `dense_feature`. */
 export function parseTransform(row: Awaited<ReturnType<SqlEngine["rows"]>>[number]): Transform {
   const column = String(row.column);
   if (row.of === "known") return { of: "known", column };

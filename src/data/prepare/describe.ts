@@ -51,7 +51,7 @@ export interface DataDescription {
   /** Number of distinct item ids: less than `items` if an item has several versions. */
   readonly ids: number;
   readonly context: number;
-  /** In a split by time: number of pages that are only the history of validation or test users. */
+  /** In a split by time: number of pages that are history of validation or test users, and not predicted. */
   readonly earlier: number;
   readonly parts: readonly SplitStatistics[];
   /** Metrics of baselines on validation and test; empty if the set does not fit into memory. */
@@ -71,7 +71,7 @@ export interface DataDescription {
 
 /**
  * Clicks per displayed item, for low and for high values of a context feature. For numbers, these are the
- * lowest and the highest third of the values. A category has the values 0 (low) and 1 (high).
+ * lowest and the highest third of the values. The feature of a category is either 0 (low) or 1 (high).
  */
 export interface ContextDescription {
   readonly name: string;
@@ -265,7 +265,7 @@ function positionWarnings(s: Suspicion): string[] {
   ];
 }
 
-/** Warns if pages need no ranking (for example, pages of one item), or if most users have no history. */
+/** Warns if pages repeat items, have one item or only clicked items, or if most users have no history. */
 function pageWarnings(s: Suspicion): string[] {
   const warnings: string[] = [];
   const n = (count: number | undefined) => formatThousands(count ?? 0);
@@ -300,7 +300,7 @@ function pageWarnings(s: Suspicion): string[] {
   return warnings;
 }
 
-/** Warns if train, validation or test has no users, or many clicked items that no train user saw. */
+/** Warns if a part has no users, or if many validation or test clicks are on items no train user saw. */
 function partWarnings(parts: readonly SplitStatistics[]): string[] {
   const unseen = parts.filter(({ split, unseenClicked }) => split !== "train" && unseenClicked > 0.1);
   const empty = splits.filter((split) => !parts.some((part) => part.split === split));

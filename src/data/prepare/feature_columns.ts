@@ -18,7 +18,7 @@ export interface FeatureColumns {
 
 export const NO_COLUMNS: FeatureColumns = { dense: [], times: [], tokens: [], splits: [] };
 
-/** Feature columns: those of the --encoding-from set or, without this option, of --dense and --tokens. */
+/** Feature columns that --dense and --tokens name. With --encoding-from, the feature columns of that set. */
 export interface NamedColumns {
   readonly dense: readonly string[] | undefined;
   readonly tokens: readonly string[] | undefined;
@@ -26,7 +26,7 @@ export interface NamedColumns {
   readonly options: { readonly dense: string; readonly tokens: string };
 }
 
-/** @throws UserError if the columns in an option are not the columns of the --encoding-from set `folder` */
+/** @throws UserError if `option` names other columns than the --encoding-from set `folder` has */
 export function expectEncodedColumns(
   folder: string,
   option: string,
@@ -212,7 +212,7 @@ function isEpoch(low: number, high: number): boolean {
   return (low >= 1e9 && high < 2.5e9) || (low >= 1e12 && high < 2.5e12);
 }
 
-/** Returns true if a column has fewer distinct parts (its texts split at |) than distinct texts. */
+/** Returns true if splitting a column's texts at | reduces the number of distinct values. */
 async function hasFewerParts(engine: SqlEngine, select: string, column: string): Promise<boolean> {
   const x = quoteIdentifier(column);
   const [row = {}] = await engine.rows(
