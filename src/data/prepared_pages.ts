@@ -338,7 +338,7 @@ function parseContext(
   ]).flat();
 }
 
-/** Returns page k's flag in a column; false if the column is missing. */
+/** Returns the value for page k in a column of booleans; false if the column is missing. */
 function parseFlag(columns: PageColumns, name: "context" | "earlier", k: number, fail: Fail): boolean {
   const flag = columns[name] === ABSENT ? false : columns[name][k];
   return typeof flag === "boolean" ? flag : fail(`${name} to be true or false`, formatValue(flag));

@@ -157,7 +157,7 @@ export interface ChoiceMetrics extends RankingMetrics {
 }
 
 /**
- * Returns log(1 + sum_i exp(u_i)) = -log P(no click), where i are the rows `start..end-1` of a page.
+ * Returns log(1 + sum_i exp(u_i)) = -log P(no click), summed over the rows i = `start..end-1` of a page.
  * @param none: false to leave out the term 1, for a user who must click one of the rows
  */
 export function logSumExp(utility: ArrayLike<number>, start: number, end: number, none = true): number {

@@ -236,7 +236,7 @@ export function getFeatureManifest({ features, config }: Dataset): FeatureManife
 }
 
 /**
- * Returns a data set without the context features that a model lacks. @param wanted - the model's features
+ * Removes a data set's context features that a model does not use. @param wanted - the model's features
  * @param what - the model's name, for messages. @throws UserError if the set lacks a feature of the model
  */
 export function removeOtherContext(

@@ -166,7 +166,7 @@ export class PackedItemsWriter implements Disposable {
     return new PackedItemsWriter(PackedFileWriter.create(path), shape);
   }
 
-  /** Appends items of the kind `shape.kind`. @throws UserError for more than 2^32 - 1 features and tokens. */
+  /** Appends items. @throws UserError if the file would have more than 2^32 - 1 features and tokens. */
   write(items: ItemFeatures): void {
     this.#count += items.count;
     if (items.kind === "one-hot") return;

@@ -24,7 +24,7 @@ import { UserError } from "../../user_error.ts";
 
 const MAGIC = [0x63696c63, 0x676f6c6b]; // "clicklog"
 const VERSION = 4;
-/** Kinds of events. The file stores the index of a kind in this list, in two bits. */
+/** Kinds of events. The file stores an event's kind in two bits, as an index into this list. */
 const KINDS = [0, EARLIER_PAGE, CONTEXT_EVENT, ADDITIONAL_CLICK];
 /** Factor that puts an index of {@link KINDS} into the top two bits. */
 const KIND_UNIT = 0x40000000;
