@@ -1,4 +1,4 @@
-/** Reads a prepared data set's table of pages, user by user, and compares it with the table of users. */
+/** Reads the table of pages of a prepared data set, and checks that it agrees with the table of users. */
 
 import { ADDITIONAL_CLICK, buildEventLists, CONTEXT_EVENT, EARLIER_PAGE, NONE } from "./click_log.ts";
 import type { Clicks, eventLists } from "./click_log.ts";
@@ -90,8 +90,8 @@ export class PageReader {
 
   /**
    * @param folder: path of the data set, for messages. @param items: number of items in the data set.
-   * @param take: gets the clicks of the users whose pages were all read. Called after each row group or, with
-   * `atOnce`, once at the end.
+   * @param take: called after each row group with the clicks of the users whose pages were all read.
+   * @param atOnce: true to call `take` only once, at the end.
    */
   constructor(
     private readonly folder: string,
@@ -122,7 +122,7 @@ export class PageReader {
     });
   }
 
-  /** Passes the last users to `take`. @throws {UserError} if pages or rows of a user are missing */
+  /** Passes the last users to the callback `take`. @throws UserError if pages or rows are missing. */
   end(): void {
     const { userPages, userRows } = this.users;
     const [pages, rows] = [userPages.at(-1) ?? 0, userRows.at(-1) ?? 0];
@@ -173,7 +173,7 @@ export class PageReader {
     else if (click !== NONE) this.clicks += 1 + additional.length;
   }
 
-  /** Returns true for an earlier page: a page of a validation or test user that is history, not predicted. */
+  /** Returns true for an earlier page of a validation or test user: history, which is not predicted. */
   #parseEarlierFlag(columns: PageColumns, isContext: boolean, k: number, fail: Fail): boolean {
     if (!parseFlag(columns, "earlier", k, fail)) return false;
     if (isContext) return fail("a context event or an earlier page", "both");
@@ -235,7 +235,7 @@ function parseClick(click: unknown, size: number, fail: Fail): number {
 
 const NO_MORE: readonly number[] = [];
 
-/** Returns the positions of a page's additional clicks. The caller has checked items and first click. */
+/** Returns the positions of a page's additional clicks. `items` and `clicked` must be valid. */
 function parseAdditionalClicks(
   { items, clicked, additional_clicks }: PageColumns,
   k: number,
@@ -338,7 +338,7 @@ function parseContext(
   ]).flat();
 }
 
-/** Returns page k's flag in a column; false if the column is missing. */
+/** Returns the value for page k in a column of booleans; false if the column is missing. */
 function parseFlag(columns: PageColumns, name: "context" | "earlier", k: number, fail: Fail): boolean {
   const flag = columns[name] === ABSENT ? false : columns[name][k];
   return typeof flag === "boolean" ? flag : fail(`${name} to be true or false`, formatValue(flag));

@@ -90,8 +90,8 @@ export class PreparedSet implements PreparedUsers {
 
   /**
    * Calls `take` repeatedly, each time with the clicks of the next users.
-   * @param items: number of items in the data set. @param atOnce: true to pass all users in one call. If
-   * false, only about one Parquet row group is in memory.
+   * @param items: number of items in the data set. @param atOnce: true to pass all users in one call,
+   * which needs memory for the whole log.
    * @returns the numbers of pages, rows, clicks, context events, earlier pages, and pages with propensities.
    * @throws UserError if pages are missing or in a wrong order, or have unknown items.
    */

@@ -33,7 +33,7 @@ const USER_COLUMNS = { user: "needed", split: "needed", pages: "needed", rows: "
 export const MOST_PAGES = 2 ** 31;
 const MOST_ROWS = 2 ** 32;
 
-/** Reads the table of users. @param onUsers: gets the number read. @throws UserError for an invalid table. */
+/** Reads users. @param onUsers: called with the number read so far. @throws UserError for a bad table. */
 export async function readUsers(files: SetFiles, onUsers: (done: number) => void): Promise<PreparedUsers> {
   const { folder } = files;
   const userSplit = new GrowingArray(Uint8Array);

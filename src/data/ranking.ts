@@ -2,7 +2,7 @@
 
 import type { Clicks } from "./click_log.ts";
 
-/** Counts of rows on a page, for the rank of a clicked row. */
+/** Counts of rows that determine the rank of a clicked row on its page. */
 interface Standing {
   /** Number of rows with greater scores than the clicked row. */
   greater: number;
@@ -42,12 +42,12 @@ function bestStanding(
 
 /**
  * Returns the probability that a clicked row is among the top k rows. The rows `start..end-1` are ranked by
- * descending score. Ties are broken at random, not by row order: in the paper's files, the clicked row is
- * always last.
+ * descending score. Ties are broken at random: the row order would reveal the clicked row, which is always
+ * last in the paper's files.
  *
  * Let g rows score higher than the best clicked row, and let t rows (including that row) have the same score.
  * If g >= k, the probability is 0. Else, if one of the t rows is clicked, the probability is
- * min(1, (k - g) / t); if several are clicked, it is at least that.
+ * min(1, (k - g) / t). If several are clicked, the probability is higher, or is already 1.
  *
  * @param scores: [R] score of each row, not NaN. @param clicked: the clicked rows, at least one
  */
@@ -123,7 +123,7 @@ function firstReciprocal({ greater, same, own }: Standing): number {
   return sum;
 }
 
-/** Computes means of a function of the rank, such as 1 / rank, over ranges of ranks, by cumulative sums. */
+/** Computes means of `worth(rank)`, such as 1 / rank, over ranges of ranks, from cached cumulative sums. */
 class RankWorths {
   readonly #upTo = [0];
 
@@ -157,7 +157,7 @@ export interface ChoiceMetrics extends RankingMetrics {
 }
 
 /**
- * Returns log(1 + sum_i exp(u_i)) = -log P(no click), where i are the rows `start..end-1` of a page.
+ * Returns log(1 + sum_i exp(u_i)) = -log P(no click), summed over the rows i = `start..end-1` of a page.
  * @param none: false to leave out the term 1, for a user who must click one of the rows
  */
 export function logSumExp(utility: ArrayLike<number>, start: number, end: number, none = true): number {

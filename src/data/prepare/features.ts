@@ -21,7 +21,7 @@ import featuresScript from "../../../data/item_features.sql" with { type: "text"
 import { expectOnePageValue } from "./context_columns.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** Default of --rare-below. The embedding of a category with fewer displays would hardly be trained. */
+/** Default of --rare-below. Categories displayed less often have too little data to learn an embedding. */
 const RARE_BELOW = 10;
 
 /** Largest value of --hash-items. A larger embedding table would exceed the buffer limits of all adapters. */
@@ -91,7 +91,7 @@ export interface PreparedFeatures {
   readonly source: Relation | undefined;
   readonly columns: FeatureColumns;
   readonly faults: FaultSource | undefined;
-  /** Names of the columns whose values must be exact ids; used in messages. */
+  /** Names of the columns with ids and categories, joined by "or", for messages. */
   readonly ids: string;
   readonly like: SourceEncoding | undefined;
   /** True if the option --tokens was given. */
@@ -105,7 +105,7 @@ export const READING_FEATURES = "Reading item features";
 /** Returns SQL steps that encode items and context. They must run after the train/validation/test split. */
 export const listFeatureSteps = (): ScriptStep[] => [featuresScript, contextScript].flatMap(splitScript);
 
-/** Checks the tables that the step `title` created. @throws UserError if a check fails. */
+/** Checks the tables that an SQL step created. @throws UserError if a check fails. */
 export async function checkItems(
   engine: SqlEngine,
   { like, areTokensNamed }: PreparedFeatures,
@@ -238,7 +238,7 @@ async function withoutFeatures(
 const NO_FEATURES = "CREATE VIEW feature_source AS " +
   "SELECT ''::VARCHAR AS item_id, ''::VARCHAR AS title, []::DOUBLE[] AS dense, []::VARCHAR[][] AS tokens WHERE false";
 
-/** Returns the column with the titles of items, `title` or `name`; undefined if there is none. */
+/** Finds a column named "title" or, if there is none, "name" (in lower or upper case). */
 function findTitle({ columns }: Relation, item: string): string | undefined {
   const find = (text: string) => columns.find(({ name }) => name !== item && name.toLowerCase() === text);
   return (find("title") ?? find("name"))?.name;

@@ -1,13 +1,14 @@
 /**
  * Expands paths with *, ? or [...]. If a matching file cannot be opened, an error is thrown (the SQL engine
- * would skip the file). If a folder named a[1] exists, a[1] means this folder; the SQL engine reads it as a1.
+ * would skip the file). If a folder named a[1] exists, the path a[1] means this folder (the SQL engine would
+ * look for a folder named a1).
  */
 
 import { expectFile, explainFileError } from "../../files/local_file.ts";
 import { isOwnName } from "../../files/owned_folder.ts";
 
 const MAGIC = /[*?[]/;
-/** Matches a path with .. after a pattern, such as a?/../b, which Windows reads as b. */
+/** Matches a path with .. after a wildcard, such as a?/../b (Windows would resolve this path to b). */
 const CLIMBS = /[*?[].*[/\\]\.\.([/\\]|$)/;
 
 /** Escapes a path, so that the SQL engine does not interpret the path as a glob. */
@@ -16,8 +17,8 @@ export function escapeGlob(path: string): string {
 }
 
 /**
- * Returns the files that match a pattern, sorted by name. If a file has the pattern as its path, only this
- * file is returned. ** matches any number of nested folders.
+ * Returns the files that match a pattern, sorted by name. If a file with exactly this path exists, such as
+ * a[1].csv, only this file is returned. ** matches any number of nested folders.
  * @throws UserError for a broken link among the matches, and for a folder that cannot be read.
  */
 export function expandGlob(pattern: string): string[] {
@@ -31,7 +32,7 @@ export function expandGlob(pattern: string): string[] {
   return [...found].filter((path) => !isFolder(path)).sort();
 }
 
-/** Adds paths in `base` that match a pattern (split at /) to `found`. @param base: "", or a path and /. */
+/** Adds paths that match a pattern to `found`. @param base: folder and "/", or "" for the current folder. */
 function walk(base: string, [part, ...rest]: readonly string[], found: Set<string>): void {
   if (part === undefined) return;
   if (part === "**") {

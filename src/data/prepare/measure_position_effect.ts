@@ -1,4 +1,4 @@
-/** Measures how much the position on the page affects clicks, by `data/describe_positions.sql`. */
+/** Measures position bias from the table that data/describe_positions.sql creates. */
 
 import type { Manifest } from "../manifest.ts";
 import type { SqlEngine } from "./sql_engine.ts";
@@ -18,20 +18,20 @@ export interface PositionStatistics {
 }
 
 export interface PositionEffect {
-  /** "unknown": the set does not have the order of items on pages. "unclear": there are too few clicks. */
+  /** "unknown": the order of the items on a page was not logged. "unclear": there are too few clicks. */
   readonly verdict: "effect" | "small" | "none" | "unclear" | "unknown";
   readonly text: string;
   readonly positions: readonly PositionStatistics[];
 }
 
-/** Positions with fewer expected clicks, or with fewer users, do not count for the verdict. */
+/** The verdict ignores positions with fewer than `LEAST_CLICKS` expected clicks or `LEAST_USERS` users. */
 const LEAST_CLICKS = 10;
 const LEAST_USERS = 30;
-/** A ratio this many sd from 1 is significant. By chance, 1 % of logs with ten positions have such ratios. */
+/** A ratio this many sd from 1 is significant (p = 0.001 per position, p = 0.01 for ten positions). */
 const MOST_DEVIATIONS = 3.29;
 /** An effect is small if |ratio - 1| is less than this. */
 const SMALL = 0.05;
-/** Without a significant ratio, the verdict is "none" if every `error` is at most this, else "unclear". */
+/** If no ratio is significant, the verdict is "unclear" if an `error` exceeds this value, else "none". */
 const WIDE = 0.25;
 
 export async function measurePositionEffect(

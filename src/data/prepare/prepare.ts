@@ -24,7 +24,7 @@ export interface PrepareOptions {
   readonly split: "hash" | "time";
   /** Shares of users (in a split by time: of pages) for train and for validation. The rest is for test. */
   readonly shares: { readonly train: number; readonly validation: number };
-  /** Begin of validation and of test: ms since 1970, or, if negative, ms relative to the last page. */
+  /** Begin of validation and of test in ms since 1970. A negative value is added to the last page's time. */
   readonly splitAt?: { readonly validation: number; readonly test: number };
   /** True if one bad row is an error. */
   readonly strict: boolean;
@@ -65,7 +65,7 @@ export interface PreparationResult {
   readonly bad: BadRowSummary;
 }
 
-/** Files of the output folder. `own`: files of the data set. `work`: temporary files of the SQL engine. */
+/** Describes the output folder. `own`: files of the data set. `work`: temporary files of the SQL engine. */
 const OUT: FolderPurpose = {
   ...{ what: "the prepared data", option: "--out" },
   own: OWN_FILES,
@@ -157,7 +157,7 @@ async function expectUsers(engine: SqlEngine): Promise<void> {
   );
 }
 
-/** Reads the dates of a split by time. @throws UserError if train or test is empty, or out of order. */
+/** Reads a time split's dates. @throws UserError if train or test is empty, or test precedes validation. */
 async function readTimeSplit(engine: SqlEngine): Promise<Manifest["timeSplit"]> {
   const [row = {}] = await engine.rows(
     "SELECT min(time) AS first, max(time) AS last, count(*) FILTER (time_part(time) = 0) AS train, " +

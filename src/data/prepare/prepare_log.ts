@@ -1,4 +1,4 @@
-/** Prepares a log of displayed and clicked items by `data/log.sql`, and by scripts that build pages. */
+/** Prepares a log of displayed and clicked items: runs data/log.sql, then scripts that build pages. */
 
 export type { LogOptions } from "./log_options.ts";
 import logScript from "../../../data/log.sql" with { type: "text" };
@@ -22,7 +22,7 @@ import type { PreparationRecipe, PreparedInput } from "./prepare.ts";
 import { UserError } from "../../user_error.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** Returns a function that opens the log for a preparation. @throws UserError for incompatible options. */
+/** Returns the function that `prepare` calls to open the log. @throws UserError for incompatible options. */
 export function logRecipe(options: LogOptions): PreparationRecipe {
   expectShape(options);
   return (engine, work, signal) => begin(engine, options, work, signal);
@@ -135,7 +135,7 @@ const AS_IS = "--pages as-is accepts the log";
 /** Plausible times of a log, in ms since 1970. Other times were probably read in a wrong unit. */
 const LOG_TIMES = { from: Date.UTC(1990), to: Date.UTC(2100) } as const;
 
-/** @throws UserError if the times are numbers (since 1970) and most are outside {@link LOG_TIMES}. */
+/** @throws UserError if the log gives times as numbers, and most of them are outside {@link LOG_TIMES}. */
 async function expectTimes(
   engine: SqlEngine,
   { pages }: LogOptions,
@@ -294,13 +294,13 @@ async function expectOnePropensity(
   );
 }
 
-/** Units of time, longest first. A log with fewer than `least` distinct times is not tested for the unit. */
+/** Units of time, longest first. `least`: number of distinct times that the test in `TIMES` requires. */
 const STEPS = [
   { name: "day", ms: 86_400_000, least: 1, refused: true, order: true },
   { name: "hour", ms: 3_600_000, least: 20, refused: true, order: false },
   { name: "minute", ms: 60_000, least: 20, refused: false, order: false },
 ] as const;
-/** SQL that tests for each unit whether all times differ only by multiples of the unit. */
+/** SQL that tests for each unit whether all times leave the same remainder when divided by the unit. */
 const TIMES = STEPS.map(({ name, ms, least }) =>
   `(bool_and(time % ${ms} = 0) AND approx_count_distinct(time) >= ${least}) OR ` +
   `(min((time % ${ms} + ${ms}) % ${ms}) = max((time % ${ms} + ${ms}) % ${ms}) ` +

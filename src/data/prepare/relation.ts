@@ -16,7 +16,7 @@ export interface RelationColumn {
 }
 
 export interface Relation {
-  /** Path for messages: the first file, or the file with the SELECT. */
+  /** Path that messages show: of the first file, or of the file that contains the SELECT. */
   readonly path: string;
   /** SQL of the relation, to be put after FROM. */
   readonly sql: string;
@@ -241,7 +241,7 @@ const NONE: Readonly<Record<ColumnType, string>> = {
  *     file, row    file, and number of the row in a Parquet file, from 1 (NULL for other formats)
  *     inexact      first id of the row that is a fraction, or too large for an exact floating point number,
  *                  as text (NULL if there is none). Rounding may have changed such an id.
- *     NAME         for each NAME in `values`: a text, a list of texts, or a number; NULL if there is no value
+ *     NAME         one column per key NAME of `values`, with a text, a list of texts, a number, or NULL
  */
 export function buildSelectSql(
   { sql, columns, path }: Relation,

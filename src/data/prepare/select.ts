@@ -1,7 +1,7 @@
 /**
  * Opens a user's SELECT as a view. The SELECT reads files by functions of the SQL engine, such as read_csv
- * and read_parquet. The engine's parse tree shows which files the SELECT reads. Statements and functions that
- * write, attach or set something are refused.
+ * and read_parquet. Before the SELECT runs, its parse tree is searched for these files, which are checked.
+ * Statements and functions that write, attach or set something are refused.
  */
 
 import { resolve } from "node:path";
@@ -114,7 +114,7 @@ function readBy(path: string, node: unknown): string[] {
   );
 }
 
-/** Returns the file names in the argument of a function such as read_csv: a text or a list of texts. */
+/** Returns the file names in `node`, the first argument of the function `reader`, such as read_csv. */
 function namesIn(path: string, reader: string, node: unknown): string[] {
   const constant = v.safeParse(constantSchema, node);
   if (constant.success) return [constant.output.value.value];

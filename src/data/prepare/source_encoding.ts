@@ -130,7 +130,7 @@ function expectMeaning(folder: string, { dense, tokens, catalogues }: FeatureMan
   );
 }
 
-/** Returns the rows of the table like_scale (scales of the dense features), without the row number k. */
+/** Returns the rows of the table like_scale (scales of the dense features), without its first column, k. */
 function listScaleRows({ dense }: FeatureManifest) {
   const columns = [...new Set(dense.flatMap(({ transform }) => transform?.column ?? []))];
   return columns.map((column) => {
@@ -188,7 +188,7 @@ const UNLIKE = [
   ["absent", "of the items have no value"],
 ] as const;
 
-/** @throws UserError if the set's encoding cannot represent over half of a column's values (except ids). */
+/** @throws UserError if the set cannot encode over half of a column's values. Item ids are not checked. */
 export async function expectLike(
   engine: SqlEngine,
   { folder, shares, allowUnknownValues }: SourceEncoding,
@@ -243,7 +243,7 @@ export async function readColumnShares(engine: SqlEngine): Promise<ColumnShares[
   }));
 }
 
-/** Builds SQL for a checksum of a list of texts. The text lengths distinguish "a", "b" from "a\nb". */
+/** Builds SQL for a checksum of texts and their lengths, so that the lists "a", "b" and "a\nb" differ. */
 function buildChecksumSql(text: string, order: string): string {
   return `sha256(coalesce(string_agg(length(${text}) || ' ' || ${text}, chr(10) ORDER BY ${order}), ''))`;
 }
@@ -261,7 +261,7 @@ function parseVocabulary(row: Row) {
 }
 
 /**
- * Writes the vocabulary: a row per token with its value and `field`, an index into `tokens` of the manifest.
+ * Writes a row per token to the vocabulary: token, value, and `field` (index into the manifest's `tokens`).
  * The value NULL stands for all values that have no token of their own.
  * @returns the number of rows; 0 if there are no tokens.
  */

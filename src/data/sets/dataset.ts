@@ -17,7 +17,7 @@ import { computeFileChecksum, tryStat } from "../../files/local_file.ts";
 import { findItemIdField, removeTokens } from "../item_ids.ts";
 import * as v from "../../schema.ts";
 
-/** Identifies the data set of a run, so that the run can be resumed with it. */
+/** Identifies the data set of a run, so that a resumed run uses the same data set. */
 export type DataConfig =
   | {
     /** The data set is a synthetic shop's log. */
@@ -89,7 +89,7 @@ export interface Dataset {
   readonly truth: Float64Array | undefined;
 }
 
-/** Options for opening a data set. By default, `needed` (parts that must have users) is all three parts. */
+/** Options for opening a data set. By default, train, validation and test must all have users (`needed`). */
 export interface OpenOptions extends Partial<Omit<PreparedOptions, "onNote">> {
   /** Seed of the items and users of a synthetic shop; by default the run's seed. */
   readonly dataSeed?: number;
@@ -236,7 +236,7 @@ export function getFeatureManifest({ features, config }: Dataset): FeatureManife
 }
 
 /**
- * Returns a data set without the context features that a model lacks. @param wanted - the model's features
+ * Removes a data set's context features that a model does not use. @param wanted - the model's features
  * @param what - the model's name, for messages. @throws UserError if the set lacks a feature of the model
  */
 export function removeOtherContext(
@@ -275,9 +275,9 @@ export interface ModelItems {
 }
 
 /**
- * Adapts a data set to a model: removes item ids that the model does not use, and compares other features.
- * @param what: the model's name, for messages. @param onNote: called if features cannot be compared.
- * @throws UserError for items that the model does not know, or item features with another meaning.
+ * Adapts a data set to a model: removes item ids that the model does not use.
+ * @param what: the model's name, for messages. @param onNote: called if features may have another meaning
+ * than in training. @throws UserError if they have another meaning, or if the model does not know the items.
  */
 export function fitDataset(
   whole: Dataset,

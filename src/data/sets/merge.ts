@@ -1,6 +1,6 @@
 /**
  * Merges data sets: concatenates their users, who keep their parts (train, validation, test). Items with
- * equal ids become one item or, if their features differ, versions of one item.
+ * equal ids become one item. If their features differ, this item gets several versions.
  */
 
 import { createHash } from "node:crypto";
@@ -107,7 +107,7 @@ function expectDistinct(parts: readonly MergePart[]): void {
   }
 }
 
-/** Warns if a set's propensities are probabilities of a choice from fewer items than the merged set has. */
+/** Warns if a set's pages with propensities were chosen from fewer items than the merged set has. */
 function drawnFrom(
   { name, data: { source: { log, items: { shape: { count } } } } }: MergePart,
   all: number,

@@ -20,12 +20,7 @@ export class OpenedDataset {
     readonly items: IdList,
   ) {}
 
-  /**
-   * Adds the ids of users and items to a data set. Prepared data sets have columns `id`; in a file in the
-   * paper's layout, ids are numbers.
-   * @throws UserError if the ids cannot be read.
-   * @internal
-   */
+  /** Adds the ids of users and items to a data set. @throws UserError if the ids cannot be read. @internal */
   static async of(dataset: Dataset, onProgress?: OnProgress): Promise<OpenedDataset> {
     const { config, source: { userSplit: { length: users }, items: { shape: { count: items } } } } = dataset;
     if (config.kind === "demo") return new OpenedDataset(dataset, new NumberIds(users), new NumberIds(items));
@@ -38,14 +33,14 @@ export class OpenedDataset {
     return new OpenedDataset(dataset, userIds, await readIds(files, "items", items, onProgress));
   }
 
-  /** The clicks, for trainers and evaluations. */
+  /** Log of clicks that trainers and evaluations read. */
   get source(): LogSource {
     return this.dataset.source;
   }
 
   /**
    * Returns the index of the user with this id. A split by time makes up to three users with the same id
-   * (train, validation, test). The last of these is returned, whose history has all pages.
+   * (train, validation, test). The last one is returned: its history includes all pages.
    * @throws UserError for an unknown id.
    */
   user(id: string): number {

@@ -15,7 +15,7 @@ import { UserError } from "../../user_error.ts";
 
 type Words = Uint32Array | Uint8Array | Float32Array;
 
-/** Error of the operating system when it reads or writes a packed file. */
+/** Error for a packed file that the operating system cannot read or write. */
 export class PackedFileError extends UserError {}
 /** Error for a file that was damaged or changed, or that is not a packed file. */
 export class DamagedPackedFileError extends UserError {
@@ -113,7 +113,7 @@ export class PackedFile {
   }
 }
 
-/** Writes a packed file under a temporary name. The complete file gets its final name. */
+/** Writes a packed file under a temporary name, until {@link finish} renames the complete file. */
 export class PackedFileWriter implements Disposable {
   #open = true;
   /** Checksum of the words that were appended so far. */

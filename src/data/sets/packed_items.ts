@@ -128,7 +128,7 @@ class Block {
     for (let k = 0; k < count; k++) target[place + k] = this.#floats[this.#place(first + k)] ?? 0;
   }
 
-  /** Returns the index of the section's word `at` in `#words`. Reads the block from `at` on if necessary. */
+  /** Returns the index in `#words` of the section's word `at`; the word's block is read if necessary. */
   #place(at: number): number {
     if (at < this.#first || at >= this.#end) this.#read(at);
     return at - this.#first;
@@ -166,7 +166,7 @@ export class PackedItemsWriter implements Disposable {
     return new PackedItemsWriter(PackedFileWriter.create(path), shape);
   }
 
-  /** Appends items of the kind `shape.kind`. @throws UserError for more than 2^32 - 1 features and tokens. */
+  /** Appends items. @throws UserError if the file would have more than 2^32 - 1 features and tokens. */
   write(items: ItemFeatures): void {
     this.#count += items.count;
     if (items.kind === "one-hot") return;

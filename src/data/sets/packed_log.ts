@@ -24,7 +24,7 @@ import { UserError } from "../../user_error.ts";
 
 const MAGIC = [0x63696c63, 0x676f6c6b]; // "clicklog"
 const VERSION = 4;
-/** Kinds of events. The file stores the index of a kind in this list, in two bits. */
+/** Kinds of events. The file stores an event's kind in two bits, as an index into this list. */
 const KINDS = [0, EARLIER_PAGE, CONTEXT_EVENT, ADDITIONAL_CLICK];
 /** Factor that puts an index of {@link KINDS} into the top two bits. */
 const KIND_UNIT = 0x40000000;
@@ -38,7 +38,7 @@ function computeOffset({ userEvents, userRows }: UserIndex, width: number, user:
 export class PackedLog implements LogSource, Disposable {
   /** Always undefined, because the whole log is never in memory. */
   readonly log: undefined = undefined;
-  /** Buffer for consecutive users, which grows to the largest read. */
+  /** Buffer for the words of one read. */
   #words = new Uint32Array();
 
   private constructor(
@@ -103,7 +103,7 @@ export class PackedLog implements LogSource, Disposable {
     return this.rowColumns.length;
   }
 
-  /** Returns a changed log that reads the same file. Closing one of the two logs closes both. */
+  /** Returns the log with other items, another split or fewer features. Closing one log closes both. */
   with(change: Parameters<LogSource["with"]>[0]): PackedLog {
     const { name, file, sampledPages, fileWidth, userEvents, userRows, userCounted, otherRows } = this;
     const { items = this.items, userSplit = this.userSplit } = change;
@@ -128,7 +128,7 @@ export class PackedLog implements LogSource, Disposable {
     return window;
   }
 
-  /** Reads consecutive users into `window` at the user and row in `place`, and then advances `place`. */
+  /** Appends consecutive users to `window`. @param place: end of the part that is filled; is updated. */
   #readRun(first: number, count: number, window: Clicks, place: { user: number; row: number }): void {
     const { fileWidth: X } = this;
     const position = computeOffset(this, X, first);

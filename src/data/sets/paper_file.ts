@@ -5,14 +5,15 @@ import { UserError } from "../../user_error.ts";
 import { formatThousands } from "../../number_text.ts";
 
 /**
- * Reads a file in the paper's layout as a log. Items are one-hot, numbered 0 to the largest item_new_index.
+ * Reads a file in the paper's layout as a log. Items are one-hot; their numbers are in the
+ * file's column item_new_index.
  * @param needed: splits that must have users; default: all. @throws UserError with the file and faulty line
  */
 export function readPaperFile(path: string, needed?: readonly Split[]): ClickLog {
   return parsePaperLog(path, readText(path), needed);
 }
 
-/** Returns a file's user ids, by user number. @throws UserError with the file and faulty line. */
+/** Returns the ids of a file's users, in order of user number. @throws UserError with the faulty line. */
 export function readPaperUsers(path: string): number[] {
   return parsePaperUsers(path, readText(path));
 }
