@@ -36,7 +36,7 @@ export interface ShopState {
 
 export const firstState: ShopState = { m1: 0, m2: 0, p: 0 };
 
-/** Amounts that the categories add to an item's utility. `brandAppeal`: the same for brands. */
+/** Amounts that an item's category and brand add to its utility. */
 const categoryAppeal = [-0.3, -0.1, 0.1, 0.3];
 const brandAppeal = [-0.5, -0.3, -0.1, 0.1, 0.3, 0.5];
 
@@ -69,7 +69,7 @@ const style = categories;
 const price = style + styles, quality = price + 1, novelty = price + 2, sale = price + 3;
 const brand = sale + 1;
 
-/** Offsets of features in an item's vector. `categories`, `brands`: lengths of these one-hot features. */
+/** Layout of an item's vector: offsets of features, and the numbers of categories and brands (one-hot). */
 export const featureOffsets = { categories, style, price, quality, novelty, sale, brand, brands } as const;
 
 /**
@@ -102,7 +102,7 @@ export function getItemFeatures(values: Float32Array, item: number): Float32Arra
   return values.subarray(item * demoFeatures, (item + 1) * demoFeatures);
 }
 
-/** Shop with no click on a fifth of the pages. Without fatigue, planning ahead gains little. */
+/** Shop with no click on a fifth of the pages. */
 export const demo: ShopTruth = {
   name: "demo",
   about: "users like items similar to those they clicked before",

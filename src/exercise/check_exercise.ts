@@ -1,4 +1,4 @@
-/** Checks a reader's kernel at several sizes and in several execution orders, and times the kernel. */
+/** Checks and times a kernel that a reader of the course wrote as the answer to an exercise. */
 
 import type { Gpu } from "../gpu/device.ts";
 import { ENABLE_SUBGROUPS, getConstant, type Kernel, parseKernel } from "../gpu/kernel.ts";
@@ -100,9 +100,9 @@ const builtins: Readonly<Record<string, string>> = {
 };
 
 /**
- * Returns two variants of a kernel that run its invocations in other orders. In both variants, neighbouring
- * invocations do the work of distant ones. The second variant also processes workgroups, and the invocations
- * of each, from last to first. Returns [] if the kernel uses subgroups, or parameters other than builtins.
+ * Returns two variants of a kernel that run its invocations in other orders. The first variant permutes the
+ * invocation indices of a workgroup, so that neighbours get distant indices. The second variant also reverses
+ * the indices and the workgroups. Returns [] if the kernel uses subgroups, or parameters other than builtins.
  */
 function otherOrders(own: Kernel): Kernel[] {
   if (own.source.includes(ENABLE_SUBGROUPS)) return [];
@@ -208,7 +208,7 @@ function gridFault(error: unknown, { name: size }: ExerciseCase, file: string): 
   );
 }
 
-/** Error for a size that needs too much memory, which is no error of the reader's kernel. */
+/** Error for a size that needs too much memory. The reader's kernel is not at fault. */
 class TooLarge extends UserError {}
 
 /** @throws UserError if an input exceeds the uniform buffer from which a reader's kernel reads it */
@@ -267,7 +267,7 @@ function listHoles(text: string): { readonly line: number; readonly around: stri
   });
 }
 
-/** For a largest error below this number of tolerances, the message names rounding as a possible cause. */
+/** If the largest error is below 64 times its tolerance, the message names rounding as a possible cause. */
 const ROUNDING_SHARE = 64;
 
 /** Describes a kernel's error: wrong numbers, stray writes, or two runs that differ; undefined if correct. */

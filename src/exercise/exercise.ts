@@ -8,7 +8,7 @@ import type { UtilityFunction } from "../ladder/choice_ladder.ts";
 import { type Constants, type Kernel, parseKernel, STEP, STEPS } from "../gpu/kernel.ts";
 import { UserError } from "../user_error.ts";
 
-/** Sizes by letter, such as E and K, for the expression in a kernel's comment "// grid: E * K". */
+/** Values of the letters in a kernel's comment such as "// grid: E * K". */
 export type SizeLetters = Readonly<Record<string, number>>;
 
 type Trial = ReturnType<Ladder["open"]>;
@@ -20,7 +20,7 @@ export interface ExerciseCase {
   readonly name: string;
 }
 
-/** Hard cases of a test: what is hard, the size, and the rule by which the test makes its inputs. */
+/** Hard cases of a test: description (such as "long pages"), size, and the rule that makes the inputs. */
 type RuledCases<R> = readonly (readonly [what: string, size: LadderSize, rule: NoInfer<R>])[];
 
 /** Creates a test. @param rule - replaces the rule by which the test makes its inputs */
@@ -40,7 +40,7 @@ export interface Exercise {
   readonly starter: string;
   readonly ladder: Ladder;
   readonly solution: string;
-  /** Cases with special inputs, for kernels that are right for random inputs only. */
+  /** Cases with special inputs, which find errors that random inputs miss. */
   readonly hard: readonly ExerciseCase[];
   readonly letters: (size: LadderSize) => SizeLetters;
   /** Returns why the approach of the starter file cannot support a size; undefined if it can. */
@@ -108,7 +108,7 @@ export const getOrdinaryUtility: UtilityFunction = (k, e) => ((3 * k + 5 * e) % 
 /** Case with pages of 300 rows. A workgroup has at most 256 invocations, so some process several rows. */
 export const longPages = ["long pages", [3, 300], getOrdinaryUtility] as const;
 
-/** Evaluates an expression such as "E * K / 4". @param line - name of the line, for error messages */
+/** Evaluates an expression such as "E * K / 4". @param line - "grid" or "workgroup", for errors */
 export function evaluate(text: string, letters: SizeLetters, line = "grid"): number {
   const known = Object.keys(letters).join(", ");
   const fault = (found: string) =>
@@ -184,7 +184,7 @@ export function createAnswerStep(exercise: Exercise, file: string, text: string)
   }
 }
 
-/** Returns the names of a starter's constants. In a reader's kernel, the host sets no others. */
+/** Returns the names of a starter's constants, the only constants that the host sets in an answer. */
 export function listConstants({ name, starter }: Exercise): ReadonlySet<string> {
   return new Set(parseKernel(name, starter).constants.keys());
 }

@@ -86,7 +86,7 @@ const puzzles: readonly Puzzle[] = [
   },
 ];
 
-/** Returns M (rows) and N (columns), or only N (elements). Kernels have constants of these names, too. */
+/** Returns M (rows) and N (columns), or only N (elements). */
 function getLetters([first = 1, second]: LadderSize): SizeLetters {
   return second === undefined ? { N: first } : { M: first, N: second };
 }

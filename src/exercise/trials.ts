@@ -1,4 +1,4 @@
-/** Creates the test cases of exercises without a ladder. A test case is an op at a given size. */
+/** Creates test cases of exercises. A test case is an op at a given size. */
 
 import { clickDimensions, type ClickSizes } from "../batch/click_sizes.ts";
 import { buildReferenceBatch } from "../batch/reference_batch.ts";
@@ -35,14 +35,14 @@ import { createScoredRows, type ScoredRows, scoreTrial } from "../selftest/slate
 import type { TrainingPage } from "../selftest/small_logs.ts";
 import { createHistoryLog, createOneHotItems, createRowsBatch, logOfPages } from "../selftest/small_logs.ts";
 
-/** Number of items in {@link rankTrial}: at most 32, because one word has a bit per item. */
+/** Number of items in {@link rankTrial}. The bits of all items must fit into one word of 32 bits. */
 const RANKED_ITEMS = 20;
 
 /**
  * Creates a test case of batch_rank.wgsl. Word 0 of its input has a bit per item, which is set if the batch
  * has the item. The other words have a bit per row, set if the batch has the row. Each user has one row.
  * @param size - [words]
- * @param word - returns the bits of word w > 0; by default, a random quarter of the bits is set
+ * @param word - returns word w > 0 of the input. By default, each bit is set with probability 1/4.
  */
 export function rankTrial(
   gpu: Gpu,
@@ -91,7 +91,7 @@ function clear({ queue }: Gpu, { buffer, offset, size }: View): void {
   queue.writeBuffer(buffer, offset, new Uint8Array(size));
 }
 
-/** Rules that replace the default rules by which {@link createTableTrial} makes its batch. */
+/** Optional rules by which {@link createTableTrial} makes its batch. */
 export interface TableRule {
   /** Returns the item of a row. (The first rows show each item once.) @param u - random number in [0, 1) */
   readonly getItem?: (u: number, items: number) => number;
@@ -101,8 +101,8 @@ export interface TableRule {
 const popular = (u: number, items: number) => Math.floor(items * u ** 3);
 
 /**
- * Creates a test case for the gradient of a table with one row per item. The input of an event is the table
- * row of the item that was clicked at the previous event.
+ * Creates a test case for the gradient of a table with one row per item. At each event, the op reads
+ * the table row of the item that was clicked at the previous event.
  * @param size - [events, items, columns]. Each event shows three items, of which the user clicks one or none.
  */
 export function createTableTrial(
@@ -227,7 +227,7 @@ export function countEvents([users = 1, most = 1]: LadderSize): number {
   return listIndices(users).reduce((sum, user) => sum + getUserLength(user, most), 0);
 }
 
-/** Tests pw_state_forward. @param size - [users, events, features] @param hard - true: half never click */
+/** Tests pw_state_forward. @param size - [users, events, features] @param hard - half the users never click */
 export function createLastClicksTrial(
   gpu: Gpu,
   [users = 1, most = 1, F = 1]: LadderSize,

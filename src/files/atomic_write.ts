@@ -3,7 +3,7 @@
  *
  * New contents of `train.csv` are first written to the temporary file `.train.csv.clickgan-tmp` in the same
  * folder. The writing process keeps the temporary file locked. If the process is killed, the lock ends. The
- * temporary file stays until `train.csv` is written again, or a later command cleans its output folder.
+ * temporary file stays until `train.csv` is written again, or until a later command locks the folder.
  */
 
 import { UserError } from "../user_error.ts";
@@ -64,12 +64,12 @@ export async function writeAtomically(
   temporary.file.close(); // after renaming, because closing unlocks the file
 }
 
-/** Number of bytes at each end of a file in which a mark ({@link expectReplaceable}) is searched for. */
+/** The first and the last 4,096 bytes of a file are searched for a mark (see {@link expectReplaceable}). */
 const SEARCHED = 4096;
 
 /**
- * Checks that a file may be written at a path. An existing file must be a regular file. Unless this process
- * has locked the file or its folder, the file must contain `mark`. Links and their targets are never
+ * Checks that a file may be written at a path. An existing file must be a regular file. The file must
+ * contain `mark`, or this process must have locked the file or its folder. Links and their targets are never
  * replaced. @param mark - text that only files of one kind contain, near the beginning or the end. A mark
  * that begins with a newline is found only at the start of a line. @returns the file's permissions. @throws
  * UserError if the file may not be written. Errors of the file system are passed on as they are.

@@ -67,7 +67,7 @@ export function formatPath(path: string): string {
   return `${line.slice(0, MOST_SHOWN / 2)}...${line.slice(-MOST_SHOWN / 4)} (${path.length} characters)`;
 }
 
-/** For each error code of the system: a cause, a remedy, and perhaps another remedy for failed reads. */
+/** Cause and remedy by the system's error code. `toRead`: remedy for failed reads, if it differs. */
 const CAUSES: Readonly<Record<string, readonly [cause: string, remedy: string, toRead?: string]>> = {
   ENOSPC: ["the disk is full", "Free some space, or choose a folder on another disk."],
   EDQUOT: ["your disk quota is used up", "Free some space, or choose a folder on another disk."],
@@ -114,7 +114,7 @@ function errorCode(error: Error): string | undefined {
   return "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
 
-/** Returns the metadata of a file or folder, following links; undefined if nothing readable is there. */
+/** Returns the metadata of a file or folder, following links; undefined if this fails. */
 export function tryStat(path: string): Deno.FileInfo | undefined {
   try {
     return Deno.statSync(path);
@@ -166,15 +166,15 @@ export function expectFile(path: string): Deno.FileInfo {
  * Opens a file for reading. Every file that may come from a user is opened with this function,
  * {@link readText} or {@link readBytes}. These functions refuse FIFOs and devices: opening such a file may
  * block the process, and Ctrl-C would be ignored.
- * @throws UserError, before opening, if the path is neither a regular file nor a folder. Other errors are not
- * changed.
+ * @throws UserError, before opening, if the path is neither a regular file nor a folder. Errors of
+ * the file system are passed on as they are.
  */
 export function openFile(path: string): Deno.FsFile {
   expectReadable(path);
   return Deno.openSync(path);
 }
 
-/** Reads bytes of a file into an array. @returns the number of bytes read; fewer at the file's end */
+/** Reads a file from `position` until `bytes` is full or the file ends. @returns the number of bytes read */
 export function readBytesAt(file: Deno.FsFile, position: number, bytes: Uint8Array): number {
   file.seekSync(position, Deno.SeekMode.Start);
   for (let done = 0; done < bytes.length;) {

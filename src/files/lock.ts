@@ -15,7 +15,7 @@ const MOST_TRIES = 100;
 
 const WITHOUT_LOCKS = ["ENOTSUP", "EOPNOTSUPP", "ENOLCK", "ENOSYS"];
 
-/** Tries to lock a file. @returns false if another process has the lock. True if locks are not supported. */
+/** Tries to lock a file. @returns true on success, or if locks are not supported */
 export function tryLock(file: Deno.FsFile): boolean {
   try {
     return file.tryLockSync(true);
@@ -85,7 +85,7 @@ export class Lock implements Disposable {
   }
 
   /**
-   * Takes a lock, which permits this process to replace the file or folder `what` ("runs/x").
+   * Locks the file or folder `what` ("runs/x") for this process.
    * @param path - lock file, which is removed when the lock is released.
    * @throws UserError that names the other process, if another process has the lock.
    */

@@ -2,9 +2,9 @@
  * An owned folder is written by one process only. A command that writes a run, several runs or a data set
  * locks the output folder until the command ends, and writes all files of the folder atomically.
  *
- * Some output cannot be resumed, such as a data set. Until such output is complete, the folder has the sign
- * file `.clickgan-partial`. A command that fails removes its incomplete output. If a command is killed, the
- * next command in the folder removes the incomplete output.
+ * Some commands, such as those that write a data set, cannot be resumed. Until their output is complete, the
+ * folder has the sign file `.clickgan-partial`. A command that fails removes its incomplete output. If a
+ * command is killed, the next command in the folder removes the incomplete output.
  */
 
 import { basename, dirname, join, relative } from "node:path";
@@ -38,7 +38,7 @@ export interface FolderPurpose {
   readonly own?: readonly string[];
   /** Pattern of the names of working files. They are removed when the output is complete. */
   readonly work?: RegExp;
-  /** Names of files. If a folder has one of these files, the option --resume can continue its output. */
+  /** If the folder has a file with one of these names, the option --resume can continue the output. */
   readonly resumed?: readonly string[];
 }
 

@@ -44,8 +44,8 @@ function parseRowFormat(path: string, what: string): RowFormat {
 /**
  * Writes rows to a file in the format of its extension.
  * @param what - purpose of the file, for messages.
- * @param shared - number of leading columns that are the same in all CSV files with this purpose. An existing
- * CSV file is replaced only if it begins with these columns.
+ * @param shared - number of columns, from the left, that all CSV files for this purpose have. An existing CSV
+ * file is replaced only if its header begins with these columns.
  * @throws UserError if the file cannot be written.
  */
 export async function writeRows<Row>(
@@ -77,8 +77,8 @@ export async function writeRows<Row>(
 }
 
 /**
- * Returns a text that identifies an earlier file with the purpose `what`: in a CSV file, the beginning of the
- * header; in a Parquet file, the program name and `what`.
+ * Returns a text by which an earlier file for the purpose `what` is recognised. In a CSV file, this text is
+ * the beginning of the header; in a Parquet file, it is "clickgan" and `what`.
  * @param isWhole - true if `columns` are all columns of the file
  */
 export function getRowsMark(

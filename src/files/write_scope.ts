@@ -27,8 +27,8 @@ export function allowWrites(path: string): void {
 
 /**
  * Returns `path` if this command may write, rename or remove the path. A command may write its outputs, paths
- * in an output folder, and some files next to an output. Next to "page.html", names that begin with "page" or
- * ".page" are allowed, such as "page-returns.csv", and the names of locks and temporary files.
+ * in an output folder, and some files next to an output. Next to "page.html", these are files with names that
+ * begin with "page" or ".page": other output such as "page-returns.csv", locks and temporary files.
  * @throws Error for any other path, because writing to it would be a bug.
  */
 export function requireWritable(path: string): string {
@@ -44,7 +44,7 @@ export function requireMakeable(path: string): string {
   return outputs?.some((output) => isWithin(output, place)) ? path : requireWritable(path);
 }
 
-/** Files and folders that this process has locked, as paths without links. */
+/** Paths of the files and folders that this process has locked, with links resolved. */
 const locked = new Set<string>();
 
 /** Records that this process has locked a file or folder, until the returned object is disposed of. */
@@ -60,7 +60,7 @@ export function isHeld(path: string): boolean {
   return [...locked].some((held) => isWithin(place, held));
 }
 
-/** Resolves the links in a path, which need not exist. `above`: the nearest existing parent folder. */
+/** Resolves the links in a path; the file may be missing. `above`: the nearest existing parent folder. */
 export function resolvePath(path: string): { place: string; above: string } {
   let [place, above] = ["", ""];
   let isReal = true;

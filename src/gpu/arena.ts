@@ -9,7 +9,7 @@ export function alignBinding(bytes: number): number {
   return Math.ceil(bytes / BINDING_ALIGNMENT) * BINDING_ALIGNMENT;
 }
 
-/** Buffers that are freed together. Each has one tensor: a dispatch cannot read and write one buffer. */
+/** Buffers and textures that are freed together. Each holds one tensor. */
 export class Arena {
   readonly #buffers: GPUBuffer[] = [];
   readonly #textures: GPUTexture[] = [];

@@ -40,7 +40,7 @@ export interface GpuOptions {
   readonly variants?: KernelVariants;
   /** Size of workgroup memory in bytes (default: 32 KiB). Tests set the minimum of WebGPU. */
   readonly workgroupBytes?: number;
-  /** Largest binding in bytes (default: the adapter's limit). In tests, it may be lower. */
+  /** Largest binding in bytes (default: the adapter's limit). Tests set a lower value. */
   readonly bindingBytes?: number;
   /** Advice in the error if there is no adapter; by default advice for users of a browser. */
   readonly noAdapterHint?: string;
@@ -94,13 +94,13 @@ export class Gpu {
     });
   }
 
-  /** @internal Kernel variants that new programs use. */
+  /** @internal Variants of the kernels that are compiled from now on. */
   get variants(): KernelVariants {
     return this.#variants;
   }
   /**
-   * Sets the kernel variants that new programs use. Allocated memory keeps its layout.
-   * @throws Error for variants of another kind of adapter or another layout of matrices.
+   * Sets the variants of the kernels that are compiled from now on.
+   * @throws Error if the variants are for another kind of adapter, or if `matrices` differs.
    * @internal
    */
   setVariants(variants: KernelVariants): void {
@@ -293,8 +293,8 @@ export async function openDevice(
 
 /**
  * Formats an error of a shader compiler: first the position in the kernel's source, then the message with the
- * faulty lines. Removes the repeated position and internal names that naga (Deno, Firefox) adds. Adds the
- * faulty line and a caret if the message has none (Chrome).
+ * faulty lines. Removes what naga (Deno, Firefox) adds: a second position, and names of its internal types.
+ * Adds the faulty line and a caret if the message has none (Chrome).
  */
 export function formatCompilerError(
   file: string,
@@ -324,12 +324,11 @@ function classifyAdapter(
 }
 
 /**
- * Matches CPU adapters that read buffers faster than textures, by their names in Deno and Chromium.
+ * Matches the names (in Deno and Chromium) of CPU adapters that read buffers faster than textures.
  * llvmpipe reads textures faster (bench/ladder.md). Other CPU adapters are assumed to be like llvmpipe.
  */
 const READS_BUFFERS = /swiftshader/i;
 
-/** @param kind - kind of the adapter, or a different kind in a test */
 function chooseDefaultVariants(
   info: GPUAdapterInfo,
   kind: AdapterKind = classifyAdapter(info),

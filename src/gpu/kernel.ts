@@ -203,7 +203,7 @@ function bindAsUniform(kernel: Kernel, text: string, name: string, { size }: Uni
 
 const formatDeclaration = (name: string) => `var<storage, read> ${name}: array<vec4f>;`;
 
-/** Replaces a line. @param refusal - beginning of the error if the source lacks the line */
+/** Replaces a line. @param refusal - error if the line is missing, such as "x cannot be a uniform" */
 function replaceLine(kernel: Kernel, text: string, line: string, by: string, refusal: string): string {
   if (text.includes(line)) return text.replace(line, by);
   throw new Error(`kernel ${kernel.name}: ${refusal} without the line "${line}"`);

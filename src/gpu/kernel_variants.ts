@@ -10,7 +10,7 @@ export type AdapterKind = "cpu" | "gpu";
 export type MatmulDirection = "forward" | "input" | "weight";
 
 const matmulVariants = ["panel 64", "panel 128", "panel 256", "rows", "tiled"] as const;
-/** Kernel variant of a matrix product; "panel 64" has 64 rows and 16 columns (a panel) per workgroup. */
+/** Kernel variant of a matrix product. "panel 64": a workgroup computes 64 rows and 16 columns. */
 export type MatmulVariant = typeof matmulVariants[number];
 
 /** Direction of an LSTM: "forward" computes states, "backward" computes gradients of the gates' inputs. */
@@ -19,7 +19,7 @@ export type LstmDirection = "forward" | "backward";
 export const lstmVariants = ["group", "group 1", "group 4", "user"] as const;
 /**
  * Kernel variant of an LSTM on a GPU. `group n`: a workgroup computes n users, with one invocation per unit
- * and user. `group`: as `group n`, with the largest n that needs at most 64 invocations, but at least 1.
+ * and user. `group`: a workgroup computes as many users as 64 invocations allow, but at least one.
  * `user`: one invocation per user.
  */
 export type LstmVariant = typeof lstmVariants[number];
@@ -33,8 +33,8 @@ export type KernelVariant = MatmulVariant | LstmVariant | SumVariant;
 export const kernelVariantsSchema = v.strictObject({
   kind: v.picklist(["cpu", "gpu"]),
   /**
-   * Storage of matrices that matrix products read many times: "buffers" on SwiftShader (a CPU adapter). If
-   * absent, textures on other CPU adapters, because llvmpipe reads textures faster, and buffers on a GPU.
+   * Storage of matrices that matrix products read many times. "buffers" is set on SwiftShader, a CPU adapter.
+   * If absent, the matrices are stored in textures on other CPU adapters, and in buffers on a GPU.
    */
   matrices: v.optional(v.literal("buffers")),
   /** Variants that replace the defaults of matrix products. The keys are from {@link formatMatmulKey}. */

@@ -156,7 +156,7 @@ export async function computeTableChecksum(
   return { path: `${folder}/${part}`, bytes, sha256: whole.digest("hex"), each };
 }
 
-/** Returns an object that opens a Parquet file. Its method `open` throws if the path is no regular file. */
+/** Wraps the path of a Parquet file. The method `open` opens the file, which must be a regular file. */
 export function openParquetFile(path: string): TableFile {
   const open = () => {
     expectFile(path);

@@ -24,7 +24,7 @@ export interface PreparedContents {
   readonly name: string;
   readonly items: ItemCatalogue;
   readonly itemIds: IdList;
-  /** For each text column of the table of users (such as the ids): a function that returns a user's text. */
+  /** Text columns of the table of users, by name. Each function returns a user's text in one column. */
   readonly userTexts?: Readonly<Record<string, (user: number) => string>>;
   readonly warnings?: readonly string[];
   /** Meaning of the item features; if absent, the features get generic names. */
@@ -44,7 +44,7 @@ const GROUP = 2 ** 16;
 /** Tables in the order of writing. */
 const PARTS = ["pages", "users", "items"] as const;
 
-/** Names of the files of every set, in the order of writing. */
+/** Names of the files that every prepared data set has, in the order of writing. */
 export const PREPARED_FILES: readonly string[] = [...PARTS.map((part) => `${part}.parquet`), MANIFEST];
 
 /** File that lists the categorical value of each integer token. Not every set has this file. */
@@ -65,9 +65,9 @@ export async function writeNewSet<T>(
 }
 
 /**
- * Writes a prepared data set. Users are numbered from 0, in the order of the chunks.
- * @param folder: an existing folder. @param chunks: clicks of complete users.
- * @throws UserError if a file cannot be written. The set is then incomplete: the manifest is written last.
+ * Writes a prepared data set. Users are numbered from 0, in the order of `chunks`.
+ * @param folder: an existing folder. @param chunks: clicks; a chunk has all clicks of its users.
+ * @throws UserError if a file cannot be written. Then the folder has no manifest and cannot be read as a set.
  */
 export async function writePrepared(
   folder: string,
@@ -121,8 +121,8 @@ export async function writePrepared(
 }
 
 /**
- * Copies the vocabulary file (for `--encoding-from`) of the set in the folder `from`.
- * @returns fields for the new set's manifest; {} without `from`, or if the two sets have different features.
+ * Copies the vocabulary file of an earlier set (`--encoding-from`), if that set has the same features.
+ * @returns fields for the new set's manifest; {} if `from` is undefined or the features differ.
  */
 async function copyVocabulary(
   folder: string,
@@ -218,7 +218,7 @@ async function writePart(path: string, schema: Element[], groups: AsyncIterable<
   return rows;
 }
 
-/** Returns the column names of a schema. A list column has one name. */
+/** Returns the column names of a schema, without the inner elements of list columns. */
 function listColumnNames(schema: readonly Element[]): string[] {
   return schema.slice(1).filter(({ name }) => name !== "list" && name !== "element").map(({ name }) => name);
 }
@@ -249,7 +249,7 @@ class UserRows {
     return counts;
   }
 
-  /** Yields the table's row groups. @param texts: function per text column that returns a user's text. */
+  /** Yields the table's row groups. @param texts: text columns; each function returns a user's text. */
   async *groups(texts: readonly ((user: number) => string)[]): AsyncGenerator<Columns> {
     const [split, pages, rows] = [this.#split.values(), this.#pages.values(), this.#rows.values()];
     for (let first = 0; first < split.length; first += GROUP) {
@@ -312,7 +312,7 @@ async function* pageGroups(
 const listContextKinds = (widths: ContextWidths) =>
   (["impression", "page"] as const).filter((kind) => widths[kind] > 0);
 
-/** Returns a page's context features of one kind; zeros if the clicks have no context. */
+/** Returns the context features of a page, or of its impressions; zeros if the log has none. */
 function listContext(
   { rowFeatures }: Clicks,
   { impression, page }: ContextWidths,

@@ -3,7 +3,7 @@
  * system where possible, because WebGPU does not report it.
  *
  * llvmpipe, the driver that computes on the CPU, starts one thread per core by default. clickgan sets two
- * threads per core, or 0 threads for small steps. The number of threads does not change the bits of results.
+ * threads per core, but 0 for small steps. The number of threads does not change the bits of results.
  *
  * Why two threads per core: llvmpipe divides the workgroups of a dispatch evenly among its threads, and the
  * next dispatch waits for the slowest thread. With one thread per core, any other work on one core delays the
@@ -17,10 +17,10 @@
  * core is free for the host code. Times with 0 threads, relative to 4 threads, on two cores:
  * - A step with two layers of 64 units takes 62 % with 8 rows, 84 % with 227 rows (a batch of yelp), 91 %
  *   with 500 rows, 100 % with 750 rows, and 114 % with 1,000 rows.
- * - A whole training on yelp takes 94 % of the time and 72 % of the CPU time. (An iteration has 890 rows,
- *   including its share of the validations.) A training with 1,900 rows per iteration takes 110 %.
+ * - A whole training on yelp (890 rows per iteration) takes 94 % of the time and 72 % of the CPU time. A
+ *   training with 1,900 rows per iteration takes 110 % of the time.
  *
- * A process that may use only one core (`--jobs`) also gets 0 threads: the host code needs the same core.
+ * With `--jobs`, a process may get only one core. Then it has 0 threads, because host code needs the core.
  */
 
 import { Buffer } from "node:buffer";
@@ -33,7 +33,7 @@ const DRIVER_VARIABLES: readonly string[] = [VARIABLE, CORES_VARIABLE];
 /** Largest number of threads that llvmpipe can use. */
 const MOST = 32;
 
-/** A step is small below this number of FLOPs, such as about 1,000 rows with two layers of 64 units. */
+/** Steps with fewer FLOPs get 0 threads, for example two layers of 64 units with 900 rows. */
 const SMALL_STEP = 3e7;
 
 /** Chooses the number of llvmpipe's threads. @param own - the user's setting @param flops - FLOPs per step */
