@@ -99,7 +99,7 @@ export function formatLstmKey(direction: LstmDirection, h4: number): string {
   return `lstm ${direction} ${4 * h4}`;
 }
 
-/** Largest number of terms / 4 of a panel kernel's unrolled sums. Longer sums compile slowly on a GPU. */
+/** Largest sum that a panel kernel unrolls, as number of terms / 4. Longer sums compile slowly on a GPU. */
 const PANEL_K4: Readonly<Record<AdapterKind, number>> = { cpu: 64, gpu: 16 };
 
 export interface VariantContext {
@@ -121,7 +121,7 @@ export function computePanelBytes(direction: "forward" | "input", k4: number, n4
 /** Time to copy a panel (16 columns of weights), divided by the time to multiply one row by the panel. */
 const PANEL_COPY = 19;
 
-/** Returns the panel variants, fastest first. The order depends on how well `rows` fills the workgroups. */
+/** Returns the panel variants, fastest first. A partly filled last workgroup costs as much as a full one. */
 function rankPanels(rows: number): MatmulVariant[] {
   const time = (own: number) => Math.ceil(rows / own) * (own + PANEL_COPY);
   return ([256, 128, 64] as const).toSorted((a, b) => time(a) - time(b)).map((own) =>
@@ -172,7 +172,7 @@ export function countGroupUsers(variant: LstmVariant, h4: number): number | unde
 
 /**
  * Returns the bytes of workgroup memory of an LSTM kernel that copies its weights there. The kernel also
- * stores two copies of the values that units exchange. @param units - padded number of units
+ * stores two copies of hidden states (backward: gate gradients). @param units - padded number of units
  */
 export function computeLstmBytes(direction: LstmDirection, units: number, users: number): number {
   return 16 * units ** 2 + 2 * (direction === "forward" ? 4 : 16) * users * units + 16;
@@ -184,8 +184,8 @@ export function listSumVariants({ variants, subgroups }: VariantContext): readon
 }
 
 /**
- * Returns the recorded variant or, if none is recorded, the first variant.
- * @param key - key of the choice in `recorded`. @throws UserError for a recorded variant that is not listed
+ * Returns the variant that `recorded` has for `key` or, if there is none, the first possible variant.
+ * @throws UserError if the recorded variant is not possible
  */
 export function pickVariant<V extends KernelVariant>(
   key: string,

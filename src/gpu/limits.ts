@@ -20,14 +20,14 @@ export type LimitName = keyof typeof LEAST;
 const NAMES = Object.keys(LEAST) as LimitName[];
 
 /**
- * Upper bounds of the limits that are requested if an adapter supports more than the default:
+ * Limits of which more than WebGPU's default is requested, up to these bounds. Reasons for more:
  *
  * - Size of a buffer: the parameters of a model with many items need more than the default 256 MiB.
  * - Size of a binding: a table with a row per item or token must fit into one binding. The default is 128
  *   MiB; many cards allow 2 GiB or more. A buffer of several tables may be larger than a binding, because
  *   kernels bind parts of the buffer.
- * - Workgroup memory: a panel kernel with 256 inputs needs 16,512 bytes. On an adapter with less, another
- *   kernel computes the product (see kernel_variants.ts).
+ * - Workgroup memory: a panel kernel with 256 inputs needs 16,512 bytes. On an adapter with less
+ *   memory, matrix products use another kernel (see kernel_variants.ts).
  */
 const MOST: Readonly<Partial<Record<LimitName, number>>> = {
   maxBufferSize: Infinity,

@@ -1,5 +1,5 @@
 /**
- * Memory that a kernel accesses: a range of a buffer, as storage or as a uniform, or a storage texture.
+ * Memory that a kernel accesses: a range of a buffer (storage or uniform), or a storage texture.
  *
  * Why textures: the software adapter llvmpipe reads storage buffers number by number, with a bounds check for
  * each number. llvmpipe reads a texel of four f32 as a whole, with a third of the instructions
@@ -17,9 +17,8 @@
  * Why panels: some kernels read the same sixteen columns of every row. In a matrix of 64 columns that is
  * stored row by row, these kernels read one cache line in four; with 256 columns, one in sixteen. No CPU's
  * prefetcher follows such a pattern, so a kernel often waits for main memory. In a panel, the cache lines are
- * adjacent, so the prefetcher loads them in time. The width of a texture limits a panel to 2,048 rows; panels
- * of 512 rows save half as much time. An output's gradient is stored row by row, because kernels read whole
- * rows of the gradient.
+ * adjacent, so the prefetcher loads them in time. The width of a texture limits a panel to 2,048 rows. An
+ * output's gradient is stored row by row, because kernels read whole rows of the gradient.
  */
 
 import type { SizeExpression } from "./sizes.ts";
@@ -31,7 +30,7 @@ export interface View {
   readonly offset: number;
   /** Size in bytes. */
   readonly size: number;
-  /** Number of slices, and their distance in bytes, if each batch has a slice; the view is the first. */
+  /** Set if the buffer has a slice per batch: the view is the first slice. `stride` is in bytes. */
   readonly slices?: { readonly count: number; readonly stride: number };
 }
 
@@ -112,7 +111,7 @@ const WIDTH_STEP = 16;
 export interface TextureLayout {
   readonly width: number;
   readonly height: number;
-  /** Vectors per row of the matrix (columns / 4) if the layout has panels, otherwise 1. */
+  /** Vectors per row of a matrix in panels (columns / 4). 1 without panels: row length does not matter. */
   readonly rowVectors: number;
   readonly panelVectors: number;
   /** Number of panels per row. A last panel with fewer columns takes as much space as the other panels. */
@@ -130,7 +129,7 @@ export function makePanelLayout(bytes: number, rowVectors: number): TextureLayou
   return makeTextureLayout(bytes, rowVectors, PANEL_VECTORS);
 }
 
-/** Returns the layout of a matrix product's input: panels if a row fills at least two, else row by row. */
+/** Returns the layout of a matrix product's input: rows, or panels if a row fills at least two. */
 export function makeProductLayout(bytes: number, rowVectors: number): TextureLayout {
   return rowVectors >= 2 * PANEL_VECTORS ? makePanelLayout(bytes, rowVectors) : makeRowLayout(bytes);
 }
@@ -180,7 +179,7 @@ function formatTexelCoordinates(layout: TextureLayout): { x: string; y: string }
   };
 }
 
-/** Formats a division in WGSL; for a power of two a shift, which needs no check for division by zero. */
+/** Returns WGSL code for `a / by`: a shift if `by` is a power of two, because a division checks for zero. */
 function formatQuotient(a: string, by: number): string {
   if (by === 1) return a;
   return Number.isInteger(Math.log2(by)) ? `(${a} >> ${Math.log2(by)}u)` : `(${a} / ${by}u)`;
@@ -233,7 +232,7 @@ export function unpackTexels(
   return matrix;
 }
 
-/** Calls `visit` with the indices of each vector's first word: `at` in the matrix, `texel` in the texels. */
+/** Calls `visit` for each vector, with the indices of its first word in the matrix and in the texture. */
 function forEachVector(
   layout: TextureLayout,
   words: number,

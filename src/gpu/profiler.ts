@@ -1,4 +1,4 @@
-/** Times dispatches by timestamp queries. A separate pass per dispatch makes the timed step slower. */
+/** Times dispatches by timestamp queries. For this each dispatch gets its own pass, so the step is slower. */
 
 import { copyWritten } from "./commands.ts";
 import type { Gpu } from "./device.ts";
@@ -16,7 +16,7 @@ export interface PassBoundary {
 const MOST_QUERIES = 4096;
 
 /**
- * Runs passes, and commands between passes, in order in one submission.
+ * Executes compute passes and other commands (copies) in the given order, in one submission.
  * @returns microseconds of each pass, assuming timestamps in nanoseconds, as on llvmpipe and NVIDIA
  * @throws Error if the adapter has no timestamps, or for more passes than a query set holds
  */
@@ -65,7 +65,7 @@ export async function timePasses(
 export interface TimedWork extends Cost {
   readonly label: string;
   readonly kernel: string;
-  /** Number of steps that the work computes at once. `flops` and `bytes` are for one step, times for all. */
+  /** Steps that the work computes at once. `flops` and `bytes` count one step, the time covers all steps. */
   readonly steps: number;
   /** Number of invocations for all steps together; absent for copies. */
   readonly invocations?: number;

@@ -23,7 +23,7 @@ import { STEP_BYTES, STEP_STRIDE } from "./step.ts";
 export interface Cost {
   readonly flops: number;
   readonly bytes: number;
-  /** Work of each kind of workgroup; absent if the dispatch has only one kind. */
+  /** If workgroups have different tasks: number of workgroups and FLOPs per task. */
   readonly parts?: readonly { readonly workgroups: number; readonly flops: number }[];
 }
 
@@ -105,7 +105,7 @@ export class Program<S extends BatchSizes = BatchSizes> {
     readonly dispatches: readonly Dispatch<S>[],
   ) {}
 
-  /** Compiles and binds dispatches. @param steps - step headers. @throws Error with the kernel's name */
+  /** Creates pipelines and bind groups. @param steps - step headers. @throws Error for an invalid dispatch */
   static async record<S extends BatchSizes>(
     gpu: Gpu,
     name: string,
@@ -164,8 +164,8 @@ export class Program<S extends BatchSizes = BatchSizes> {
 const offsets = new Uint32Array(1);
 
 /**
- * Computes the numbers of workgroups of a dispatch along x, y and z. If x would exceed `maxGrid`, and
- * the kernel reads num_workgroups, the workgroups are distributed over x and y.
+ * Computes the numbers of workgroups of a dispatch along x, y and z. A grid with x above `maxGrid` is folded
+ * into x and y if the kernel computes its index from num_workgroups.
  * @param workgroup - invocations per workgroup along x, y. @param maxGrid - most workgroups per axis
  * @throws UserError for a grid that exceeds `maxGrid`
  */

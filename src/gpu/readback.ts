@@ -122,17 +122,17 @@ export function joinArrays(parts: readonly Float32Array[]): Float32Array<ArrayBu
 }
 
 /**
- * Matches Deno versions in which mapAsync itself waits for the device: when the call returns, the range is
- * mapped, and awaiting the promise would add 10 ms or more until Deno polls. The first map of a new buffer
- * must be awaited, because Deno panics otherwise. In other Deno versions, every map is awaited.
+ * Matches Deno versions in which mapAsync returns only when the buffer is mapped. Then the promise is not
+ * awaited, because Deno resolves it 10 ms or more later. But the first map of a new buffer must be awaited,
+ * because Deno panics otherwise. In other Deno versions, every map is awaited.
  */
 const MAPS_AT_ONCE = /^deno\/2\.9\./i;
 
-/** Largest reused staging buffer, in bytes. Creating a larger one takes less time than copying its data. */
+/** Largest reused staging buffer, in bytes. For larger buffers, reuse would save little of a read's time. */
 const MOST_KEPT = 2 ** 20;
 /** Smallest staging buffer in bytes. */
 const LEAST = 2 ** 12;
-/** Longest time in ms for which reads may block signals, timers and servers without a pause. */
+/** Longest time in ms that reads may block Deno's other events (signals, timers, servers). */
 const MOST_MS = 100;
 
 export interface StagingBuffer {
@@ -188,7 +188,7 @@ export class StagingPool {
     if (!this.mapsAtOnce) staging.mapped = staging.buffer.mapAsync(GPUMapMode.READ);
   }
 
-  /** Waits for the data of a buffer, passes `use` a function that reads them, and frees the buffer. */
+  /** Waits for a buffer's data, calls `use` with a function that returns ranges of them, frees the buffer. */
   async read<T>(
     staging: StagingBuffer,
     use: (range: (at: number, bytes: number) => ArrayBuffer) => T,
@@ -216,7 +216,7 @@ export class StagingPool {
     }
   }
 
-  /** Calls `now`. If `now` fails, the buffer is not mapped yet (npm webgpu): awaits `mapped` and retries. */
+  /** Calls `now`; if that throws, because npm's webgpu maps later, awaits `mapped` and calls `now` again. */
   async #useWhenMapped<T>(now: () => T, mapped: Promise<void>): Promise<T> {
     try {
       return now();

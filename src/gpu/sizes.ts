@@ -20,7 +20,7 @@ export function getSize(dim: Dim, sizes: BatchSizes): number {
   return size;
 }
 
-/** Returns an upper bound of the number of distinct rows among `picks` rows that an index selects. */
+/** Returns an upper bound of the number of distinct rows that `picks` lookups read from a table of `rows`. */
 export function estimateDistinctRows(picks: number, rows: Dim, sizes: BatchSizes): number {
   return Math.min(picks, getSize(rows, sizes));
 }
@@ -28,7 +28,7 @@ export function estimateDistinctRows(picks: number, rows: Dim, sizes: BatchSizes
 /** A function of batch sizes: "events", or `{ of: "users", per: 4, times: 64 }` for 64 * ceil(users / 4). */
 export type SizeExpression<S extends BatchSizes = BatchSizes> = Dim<S> | ScaledSize<S>;
 
-/** The product times * ceil((of + plus) / per), clipped to at least `least` and at most `most`. */
+/** The number `times * ceil((of + plus) / per)`, clipped to the range from `least` to `most`. */
 export interface ScaledSize<S extends BatchSizes = BatchSizes> {
   readonly of: Dim<S> | ((sizes: S) => number);
   readonly plus?: Dim<S>;

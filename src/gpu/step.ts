@@ -10,7 +10,7 @@ import type { Arena } from "./arena.ts";
 import { type BatchSizes, type Dimensions, getSize } from "./sizes.ts";
 
 export interface StepSettings {
-  /** Slot of the ring buffer of results to which the step writes. */
+  /** Slot to which the step writes, in the ring buffer of results. */
   readonly slot: number;
   /** Learning rate of this iteration after Adam's bias correction; 0 without training. */
   readonly learningRate: number;
@@ -53,7 +53,7 @@ export class StepHeaders<S extends BatchSizes> {
   readonly buffer: GPUBuffer;
   readonly #values: DataView<ArrayBuffer>;
 
-  /** @param each - number of headers per slot. @param seen - number of slots that a kernel can access */
+  /** @param each - number of headers per slot. @param seen - number of slots that one dispatch can read */
   constructor(
     private readonly arena: Arena,
     readonly dimensions: Dimensions<S>,
@@ -71,7 +71,7 @@ export class StepHeaders<S extends BatchSizes> {
     return (slot * this.each + header) * STEP_STRIDE;
   }
 
-  /** Writes a slot's headers. @param purpose - settings by header; missing settings repeat the last */
+  /** Writes a slot's headers. @param purpose - settings per header; further headers get the last settings */
   put(slot: number, batch: StepBatch<S>, purpose: StepSettings | readonly StepSettings[]): void {
     const purposes = [purpose].flat();
     for (let header = 0; header < this.each; header++) {

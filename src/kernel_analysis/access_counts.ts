@@ -24,7 +24,7 @@ export interface LoadRequests {
   /** Mean number of reads per invocation. Invocations that access no memory do not count. */
   readonly reads: AccessCount;
   readonly writes: AccessCount;
-  /** Sectors per 32 reads of storage buffers. A sector that a subgroup reads at once counts only once. */
+  /** Sectors per 32 reads of storage buffers. A sector counts once per access of a subgroup. */
   readonly readSectors: AccessCount;
   readonly writeSectors: AccessCount;
   /** Mean number of extra cycles, due to bank conflicts, of a subgroup's access to workgroup memory. */
@@ -85,7 +85,7 @@ export function countAccesses(text: string, scope: IndexScope): AccessCounts {
 }
 
 /**
- * Returns, by name of a storage array, the number of bytes up to the end of its last accessed element. Only
+ * Returns, for each storage array, the end of its last accessed element, as an offset in bytes. Only
  * accesses of the first and the last workgroup count, and only if their addresses are known.
  */
 export function measureAccessedBytes(text: string, scope: IndexScope): ReadonlyMap<string, number> {
@@ -202,7 +202,7 @@ function averagePerInvocation(sums: readonly AccessSum[], invocations: number): 
   return sums.length === 0 ? undefined : accesses === 0 ? 0 : accesses / invocations;
 }
 
-/** Returns the sum of all costs divided by the sum of all counts; undefined without an access. */
+/** Returns the total cost divided by the total of `count`; undefined if no memory was accessed. */
 function averageCost(sums: readonly AccessSum[], count: (sum: AccessSum) => number): AccessCount {
   if (sums.some(({ perhaps, anywhere }) => perhaps || anywhere)) return "unknown";
   const total = sums.reduce((all, one) => all + count(one), 0);

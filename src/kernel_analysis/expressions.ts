@@ -62,7 +62,7 @@ export function makeBinary(sign: string, left: Expression, right: Expression): E
   };
 }
 
-/** Makes an expression for a member or element of a value. Only this part of the value's memory is read. */
+/** Makes an expression for a member or element of a value. Evaluating it loads only this part. */
 function makePart(
   of: Expression,
   select: (whole: MemoryReference, walk: Interpreter, mask: InvocationMask) => MemoryReference,

@@ -44,7 +44,7 @@ export interface Expression {
 }
 
 export interface WgslFunction {
-  /** Parameters of the function; the type of a pointer is undefined. */
+  /** Parameters of the function. A pointer has `type: undefined`. */
   readonly parameters: readonly {
     readonly name: string;
     readonly builtin: string | undefined;
@@ -141,7 +141,7 @@ export class Interpreter {
     this.module.entry?.body(this, this.#all());
   }
 
-  /** Evaluates an expression for the first invocation. @param names - values of names in the expression */
+  /** Evaluates an expression for the first invocation. @param names - values of its variables */
   evaluate({ value }: Expression, names: ReadonlyMap<string, WgslValue>): WgslValue {
     this.#frame = this.#makeFrame(new Map([...names].map(([name, one]) => [name, this.broadcast(one)])));
     return value(this, this.#all())[0];
@@ -185,7 +185,7 @@ export class Interpreter {
     return { ...header, size: { x, y, z, w }, chunks };
   }
 
-  /** Returns a reference to a module variable; undefined for local names and variables outside of memory. */
+  /** Returns a reference to a global variable except `step`; undefined for local and private variables. */
   getReference(name: string): MemoryReference | undefined {
     const variable = this.module.variables.get(name);
     if (!variable || name === "step" || this.#frame.scopes.some((scope) => scope.has(name))) return undefined;
@@ -317,7 +317,7 @@ export class Interpreter {
     return result;
   }
 
-  /** Returns the mask without invocations whose condition is `ends`; if unknown, they are perhaps active. */
+  /** Returns the mask with OFF where the condition equals `ends`, at most PERHAPS where it is unknown. */
   narrow(mask: InvocationMask, condition: readonly WgslValue[], ends: boolean): InvocationMask | undefined {
     return nonEmpty(mask.map((state, k) => {
       const value = condition[k];

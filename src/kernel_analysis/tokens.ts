@@ -23,7 +23,7 @@ const TOKEN = new RegExp(
 );
 const COMMENT = /\/\/.*|\/\*[^]*?\*\//g;
 
-/** A position in the tokens of a WGSL source. Methods throw UnreadableKernelError for an unexpected token. */
+/** Reader of the tokens of a WGSL source. Methods throw UnreadableKernelError for an unexpected token. */
 export class WgslTokens {
   readonly #tokens: { readonly text: string; readonly at: number }[];
   #k = 0;

@@ -1,7 +1,7 @@
 /**
- * Types of WGSL with their memory layout (https://www.w3.org/TR/WGSL/#memory-layouts), and WGSL's arithmetic
- * on the known integers and conditions of an invocation. An {@link IndexScope} has the workgroup's
- * size, the grid and the step header of a dispatch.
+ * Types of WGSL with their memory layout (https://www.w3.org/TR/WGSL/#memory-layouts), and WGSL's operators
+ * on known integers and booleans. An {@link IndexScope} has the workgroup's size, the grid and the step
+ * header of a dispatch.
  */
 
 /** A WGSL type. Size, alignment and stride are in bytes. */
@@ -23,7 +23,7 @@ const SCALARS: Readonly<Record<string, WgslType>> = {
 };
 const SUFFIX: Readonly<Record<string, string>> = { u: "u32", i: "i32", f: "f32", h: "f16" };
 
-/** Returns the type of a name such as u32 or mat4x4, if known. @param readTemplate - reads `<f32>` etc. */
+/** Returns the type with a name such as u32 or mat4x4. @param readTemplate - parses `<f32>` after the name */
 export function parsePlainType(name: string, readTemplate: () => WgslType): WgslType | undefined {
   const [, kind, counts = "", suffix = ""] = /^(vec|mat)(\d(?:x\d)?)([uifh]?)$/.exec(name) ?? [];
   if (!kind) return SCALARS[name];
@@ -77,7 +77,7 @@ export function findMember(
   return { at: low * stride, type };
 }
 
-/** A value: an integer, a condition, or a vector or structure of such values; undefined if unknown. */
+/** An integer, a boolean, or a vector or structure of such values; undefined if the value is unknown. */
 export type WgslValue = number | boolean | undefined | StructValue;
 export interface StructValue {
   readonly [name: string]: WgslValue;

@@ -21,8 +21,8 @@ const POLICY = "default-src 'none'; script-src 'unsafe-inline' blob:; worker-src
   "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'";
 
 /**
- * Stubs that replace two decompressors of Parquet files. hysnappy needs WebAssembly, which POLICY forbids;
- * hyparquet decodes Snappy without it. Brotli is not supported: it would more than double the script's size.
+ * Stubs for two decompressors of Parquet files. hysnappy needs WebAssembly, which POLICY forbids; hyparquet
+ * then decodes Snappy in JavaScript. Brotli is not supported: it would more than double the script's size.
  */
 const STUBS = {
   "hysnappy": "export const snappyUncompressor = () => undefined; export const snappyUncompress = undefined;",
@@ -84,7 +84,7 @@ const LAST_STEP_CHAPTER = 9;
 /** Number of the chapter about kernels for CPU adapters. */
 const CPU_CHAPTER = 12;
 
-/** Titles of sections outside of the course that the lab shows as chapters: the course links to them. */
+/** Titles of sections of kernels/README.md and bench/ladder.md that the lab adds to the chapters. */
 const SECTIONS = [
   "A kernel of your own",
   "The exercises",
@@ -150,7 +150,7 @@ function findChapterKernels(chapter: string): string[] {
   return [...first.matchAll(/\(\.\.\/\w+\/(\w+)\.wgsl\)/g)].map(([, name]) => name ?? "");
 }
 
-/** Returns each op of a source file, with the source of all float64 references in the file. */
+/** Returns an entry per op of a source file: its name, and the file's code of all float64 references. */
 function findReferences(text: string): [op: string, reference: string][] {
   const ops = [...text.matchAll(/\bop: "(\w+)"/g)].map(([, op]) => op ?? "");
   const pattern = /^(?:export )?(?:function|const) (\w*[rR]eference)\b[^]*?^\}(?:;|\))*$/gm;

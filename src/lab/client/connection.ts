@@ -104,7 +104,7 @@ export class Connection {
   }
 }
 
-/** Starts the worker with the WGSL files in the page's data, and with scripts that are loaded later. */
+/** Starts the worker with the page's WGSL files and the text of the scripts that it loads on demand. */
 function startWorker(): Worker {
   globalThis.laterScripts = { kernels: readText("kernels-script"), reader: readText("reader-script") };
   const parts = [

@@ -6,7 +6,7 @@ import type { MeasurementProgress } from "./lab_worker.ts";
 
 type Child = Node | Html | string | undefined | false;
 
-/** Attributes by name; `on...` is an event listener. The value true adds an attribute without value. */
+/** Attributes by name; `on...` is an event listener. `true` sets a boolean attribute such as `disabled`. */
 export type Attributes = Readonly<
   Record<string, string | number | boolean | undefined | ((event: Event) => void)>
 >;
@@ -31,7 +31,7 @@ export function element<K extends keyof HTMLElementTagNameMap>(
 
 /**
  * Creates an element from a template with elements in it: `` dom`<p class="buttons">${button}</p>` ``. Do not
- * put elements directly into a table or a `select`: browsers do not keep the `<i>` that marks their place.
+ * put elements directly into a table or `select`: `dom` first inserts an `<i>`, which is not allowed there.
  */
 export function dom(
   pieces: TemplateStringsArray,
@@ -117,7 +117,7 @@ export class Notice {
     fill(this.element, markOptions(text));
   }
 
-  /** Shows a step of a measurement, the finished share, and the time left, estimated since a share of 0. */
+  /** Shows a measurement's progress and an estimate of the time left. A share of 0 starts the clock. */
   showProgress({ text, share }: MeasurementProgress): void {
     if (share === 0) this.#began = performance.now();
     const left = describeShare(share, (performance.now() - this.#began) / 1000);
@@ -141,7 +141,7 @@ export class Notice {
   }
 }
 
-/** Replaces the contents of an element by markup with escaped data. */
+/** Replaces the contents of an element by markup. */
 export function fill(target: Element, content: Html): void {
   target.innerHTML = content.text;
 }

@@ -36,13 +36,13 @@ export function expectNotCancelled({ aborted }: AbortSignal): void {
   if (aborted) throw new CallStoppedError();
 }
 
-/** Progress of a measurement. If the measurement has several parts, the share starts at 0 in each part. */
+/** Progress of a measurement. `share` is the finished share of the current part. */
 export interface MeasurementProgress {
   readonly text: string;
   readonly share: number;
 }
 
-/** Returns a function that reports progress. After a cancellation, it throws {@link CallStoppedError}. */
+/** Returns a function that reports progress, and throws {@link CallStoppedError} after a cancellation. */
 export function reportProgress({ progress, signal }: ServiceCall<MeasurementProgress>) {
   return (text: string, share: number): void => {
     expectNotCancelled(signal);
@@ -79,8 +79,8 @@ export class LabWorker {
   }
 
   /**
-   * Waits until cancelled work has ended, then runs work that must not share the device, such as timing.
-   * @param what - description of the work, for the error that other calls get: "A training is running"
+   * Runs work that needs the device alone, such as timing. Cancelled work is awaited first.
+   * @param what - description of the work, for the error of later calls, such as "A training is running"
    * @throws UserError if other work is running
    */
   async runExclusively<T>(what: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {

@@ -1,7 +1,7 @@
 /**
  * Reads the files that the user chose: one file in the layout of the paper's data, or all files of a prepared
  * data set. This file becomes a separate script, which is loaded when the user chooses the first file. The
- * script has its own copies of classes. As `instanceof` would fail in other scripts, it returns plain data.
+ * script returns plain data: it has its own copies of classes, for which `instanceof` fails in other scripts.
  */
 
 import type { ClickLog } from "../../data/click_log.ts";

@@ -68,7 +68,7 @@ ${this.#editor.element}
 ${this.#notice.element}${this.#results}</div>`;
   }
 
-  /** Shows the kernel that `part` encodes; for "", keeps the shown kernel; at first, shows an example. */
+  /** Shows the kernel that `part` encodes; for "", the kernel shown before or, the first time, an example. */
   async open(part: string): Promise<void> {
     if (part === this.#shown) return;
     if (part === "" && this.#shown !== undefined) return this.#showAddress();

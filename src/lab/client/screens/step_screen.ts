@@ -24,7 +24,7 @@ export function showStep(root: HTMLElement, lab: Lab): void {
   const stop = new StopButton(() => notice.show("Stopping after the current measurement ..."));
   const panel = new KernelPanel(results);
   let openDispatch: OpenDispatch | undefined;
-  /** Opens the kernel that the address names: a measured dispatch or, if none was measured, the source. */
+  /** Opens the measured dispatch of the kernel in the address; if not measured, the source of the kernel. */
   const openFromAddress = () => {
     const { texts } = readPageData();
     if (lab.part === "" || openDispatch?.(lab.part)) return;
