@@ -24,7 +24,7 @@ const topKernel = parseKernel("top_slate", topText);
 
 type SlatePlace = Pick<PageBuffers, "users" | "slate" | "items" | "panels" | "slates" | "masked">;
 
-/** Draws slates uniformly. @param explore - true to replace chosen slates, with probability `step.epsilon` */
+/** Draws a random slate for every user, or with `explore` for each user with probability `step.epsilon`. */
 export function recordRandomSlate(page: SlatePlace, explore = false): ClickDispatch {
   return recordSlates(randomKernel, explore ? "explore" : "random slate", page, {}, {
     PANELS: page.panels,
@@ -91,7 +91,7 @@ function ratioSlate({ page, arena }: PageContext, { eta }: SimulatedUsers, utili
 /** Click rates are smoothed by this number of pseudo-impressions per item, at the mean click rate. */
 const PRIOR_DISPLAYS = 20;
 
-/** Returns [items] smoothed click rates among train users. @throws UserError if these have no clicks. */
+/** Returns [items] smoothed click rates of train users. @throws UserError if no train user has clicked. */
 export function computePopularity(
   log: ClickLog | LogSource,
   onProgress?: OnProgress,
@@ -132,7 +132,7 @@ export const randomPolicy: Policy = {
 
 export interface NamedPolicyInputs {
   readonly log: LogSource;
-  /** Model that the policy reads; undefined if the policy reads the simulated users themselves. */
+  /** Model whose utilities the greedy policy uses; undefined for those of the simulated users. */
   readonly known: UsersSource | undefined;
   readonly onProgress?: OnProgress;
 }

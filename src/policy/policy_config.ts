@@ -57,7 +57,7 @@ export async function writePolicyConfig(path: string, config: PolicyConfig): Pro
   await writeJson(`${path}/${NAME}`, config);
 }
 
-/** @throws UserError if the number of items in policy.json differs from the users' catalogue. */
+/** @throws UserError if `items` of policy.json is not `itemCount`, the size of the users' catalogue. */
 export function expectItems(path: string, { items }: PolicyConfig, users: string, itemCount: number): void {
   if (itemCount === items) return;
   throw new UserError(
@@ -66,7 +66,7 @@ export function expectItems(path: string, { items }: PolicyConfig, users: string
   );
 }
 
-/** @throws UserError if the users in policy.json differ from the snapshot's, which `saved` describes. */
+/** @throws UserError if policy.json names other users than the snapshot. @param saved - snapshot's users */
 export function expectSubject(path: string, { trainedOn }: PolicyConfig, saved: string): void {
   // Only the checksum identifies a model, because its file may have been moved.
   const own = describeSubject(trainedOn).replace(/^the model .*(?=\(sha256 )/, "");

@@ -154,8 +154,8 @@ export class TrainedPolicy {
   }
 
   /**
-   * Returns the slate that the policy shows a user next. If the policy was trained without `--start`, the
-   * result has predicted returns only for histories with at most one click per earlier page.
+   * Returns the slate that the policy shows a user next. Without `--start`, a policy was trained only on
+   * users with at most one click per earlier page: the result for other users has no predicted returns.
    * @param users - users on which the policy was trained. @param history - clicked items, oldest click first.
    * @throws UserError for unknown items or pages, or if too few items remain that the user has not clicked.
    */
@@ -198,7 +198,7 @@ export interface PolicyGroup {
   }[];
 }
 
-/** Groups policies (at least one) by task. @throws UserError for different users, or two equal trainings. */
+/** Groups policies (at least one) by task. @throws UserError for different users, or a repeated training. */
 export function groupPolicies(policies: readonly TrainedPolicy[]): PolicyGroup[] {
   const first = policies[0]!;
   for (const { path, config } of policies) expectTrainedOn(path, config, first.config.trainedOn);

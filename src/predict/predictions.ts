@@ -28,12 +28,12 @@ export interface Prediction extends PageLabel {
   /** Probability that no item on the page is clicked. */
   readonly noClick: number;
   readonly clicked: boolean;
-  /** Number of the item's click among the page's clicks, from 1; 0 for an item without a click. */
+  /** 1 for the page's first clicked item, 2 for the second, and so on; 0 for an item without a click. */
   readonly clickOrder: number;
 }
 
 export interface PredictOptions {
-  /** Number of shards (groups of users); 0 for the smallest number for which each shard fits in memory. */
+  /** Number of shards (groups of users). With 0, users are split into as few as the memory allows. */
   readonly shards: number;
   /** [positions] position effects to add to the utilities. Default: the effect of the first position. */
   readonly effects?: readonly number[] | undefined;
@@ -42,9 +42,9 @@ export interface PredictOptions {
 }
 
 /**
- * Yields one list per user: the predictions of all pages of the user, without pages that are only history
- * (context events). @param model - model with the data set's items. @param users - distinct ascending user
- * numbers. @throws UserError if no user has a predicted page; DOMException if the signal is aborted.
+ * Yields one list per user, with predictions for the user's pages but not for clicks that are only history.
+ * @param model - model with the data set's items. @param users - distinct ascending user numbers.
+ * @throws UserError if no user has a predicted page; DOMException if the signal is aborted.
  */
 export async function* predictPages(
   model: UserModel | BaselineModel,
@@ -107,7 +107,7 @@ const COLUMNS: readonly RowColumn<Prediction>[] = [
   { name: "page_id", of: ({ pageId }) => pageId, type: "STRING", nullable: true },
 ];
 
-/** Checks that `path` is free, or has a file that `predict` wrote. @throws UserError otherwise */
+/** @throws UserError if `path` exists and was not written by `predict`. */
 export function expectPredictions(path: string): void {
   expectReplaceable(path, getRowsMark(path, "predictions", COLUMNS));
 }

@@ -57,8 +57,9 @@ export interface RecommendOptions {
 
 /**
  * Returns the items with the largest utilities, best first. Items with equal utilities are in the order of
- * their numbers. With count features, an item's utility depends on the other items of the page. Items are
- * chosen as if one page displayed the whole catalogue, then scored and sorted as a page of their own.
+ * their numbers. With count features, an item's utility depends on the other items of the page. So items
+ * are chosen by their utilities on a page of the whole catalogue. A page of only the chosen items is then
+ * scored, and sorted by the new utilities.
  * @param scorer - computes the utilities. @throws UserError if a utility is not finite
  */
 export async function recommend(scorer: PageScorer, options: RecommendOptions): Promise<Recommendation[]> {
@@ -75,7 +76,7 @@ function compareItems(a: Recommendation, b: Recommendation): number {
   return b.utility - a.utility || a.item - b.item;
 }
 
-/** Returns the items with the largest utilities, best first, as if one page displayed the whole catalogue. */
+/** Returns the items with the largest utilities on a page with the whole catalogue, best first. */
 async function chooseItems(
   scorer: ItemScorer,
   { history, past, features, candidates, top, newOnly, onItems }: RecommendOptions,

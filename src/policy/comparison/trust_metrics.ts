@@ -143,8 +143,8 @@ export class LoggedStates {
   }
 
   /**
-   * Counts the states [rows, width] that are farther from the mean than 99 % of the logged states. Ignores
-   * rows for which `counts` is false.
+   * Counts the states [rows, width] that are farther from the mean than 99 % of the logged states.
+   * @param counts - returns true for the rows to include; by default all rows are included
    */
   countBeyond(
     states: Float32Array,

@@ -8,8 +8,8 @@
  * the reward of slot l on page i. All estimators are defined as in Open Bandit Pipeline 0.5.5
  * (obp/ope/estimators_slate.py, https://github.com/st-tech/zr-obp).
  *
- * An estimator returns two terms per page, `values` and `over`. The estimate for a sample of users is
- * sum(values) / sum(over), with both sums over the pages of these users.
+ * An estimate is a ratio of two sums over pages. For each page, an estimator returns one term of the
+ * numerator (`values`) and one term of the denominator (`over`).
  */
 
 import type { LogEvidence } from "./evidence.ts";
@@ -29,7 +29,7 @@ export type EvidenceColumns = Pick<
 
 interface Estimator {
   readonly title: string;
-  /** Weights per slot that the estimator needs and some logs lack; undefined if it needs none. */
+  /** Column of weights per slot. The estimator is left out if the log does not determine these weights. */
   readonly needs?: "slotWeight" | "prefixWeight";
   terms(of: EvidenceColumns): EstimatorTerms;
 }
@@ -67,9 +67,11 @@ const all = {
       bySlate(slate, prefixWeight.map((w, at) => w * slotReward[at]!)),
   },
   /**
-   * Cascade doubly robust estimator (Kiyohara et al. 2022; obp's SlateCascadeDoublyRobust): mean of sum_l
-   * w_i,1:l (r_il - Q_l(A_i,1:l)) + w_i,1:l-1 E_pi[Q_l(A_i,1:l-1, .)]. The estimate is unbiased for any model
-   * Q if RIPS is unbiased. Here Q_l predicts the reward of slot l; in obp, those from slot l on.
+   * Cascade doubly robust estimator (Kiyohara et al. 2022; obp's SlateCascadeDoublyRobust). A model Q_l
+   * predicts the reward of slot l from the first l items (in obp: the rewards of slots l to k). With the
+   * weights of RIPS, the estimate is the mean over pages i of
+   *     sum_l w_i,1:l (r_il - Q_l(A_i,1:l)) + w_i,1:l-1 E_pi[Q_l(A_i,1:l-1, .)]
+   * The estimate is unbiased for any model Q if RIPS is unbiased.
    */
   cascadeDr: {
     ...{ title: "Cascade-DR (slates)", needs: "prefixWeight" },
@@ -99,9 +101,9 @@ function sumValues(values: Float64Array): number {
 }
 
 /**
- * Per-decision doubly robust estimator (Jiang and Li 2016; weights: Precup et al. 2000) for the first pages
- * of each user. The term of a user is the sum over pages t of w_1 .. w_t (r_t - q_t) + w_1 .. w_(t-1) v_t.
- * The mean of all terms is an unbiased estimate with any model.
+ * Per-decision doubly robust estimator (Jiang and Li 2016; weights: Precup et al. 2000) of the reward of each
+ * user's first `pages` pages. With p_t = w_1 x w_2 x ... x w_t, a user's term is the sum over pages t of
+ * p_t (r_t - q_t) + p_(t-1) v_t. The mean of all terms is an unbiased estimate with any model.
  * @param last - index of each user's last evaluated page. @param pages - evaluated pages per user.
  * @returns [users] term of each user
  */
@@ -128,7 +130,7 @@ export function computeEffectiveSampleSize(weight: Float64Array): number {
   return most === 0 ? 0 : sumValues(scaled) ** 2 / sumValues(scaled.map((w) => w * w));
 }
 
-/** Returns the sum of the `pages` largest weights as a share of the sum of all weights. */
+/** Returns the sum of the largest weights / the sum of all. @param pages - number of largest weights */
 export function computeLargestWeightShare(weight: Float64Array, pages: number): number {
   const sorted = weight.toSorted();
   return sumValues(sorted.subarray(Math.max(0, sorted.length - pages))) / sumValues(sorted);

@@ -31,11 +31,11 @@ const LARGEST = 10;
 export interface OffPolicyEvaluation {
   readonly pages: number;
   readonly users: number;
-  /** Number of skipped pages: of another size, without propensity, or after a user's last allowed page. */
+  /** Number of skipped pages: without propensity, of another slate size, or after the policy's last page. */
   readonly excluded: number;
   /** Estimated clicks per page, by estimator. An estimator is missing if the log lacks its columns. */
   readonly estimates: Readonly<Partial<Record<EstimatorName, MeanEstimate>>>;
-  /** Estimated `clicks` per user on the first `pages` pages; `effectiveUsers`: effective sample size. */
+  /** Estimated clicks per user on the first `pages` pages. `effectiveUsers` is the effective sample size. */
   readonly decisions:
     | {
       readonly pages: number;
@@ -48,7 +48,7 @@ export interface OffPolicyEvaluation {
   readonly effectiveShare: number;
   /** Share of the total weight that belongs to the ten pages with the largest weights. */
   readonly largestWeights: number;
-  /** Mean importance weight: about 1 for correct propensities of a log in which every slate is possible. */
+  /** Mean importance weight: about 1 if propensities are correct and the log can contain every slate. */
   readonly meanWeight: MeanEstimate;
   /** Verdict on the logged propensities. The verdict determines which estimators are valid. */
   readonly propensities: PropensityVerdict;
@@ -100,10 +100,10 @@ export function evaluate(evidence: LogEvidence, name: string, temperature?: numb
 const ROUNDING = 1e-4;
 
 /**
- * Judges the logged propensities by two tests. If they are correct, the mean of the importance weights w is
- * 1. If all propensities are correct, or wrong by the same factor, E[w (q - v)] is 0, where q is a model's
- * P(click) on the logged page, and v the model's mean P(click) on pages of the policy. Correct propensities
- * can fail both tests if the policy shows pages that the logging policy could not show.
+ * Judges the logged propensities by two tests. First, the importance weights w must have mean 1. Second,
+ * E[w (q - v)] must be 0: q is a model's P(click) on the logged page, and v the model's mean P(click) on
+ * pages of the policy. Propensities that are all wrong by the same factor pass only the second test. Correct
+ * propensities can fail both tests if the policy shows pages that the logging policy could not show.
  */
 function judgePropensities(evidence: LogEvidence): PropensityVerdict {
   const { user, weight, q, v } = evidence;
@@ -219,13 +219,13 @@ function enoughAt(kept: LogEvidence["samples"], temperature = 0.01): number | un
 }
 
 const WARMEST = 100;
-/** Number of logged pages, and of slates drawn per page, that {@link poolAt} averages over. */
+/** Sample sizes of {@link poolAt}: number of logged pages, and number of slates drawn for each page. */
 const TRIED = { pages: 300, slates: 8 } as const;
 
 /**
- * Returns the largest tested number of random candidates per page for which a log of random slates has a
- * sufficient effective sample size. If the log shows N slates with equal probability, slate A has the
- * importance weight N pi(A), and the effective sample size is the share 1 / E_pi[N pi(A)] of the pages.
+ * Returns how many random candidates per page a log of random slates can have, so that its effective sample
+ * size suffices. If each of N slates is logged with probability 1 / N, slate A has the weight w = N pi(A),
+ * and the effective sample size is n / E_pi[w] for n pages.
  */
 function poolAt(kept: LogEvidence["samples"], slate: number, temperature: number): number {
   const random = createRandomStream(1, "pools");
@@ -251,7 +251,7 @@ function countSlates(n: number, slate: number): number {
   return Array.from({ length: slate }, (_, j) => n - j).reduce((product, m) => product * m, 1);
 }
 
-/** Returns the largest number of candidates that form at most 1 / {@link LEAST_SHARE} slates. */
+/** Returns how many candidates a page can have if there may be at most 1 / LEAST_SHARE different slates. */
 function poolFor(slate: number): number {
   let n = slate;
   while (countSlates(n + 1, slate) <= 1 / LEAST_SHARE) n++;

@@ -36,15 +36,16 @@ interface Row {
   /** Model's P(any click) on the shown page. `v` is the model's mean P(any click) on the policy's pages. */
   readonly q: number;
   readonly v: number;
-  /** [slots] model's P(click on slot j) if slot j is the last. `slotV`: mean over the policy's choices. */
+  /** [slots] model's P(click on slot j) on a page that ends with slot j. */
   readonly slotQ: readonly number[];
+  /** [slots] like `slotQ`, averaged over the items that the policy can draw for slot j. */
   readonly slotV: readonly number[];
 }
 
 /** Data of all n pages, in columns [n] or [n x slots]. The pages of a user are consecutive. */
 export type LogEvidence = { readonly [name in keyof Row]: Float64Array } & {
   readonly slate: number;
-  /** Pages for estimating the effective sample size at other temperatures of the policy. */
+  /** Some logged pages, for the advice in the message about a too small effective sample size. */
   readonly samples: readonly PageSample[];
   /** Number of pages that were skipped: of another size, without propensity, or after a user's limit. */
   readonly excluded: number;
@@ -77,7 +78,7 @@ export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Pr
   const rows: Row[] = [];
   const kept: PageSample[] = [];
   let [least, most] = [Infinity, 0];
-  /** First user number of each user id. In a log that is split by time, a user can have several numbers. */
+  /** One user number for each user id. In a log that is split by time, a user can have several numbers. */
   const firstOf = new Map<string, number>();
   await replayPages(gpu, options, (page) => {
     const found = buildRow(page, options, kept);
@@ -107,9 +108,9 @@ export function toColumns(rows: readonly Row[]): Record<keyof Row, Float64Array>
 }
 
 /**
- * Returns the data of a page, or undefined if the page has no propensity. `propensityRatios` is the logged
- * propensity divided by the propensity that the policy's scores give at the log's temperature; 1 if that
- * temperature is unknown. @param kept - list to which this function adds the page's {@link PageSample}
+ * Returns the data of a page, or undefined if the page has no propensity. `propensityRatios` is logged
+ * propensity / propensity by the policy's scores at `loggedTemperature`. Without `loggedTemperature`, the
+ * ratio is 1. @param kept - list to which this function adds the page's {@link PageSample}
  */
 function buildRow(
   page: ReplayedPage,
@@ -217,7 +218,7 @@ function predicted(
   const sum = (slate: readonly number[]) =>
     slate.reduce((sum, place, j) => sum + Math.exp(logit(place, j)), 0);
   const any = (slate: readonly number[]) => 1 - 1 / (1 + sum(slate));
-  /** P(click on the last item of a page). @param others - 1 + sum of exp(logit) of the items above */
+  /** P(click on the last item of a page). @param others - 1 + sum of exp(logit) over all earlier items */
   const last = (place: number, j: number, others: number) => 1 / (1 + others * Math.exp(-logit(place, j)));
   const others = shown.map((_, j) => 1 + sum(shown.slice(0, j)));
   return {

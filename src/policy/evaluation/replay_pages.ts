@@ -201,7 +201,6 @@ class Replay {
     return repeats ? all : all.filter((item) => !clicked.has(item));
   }
 
-  /** Reads the model's utilities and the policy's result, with one wait for the device. */
   async #look(t: number, may: readonly (readonly number[])[]) {
     const { gpu, page, environment, asked: { view, stride }, programs } = this;
     if (stride === undefined) this.#write(page.masked, buildMask(page, may));

@@ -73,7 +73,7 @@ class QLearner extends NetworkLearner {
     const next = valued("target", after, slates);
     next.tape.place();
     const { tape, q } = valued("online", before, sample.slates);
-    /** For CDQN with `--target chained`, the best Q-value of each next position; otherwise undefined. */
+    /** Best Q-value of each position after the shown items above it, for CDQN with `--target chained`. */
     const chained = config.target === "chained" && !isSum
       ? chooseByPosition(network, rows, {
         ...{ copy: "target", input: before, slates: sample.slates, given: true },
@@ -140,7 +140,7 @@ class SlateQLearner extends NetworkLearner {
     };
   }
 
-  /** Computes the value of the best slate on the page after each sampled page, from the users' utilities. */
+  /** Computes `worth`: for each sampled page, the value of the best slate on the user's next page. */
   async #after(sample: ReplaySample, worth: View): Promise<(commands: CommandRecorder) => void> {
     const { gpu, source, config, observer: { itemVectors } } = this.subject;
     const { slate, doubleQ, rows: count, pages } = config;

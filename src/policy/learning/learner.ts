@@ -40,7 +40,7 @@ export interface NextValue {
 export interface RecordedUpdate {
   /** Q-values of the best slates on the pages that follow the replayed pages. */
   readonly nextValue: NextValue;
-  /** Compiles programs that each training step runs before `next`. Returns a function that encodes them. */
+  /** Compiles programs of the training step. The returned function encodes them; call it before `next`. */
   readonly between?: () => Promise<(commands: CommandRecorder) => void>;
   readonly next: readonly LearnDispatch[];
   /** Dispatches that compute the loss and the gradients of all parameters. */
@@ -70,7 +70,7 @@ export interface Learner extends Disposable {
   record(update: TrainingBatch): RecordedUpdate;
 }
 
-/** A learner with a Q-network. A subclass defines how the best slates are found, and the training step. */
+/** A learner with a Q-network. A subclass defines the training step and the search for the best slates. */
 export abstract class NetworkLearner implements Learner {
   readonly policy: Policy;
   readonly parameters: ParameterArena;

@@ -72,13 +72,13 @@ export async function writePolicy(
 
 export interface PolicySnapshot {
   readonly iteration: number;
-  /** Text by `describeSubject` (policy_config.ts) that says on which users the policy was trained. */
+  /** Description of the users that the policy was trained on: the result of `describeSubject`. */
   readonly trainedOn: string;
   readonly marks: PolicyLogMarks;
   /**
-   * Returns the weights that the policy uses: the best weights, or before the first evaluation the latest
-   * weights. @param specs - parameters of the network. @throws UserError for damaged weights, or weights of
-   * another network.
+   * Returns the weights that the policy uses: the best weights. Before the first evaluation, returns
+   * the latest weights. @param specs - parameters of the network.
+   * @throws UserError for damaged weights, or weights of another network.
    */
   weights(specs: readonly ParameterSpec[]): Weights;
   /** Returns the best weights; undefined before the first evaluation. @throws as {@link weights}. */

@@ -52,7 +52,7 @@ const policySummary: MetricSummary<PolicyStepMetrics> = {
   loss: ({ loss, reward }) => loss + reward,
 };
 
-/** State of a training between two episodes. A resumed training gives the same weights, bit for bit. */
+/** State of a training between two episodes. A training can be resumed from this state. */
 export interface PolicyState {
   readonly trainer: TrainerState;
   readonly target: Weights;
@@ -75,7 +75,7 @@ interface PolicyTrainerParts {
   readonly adam: AdamState;
   readonly replay: ReplayBuffer;
   readonly sample: ReplaySample;
-  /** Episode of the training users, whose pages are written to the replay buffer. */
+  /** The current training episode. Its pages are written to the replay buffer. */
   readonly episode: Episode;
   /** [pages, users] outcomes of the current episode's pages. */
   readonly outcomes: View;
@@ -181,7 +181,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
     };
   }
 
-  /** Restores a state. @param from - name in errors. @throws UserError if the replay buffer is damaged. */
+  /** Restores a state. @param from - file name for messages. @throws UserError for a damaged replay buffer */
   restoreAll({ trainer, target, replay }: PolicyState, from: string): void {
     this.own.replay.restore(replay, this.own.source.itemCount, from);
     this.restore(trainer);
@@ -201,7 +201,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
   }
 }
 
-/** Number of the episode that evaluates a learning curve's points, with random numbers of its own. */
+/** Index of the evaluation episode, which gets other random numbers than all training episodes. */
 export const CURVE_EPISODE = 2 ** 31;
 
 /** After this share of the iterations, the learning rate is multiplied by LATE_RATE. */

@@ -56,12 +56,12 @@ export function pageReward(
 
 const lossKernel = parseKernel("q_loss", lossText);
 
-/** Q-values in the loss of a slate: "each", their "sum", or the Q-value of the page's "outcome". */
+/** Q-values that the loss fits: "each" of a slate, their "sum", or only that of the "outcome". */
 export type QCounts = "each" | "sum" | "outcome";
 
 export interface QLossBatch extends SlateBatch {
   readonly targets: readonly number[];
-  /** [rows] column of `q` with the Q-value of the page's outcome: the clicked slot, or no click. */
+  /** [rows] index of the clicked slot, or the slate size if there was no click: a column of `q`. */
   readonly outcome: readonly number[];
   /** [rows, columns] target of each Q-value; undefined if all Q-values of a row have the same target. */
   readonly chained?: readonly (readonly number[])[];
@@ -75,7 +75,7 @@ export interface QLoss {
   readonly targets: View;
   /** [rows] vec4f; the first component is the column of the clicked slot, or of no click. */
   readonly outcome: View;
-  /** [rows, stride] targets of column c of `q` are in column c + 1, those of the last column in `targets`. */
+  /** [rows, stride]: column c + 1 is the target of column c of `q`. The last column's target is `targets`. */
   readonly chained?: { readonly view: View; readonly stride: number };
   /** True for the Huber loss, which is linear for TD errors above 1. */
   readonly huber?: boolean;

@@ -1,8 +1,8 @@
 /**
  * Replay buffer: a ring of whole episodes in device memory, from which training samples pages uniformly. For
  * each user an episode has T pages and T + 1 states: the state after a page is the state before the next
- * page. A new episode overwrites the oldest episode. The place of an episode in the ring is its number modulo
- * the number of places. See `replay_push.wgsl`.
+ * page. A new episode overwrites the oldest episode: with room for R episodes, episode e is stored at index
+ * e mod R. See `replay_push.wgsl`.
  */
 
 import pushText from "../../../kernels/slates/replay_push.wgsl" with { type: "text" };
@@ -43,7 +43,7 @@ export interface ReplayPage {
 export const replayParts = ["states", "shown", "happened", "lengths"] as const;
 export type ReplayState = Readonly<Record<typeof replayParts[number], Uint32Array<ArrayBuffer>>>;
 
-/** Returns the ring's size in episodes: the current one, plus enough to store `capacity` pages. */
+/** Returns the ring's size in episodes: enough for `capacity` pages, plus one for the current episode. */
 export function countEpisodes(
   capacity: number,
   { users, pages }: Pick<ReplayCapacity, "users" | "pages">,
@@ -55,7 +55,7 @@ export class ReplayBuffer {
   /** [episodes, pages + 1, users, columns] f32: state of each user before and after each page. */
   readonly states: View;
   readonly shown: View;
-  /** [episodes, pages, users] vec2u: clicked slot (slate size: no click), bit {@link LEFT}; f32 reward. */
+  /** [episodes, pages, users] vec2u: clicked slot or slate size, plus {@link LEFT} or 0; reward as f32. */
   readonly happened: View;
   /** [episodes, users] u32: number of pages that the user has seen. */
   readonly lengths: View;

@@ -24,8 +24,8 @@ const statesKernel = parseKernel("replay_sample_states", statesText);
 
 /**
  * Sizes of a batch of B replayed pages: B pages, B rows (one per page), B x k slots (k per page), I items.
- * Shaders read a size by its index. The index of the number of items is 3, as in batches of click logs,
- * so that the same shaders can read both.
+ * Shaders read a size by its index. The number of items has the same index (3) as in batches of click logs,
+ * because some shaders run on both kinds of batches.
  */
 export type LearnSizes = Readonly<Record<"pages" | "rows" | "slots" | "items", number>>;
 
@@ -46,7 +46,7 @@ export interface ReplaySampleOptions {
 /** B pages sampled for a training step. In masks, bit i of word p x B + b is for item 32 p + i on page b. */
 export class ReplaySample {
   readonly sizes: LearnSizes;
-  /** [2 x rows, columns + 1] f32: state, page number / pages per episode. Halves: `before` and `after`. */
+  /** [2 x rows, columns + 1] f32: `before`, then `after`. Last column: pages shown so far / all pages. */
   readonly inputs: View;
   /** [rows, columns + 1] network input of the states before the pages, a part of `inputs`. */
   readonly before: Tensor;

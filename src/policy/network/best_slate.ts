@@ -32,7 +32,7 @@ export interface BestSlateInputs extends ChoiceModel {
     /** [rows of a chunk, stride] Q-values of the items, without the term that all items of a row share. */
     readonly scores: View;
     readonly stride: number;
-    /** [rows, stride] column 0: Q-value term that a row's items share. Column 1: Q-value of no click. */
+    /** [rows, stride]: first the term that is in the Q-values of all items, then the Q-value of no click. */
     readonly values: View;
     readonly valueStride: number;
   };

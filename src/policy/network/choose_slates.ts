@@ -106,7 +106,7 @@ export function scoreItems(
 /** Chooses the items of a slate in the order of positions, with buffers that all positions share. */
 class PositionChoice<S extends BatchSizes> {
   readonly state: QState;
-  /** [rows, stride] Q-values. They start with the terms of the states; each choice adds the item's term. */
+  /** [rows, stride] Q-values: initially only the state's terms; each chosen item then adds a term. */
   readonly q: View;
   readonly stride: number;
   readonly current: Memory;

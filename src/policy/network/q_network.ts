@@ -23,7 +23,7 @@ export type QKind = "cascade" | "item";
 
 /**
  * Shape of the network. Q^j is the Q-value of position j, z the trunk's output, g_m the vector of the item at
- * position m, and T the number of pages. W, S, C, E, q, v are weights, and b, c, d biases:
+ * position m, and T the number of pages. W, S, C, E, q and v are weights. The biases are b, c and d:
  *     z = relu(W x + b)                             x = [state; page / T]
  *     hidden_j = relu(S_j z + c_j + sum over m < j of C_jm g_m + E_j g_j)
  *     Q^j = q_j . hidden_j + v_j . z + d_j
@@ -45,12 +45,12 @@ export function countNets({ kind, slate }: QShape): number {
   return kind === "cascade" ? slate : 1;
 }
 
-/** Returns the width of a slot's item table: `units` columns for this and, in `cascade`, each later slot. */
+/** Returns the width of a slot's item table: `units`; for `cascade`, `units` x (1 + later slots). */
 export function getProductWidth({ kind, slate, units }: QShape, slot: number): number {
   return units * (kind === "cascade" ? slate - slot : 1);
 }
 
-/** Counts the Q-value terms that depend only on the state: one per position, or 1 (`zero`: 2) for `item`. */
+/** Counts the columns of {@link QState.values}: one per net, and with `zero` one for no click. */
 export function countStateColumns({ kind, slate, zero }: QShape): number {
   return kind === "item" ? (zero ? 2 : 1) : slate;
 }
@@ -213,7 +213,7 @@ export class QNetwork {
     return tape.forward();
   }
 
-  /** Computes the state-only terms of Q-values. @param input - [rows, inputs] state, page number / T */
+  /** Computes the terms of Q-values that do not depend on items. @param input - x of {@link QShape} */
   state<S extends BatchSizes, R>(tape: Tape<S, R>, copy: WeightCopy, input: Tensor): QState {
     const of = (name: string) => this.parameter(name, copy);
     const dense = (name: string, from: Tensor, activation?: "relu") =>

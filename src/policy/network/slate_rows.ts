@@ -1,4 +1,4 @@
-/** Batches in which each row gets a slate. A row is a user who sees a page, or a replayed page. */
+/** Batches in which each row gets a slate. A row is a simulated user, or a page of the replay buffer. */
 
 import inputText from "../../../kernels/slates/state_input.wgsl" with { type: "text" };
 import { clickDimensions, type ClickSizes } from "../../batch/click_sizes.ts";
@@ -14,10 +14,7 @@ import { parseKernel } from "../../gpu/kernel.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import { padColumns, type Tensor } from "../../tape/tensor.ts";
 
-/**
- * Batch in which a slate is chosen for each row. The fields `rows` and `items` are the names of the sizes
- * that store the numbers of rows and items.
- */
+/** Batch in which each row gets a slate. `rows` and `items` are names of dimensions, not numbers. */
 export interface SlateRows<S extends BatchSizes> {
   readonly arena: Arena;
   readonly dimensions: Dimensions<S>;
@@ -31,7 +28,7 @@ export function createPageRows(arena: Arena, page: PageBuffers): SlateRows<Click
   return { arena, dimensions: clickDimensions, rows: "events", items: "items", capacity: page.sizes };
 }
 
-/** Returns the number of rows in a batch; by default, in the largest possible batch. */
+/** Returns the number of rows in a batch. @param sizes - default: sizes of the largest possible batch */
 export function countRows<S extends BatchSizes>(
   { rows, capacity }: SlateRows<S>,
   sizes: S = capacity,
@@ -48,7 +45,7 @@ export function findRowDimension<S extends BatchSizes>({ dimensions, rows }: Sla
   return dimensions.index(rows);
 }
 
-/** Allocates `floats` per row: for llvmpipe, which reads buffers slowly, in a texture, else in a buffer. */
+/** Allocates `floats` per row in a buffer. On llvmpipe, uses a texture, which is faster there. */
 export function allocateRows<S extends BatchSizes>(
   { arena, rows, capacity }: SlateRows<S>,
   name: string,
@@ -76,7 +73,7 @@ export function createTape<S extends BatchSizes, R>(
 
 const inputKernel = parseKernel("state_input", inputText);
 
-/** Records a dispatch that writes the network's input [rows, columns + 1]: state, page number / `pages`. */
+/** Records a dispatch that writes the network's input: the state, and a column with page number / `pages`. */
 export function recordStateInput<S extends BatchSizes>(
   rows: SlateRows<S>,
   state: Tensor,

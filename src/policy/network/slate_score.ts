@@ -1,7 +1,7 @@
 /**
- * Scores every item for every row, and stores all scores or, per panel of 32 items, the best item. A second
- * kernel writes the best item into the next slot. The settings of a position are data in a buffer: with
- * shader constants, each position would need its own shader.
+ * Scores every item for every row. Stores either all scores, or only the best item of each panel of 32
+ * items, from which a second kernel fills the next slot. The settings of a position are data in a buffer:
+ * with shader constants, each position would need its own shader.
  */
 
 import type { Arena } from "../../gpu/arena.ts";
@@ -67,9 +67,9 @@ export interface SlateScoreInputs {
     readonly place: View;
   };
   /**
-   * Output. `best` [panels, rows]: the best item of each panel of 32 items, as (f32 bits of the value;
-   * item or NONE). Items whose bit in `masked` [panels, rows] is 1 are excluded. `scores` [rows,
-   * 32 x panels]: all scores of a chunk of rows, whose first row is `step.first_entry`.
+   * Output. `best` [panels, rows] vec2u: value (bits of an f32) and number of the best item of each panel of
+   * 32 items. Items whose bit in `masked` [panels, rows] is 1 are excluded; if all are, the number is NONE.
+   * `scores` [rows, 32 x panels]: all scores of a chunk of rows, whose first row is `step.first_entry`.
    */
   readonly to: { readonly best: View; readonly masked: View } | { readonly scores: View };
 }
@@ -122,7 +122,7 @@ export interface SlatePickInputs {
   readonly units: number;
   readonly given?: boolean;
   readonly views: {
-    /** [panels, rows] output of {@link recordSlateScore}. Not read if there are 0 panels: pass any buffer. */
+    /** [panels, rows] output of {@link recordSlateScore}; any buffer if `place.panels` is 0. */
     readonly best: View;
     readonly table: View;
     /** [rows, nets x L] bases (partial sums of hidden units) of all positions. */

@@ -38,9 +38,9 @@ export interface SlateValueInputs {
 }
 
 /**
- * Computes the Q-values [rows, columns] of slates: column j is the value of the first j + 1 items; for kind
- * `item`, column j is the value of item j, and the last column may be the value of no click. The op reads
- * item tables, and overwrites `bases` of the state. Only online weights get gradients.
+ * Computes the Q-values [rows, columns] of slates. For kind `cascade`, column j is the value of the first
+ * j + 1 items. For kind `item`, column j is the value of item j; with `zero`, a last column is added for no
+ * click. The op reads item tables, and overwrites `bases` of the state. Only online weights get gradients.
  */
 export function slateValue<S extends BatchSizes, R extends SlateBatch>(
   tape: Tape<S, R>,
@@ -126,7 +126,7 @@ const slotFields = [
 ] as const;
 type Slot = Readonly<Record<typeof slotFields[number], number>>;
 
-/** Returns the settings of a slot as buffer data: with constants, each slot would need its own shader. */
+/** Returns a slot's settings. They are passed in a buffer, so that all slots use the same shader. */
 function encodeSlot(network: QNetwork, position: number, qStride: number): Slot {
   const { shape } = network;
   const { kind, slate, units, zero } = shape;
@@ -150,7 +150,7 @@ function backward<S extends BatchSizes>(
   const most = countRows(rows);
   const sizes = Array.from({ length: shape.slate }, (_, slot) => 4 * most * getProductWidth(shape, slot));
   const bytes = sizes.reduce((sum, size) => sum + size, 0);
-  /** Per slot: gradients [rows, width] of the item table's rows for the shown items. */
+  /** For each slot, a matrix [rows, width]: the gradient of the table row of the item that is shown there. */
   const parts = rows.arena.allocate(`${call.label} gradients of parts`, bytes);
   let end = 0;
   const slots = sizes.map((size): View => ({ buffer: parts.buffer, offset: (end += size) - size, size }));
@@ -160,7 +160,7 @@ function backward<S extends BatchSizes>(
   ];
 }
 
-/** Computes the gradients of bases, values, output weights, and (in `parts`) of item table rows. */
+/** Computes all gradients but those of item weights. `parts` gets the gradients of the item tables' rows. */
 function hiddenGradients<S extends BatchSizes>(
   call: OpCall<S>,
   rows: SlateRows<S>,
