@@ -133,8 +133,23 @@ const BIAS_RIDGE = 1e-3;
 /** Largest number of dense features in a fit. If there are more, the fit uses none, to save time. */
 const MOST_DENSE = 64;
 
-/** Fits the logit to choices of train users. The counts for a user's rows exclude the user's own pages. */
+/** Fits by their tables and options: a training needs the same fit for its start, snapshots and baselines. */
+const fits = new WeakMap<CountTables, Map<string, CountsLogit>>();
+
+/**
+ * Fits the logit to choices of train users, or returns the earlier fit with equal `tables` and `options`. The
+ * counts for a user's rows exclude the user's own pages. @param tables - counts of this log's train users
+ */
 export function fitCounts(source: LogSource, tables: CountTables, options: LogitOptions): CountsLogit {
+  const known = fits.get(tables) ?? new Map<string, CountsLogit>();
+  fits.set(tables, known);
+  const key = JSON.stringify(options);
+  const logit = known.get(key) ?? fitSample(source, tables, options);
+  known.set(key, logit);
+  return logit;
+}
+
+function fitSample(source: LogSource, tables: CountTables, options: LogitOptions): CountsLogit {
   const { C, F, columns } = getLogitColumns(source, tables, options);
   const pages = buildLogitSample(source, tables, sampleUsers(source, columns, options.seed), options);
   const { mean, scaled } = standardise(pages, C + F);
