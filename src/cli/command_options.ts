@@ -3,7 +3,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { formatValue, makeWholeNumberParser, parseFolder, parsePath } from "../option.ts";
 import type { GivenOptions, OptionDefinition, OptionGroup } from "../option.ts";
-import { LARGEST_SEED } from "../train/training_config.ts";
+import { LARGEST_SEED } from "../data/random.ts";
 import { contextSchema } from "../predict/request_context.ts";
 import * as v from "../schema.ts";
 import { UserError } from "../user_error.ts";

@@ -26,9 +26,10 @@ import type { GameMetrics } from "../train/training_results.ts";
 import { formatPercent } from "../number_text.ts";
 import { runMain } from "../cli/run_main.ts";
 import { listModelNotes } from "./train/run_stages.ts";
-import type { ModelDataOptions } from "../cli/open_data.ts";
-import { addUserSplit, createModelCommand, openData, openModelData } from "../cli/open_data.ts";
-import { createBaselineOption, fitBaseline } from "../cli/open_data.ts";
+import type { ModelDataOptions } from "../cli/open_model.ts";
+import { openData } from "../cli/open_data.ts";
+import { addUserSplit, createModelCommand, openModelData } from "../cli/open_model.ts";
+import { createBaselineOption, fitBaseline } from "../cli/open_model.ts";
 import { parse, path } from "../cli/command_options.ts";
 import {
   describeAttainedShare,

@@ -3,8 +3,8 @@
 import { Option } from "commander";
 import { ONNX } from "../cli/arguments.ts";
 import { runMain } from "../cli/run_main.ts";
-import { createBaselineOption, createModelCommand, nameModel, openModel } from "../cli/open_data.ts";
-import type { ModelDataOptions } from "../cli/open_data.ts";
+import { createBaselineOption, createModelCommand, nameModel, openModel } from "../cli/open_model.ts";
+import type { ModelDataOptions } from "../cli/open_model.ts";
 import { makeOutputFileParser, parse } from "../cli/command_options.ts";
 import { expectReplaceable, writeFileAtomically } from "../files/atomic_write.ts";
 import { formatThousands } from "../number_text.ts";

@@ -5,7 +5,7 @@ import { BUILD, PORT } from "../cli/arguments.ts";
 import { runMain } from "../cli/run_main.ts";
 import { ALLOW_HOST, createCommand, folder, parse, parseWholeNumber } from "../cli/command_options.ts";
 import { stopOnSignals } from "../cli/stop.ts";
-import { printLine } from "./train/run_stages.ts";
+import { printLine } from "../cli/print_line.ts";
 import { expectReplaceable, makeFolder, writeFileAtomically } from "../files/atomic_write.ts";
 import { HOST, listen, type ServiceRequest } from "../serve/listen.ts";
 import { buildLab, TITLE } from "../lab/build.ts";

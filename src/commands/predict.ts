@@ -14,11 +14,11 @@ import {
   createModelCommand,
   nameModel,
   withModel,
-} from "../cli/open_data.ts";
-import type { ModelDataOptions } from "../cli/open_data.ts";
+} from "../cli/open_model.ts";
+import type { ModelDataOptions } from "../cli/open_model.ts";
 import { makeOutputFileParser, parse } from "../cli/command_options.ts";
 import { expectApart } from "../cli/outputs.ts";
-import { printLine } from "./train/run_stages.ts";
+import { printLine } from "../cli/print_line.ts";
 import { createDelayedProgress } from "../cli/progress.ts";
 import { EXIT_INTERRUPTED, stopOnSignals } from "../cli/stop.ts";
 import { formatThousands } from "../number_text.ts";

@@ -5,10 +5,10 @@ import { createServiceScorer, defaultService, Service, type ServiceOptions } fro
 import { HOST, listen } from "../serve/listen.ts";
 import { DEFAULT_PORT, PORT } from "../cli/arguments.ts";
 import { EXIT_FAULT, runMain } from "../cli/run_main.ts";
-import { createBaselineOption, createModelCommand, nameModel, withModel } from "../cli/open_data.ts";
-import type { ModelDataOptions, OpenedModel } from "../cli/open_data.ts";
+import { createBaselineOption, createModelCommand, nameModel, withModel } from "../cli/open_model.ts";
+import type { ModelDataOptions, OpenedModel } from "../cli/open_model.ts";
 import { ALLOW_HOST, parse, parseWholeNumber } from "../cli/command_options.ts";
-import { printLine } from "./train/run_stages.ts";
+import { printLine } from "../cli/print_line.ts";
 import { stopOnSignals, type StopRequest } from "../cli/stop.ts";
 
 /** After a signal to stop, open requests must be answered within this time (ms). */

@@ -8,6 +8,9 @@ import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plusFromState } from "pure-rand/generator/xoroshiro128plus";
 
+/** Largest seed of all commands: seeds have 32 bits. */
+export const LARGEST_SEED = 2 ** 32 - 1;
+
 /** Applies the finalizer of MurmurHash3: a bijection in which every input bit affects every output bit. */
 export function mix(word: number): number {
   word = Math.imul(word ^ (word >>> 16), 0x85ebca6b);

@@ -7,7 +7,7 @@ import type { Gpu } from "../gpu/device.ts";
 import { reuseVariants } from "../gpu/kernel_variants.ts";
 import { fitLogitWeights } from "../model/logit_weights.ts";
 import { initializeOnLog } from "../model/model_counts.ts";
-import { alignSourceToModel } from "../model/item_features.ts";
+import { alignSourceToModel } from "../data/align_items.ts";
 import { listModelParameters, resolveWeights, UserModel } from "../model/user_model.ts";
 import { expectResumable, readLast, restoreState, settleBest } from "./run_state.ts";
 import type { Weights } from "../tape/parameters.ts";

@@ -19,6 +19,7 @@ import {
   whole,
 } from "../option.ts";
 import { type AdamKind, adamKinds } from "../ops/adam.ts";
+import { LARGEST_SEED } from "../data/random.ts";
 import { criteria, type Criterion } from "./best_records.ts";
 import { modelConfigSchema } from "../model/model_config.ts";
 
@@ -128,7 +129,6 @@ export const overFittingFields: ConfigFields<
 };
 
 const learningRate = positive(10);
-export const LARGEST_SEED = 2 ** 32 - 1;
 
 /** Config fields that only the Shannon stage has, with the defaults of the paper's scripts. */
 export const shannonFields: ConfigFields<

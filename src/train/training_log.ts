@@ -14,7 +14,7 @@ import { createRandomStream } from "../data/random.ts";
 import { UserError } from "../user_error.ts";
 import { type Gpu, LimitError } from "../gpu/device.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
-import { alignSourceToModel } from "../model/item_features.ts";
+import { alignSourceToModel } from "../data/align_items.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import { formatThousands } from "../number_text.ts";
 

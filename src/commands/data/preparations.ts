@@ -16,7 +16,7 @@ import {
   parseMemorySize,
   parseWholeNumber,
 } from "../../cli/command_options.ts";
-import { printLine } from "../train/run_stages.ts";
+import { printLine } from "../../cli/print_line.ts";
 import { stepProgress } from "../../cli/progress.ts";
 import { describeRunning, proposeCommand, suggestPreparation, writeSelect } from "../../cli/raw_log.ts";
 import { type LogColumns, REQUIRED_COLUMNS } from "../../data/guess_columns.ts";

@@ -29,13 +29,8 @@ import { findAgain, findUsers, getSubject, withDevice } from "../simulate/user_s
 import type { UserSelection } from "../simulate/user_selection.ts";
 import type { GivenOptions } from "../../cli/command_options.ts";
 import { expectResumedAlone, folder, listGivenOptions } from "../../cli/command_options.ts";
-import {
-  compareMachine,
-  describeMachine,
-  getTimestamp,
-  printAdapter,
-  printLine,
-} from "../train/run_stages.ts";
+import { compareMachine, describeMachine, getTimestamp, printAdapter } from "../train/run_stages.ts";
+import { printLine } from "../../cli/print_line.ts";
 import { createTrainingProgress } from "../../cli/progress.ts";
 import { RESUME, SAVE_DIR } from "../../cli/arguments.ts";
 import { quotePath } from "../../shell_word.ts";

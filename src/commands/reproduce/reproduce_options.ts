@@ -19,7 +19,7 @@ import {
   parseWholeNumber,
   path,
 } from "../../cli/command_options.ts";
-import { printLine } from "../train/run_stages.ts";
+import { printLine } from "../../cli/print_line.ts";
 
 export interface ReproduceOptions extends ShopSeedOptions {
   data: string;

@@ -10,7 +10,8 @@ import { allowWrites } from "../../files/write_scope.ts";
 import { OwnedFolder } from "../../files/owned_folder.ts";
 import type { TrainingStage } from "../../run/stages.ts";
 import { encodeMessage, type JobMessage, requestSchema } from "./run_jobs.ts";
-import { continueRun, hasBegun, printLine, reopen, type StageDisplay } from "./run_stages.ts";
+import { continueRun, hasBegun, reopen, type StageDisplay } from "./run_stages.ts";
+import { printLine } from "../../cli/print_line.ts";
 
 /** Minimum time, in milliseconds, between two progress reports. */
 const TELL_MS = 200;

@@ -23,7 +23,8 @@ import { listStages, type StageMetrics, type StageName, type TrainingStage } fro
 import { reportAtStop, type StopRequest } from "../../cli/stop.ts";
 import { readSnapshot } from "../../run/snapshot_file.ts";
 import type { RunCallbacks, RunContext, StageRunResult, TrainingRun } from "../../run/training_run.ts";
-import { continueRun, printLine } from "./run_stages.ts";
+import { continueRun } from "./run_stages.ts";
+import { printLine } from "../../cli/print_line.ts";
 
 /** Request to a child process, passed on its standard input. */
 export const requestSchema = v.strictObject({

@@ -24,6 +24,7 @@ import type { RunCallbacks, StageRunResult, TrainingRun } from "../../run/traini
 import { estimateIterationFlops, type TrainingWorkload } from "../../train/iteration_flops.ts";
 import { RewardWatch } from "../../train/adversarial_trainer.ts";
 import { reopenData } from "../../cli/open_data.ts";
+import { printLine } from "../../cli/print_line.ts";
 import { createDelayedProgress, createTrainingProgress } from "../../cli/progress.ts";
 import { reportAtStop, type StopRequest } from "../../cli/stop.ts";
 import { formatThousands } from "../../number_text.ts";
@@ -285,10 +286,6 @@ export async function reopen(
 /** Adapts a data set to the items and features of the snapshot that provides the initial weights. */
 export function fitInit(data: Dataset, { items, features }: SnapshotInfo, path: string): Dataset {
   return fitDataset(data, { items, features }, `the model of ${path}`);
-}
-
-export function printLine(text: string): void {
-  console.error(text);
 }
 
 /** Prints a warning if every page has only one item. @throws UserError as {@link describePages}. */

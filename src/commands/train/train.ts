@@ -29,11 +29,11 @@ import {
   fitInit,
   getTimestamp,
   hasBegun,
-  printLine,
   reopen,
   warnOfSingleItemPages,
   withGpu,
 } from "./run_stages.ts";
+import { printLine } from "../../cli/print_line.ts";
 import { quotePath, quoteShellWord } from "../../shell_word.ts";
 import { runChild } from "../../cli/jobs.ts";
 import { describeProcess } from "../../cli/launch.ts";

@@ -3,7 +3,7 @@
 import { defineNameOption, defineValueOption, makeNumberParser, picklist, whole } from "../../option.ts";
 import * as v from "../../schema.ts";
 import type { OptionValues } from "../../option.ts";
-import { LARGEST_SEED } from "../../train/training_config.ts";
+import { LARGEST_SEED } from "../random.ts";
 import { UserError } from "../../user_error.ts";
 import { parseContextColumns } from "./context_columns.ts";
 import { featureOptions } from "./features.ts";

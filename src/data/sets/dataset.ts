@@ -8,7 +8,7 @@ import type { PreparedOptions } from "./packed_set.ts";
 import { readPaperFile } from "./paper_file.ts";
 import { createRandomStream } from "../random.ts";
 import { UserError } from "../../user_error.ts";
-import { alignSourceToModel } from "../../model/item_features.ts";
+import { alignSourceToModel } from "../align_items.ts";
 import type { ModelConfig } from "../../model/model_config.ts";
 import { describeDifference, keepsItemNumbers, listUnknownFeatures } from "../feature_difference.ts";
 import type { ItemsShape } from "../item_catalogue.ts";

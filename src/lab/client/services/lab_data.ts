@@ -6,7 +6,7 @@ import type { ItemsShape } from "../../../data/item_catalogue.ts";
 import { computeDataSizes, describeDataSizes, type LogSource, MemoryLog } from "../../../data/log_source.ts";
 import { parseManifest } from "../../../data/manifest.ts";
 import { findShop, shopNames, type ShopTruth } from "../../../data/shops.ts";
-import { alignSourceToModel } from "../../../model/item_features.ts";
+import { alignSourceToModel } from "../../../data/align_items.ts";
 import type { SnapshotInfo } from "../../../run/snapshot/snapshot.ts";
 import { shownBaselines, type TestedData, TestedUsers } from "../../../run/tested_users.ts";
 import { UserError } from "../../../user_error.ts";
