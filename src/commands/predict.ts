@@ -58,6 +58,7 @@ Columns:
   click_order  1 for the page's first click, 2 for the second, ...; 0 for an item without a click
   time         time of the page in the log (UTC); empty if unknown
   page_id      id of the page in the log; empty if the log was prepared without --page
+  split        part of the data: train, validation or test
 
 Example:
   deno task -q predict --model runs/mine --data runs/data/mine --out predictions.parquet`,

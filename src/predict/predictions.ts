@@ -3,7 +3,7 @@
  * groups (shards), to save memory.
  */
 
-import { ADDITIONAL_CLICK, listClickedRows } from "../data/click_log.ts";
+import { ADDITIONAL_CLICK, listClickedRows, type Split, splits } from "../data/click_log.ts";
 import { type PageLabel, readPageLabels } from "../data/sets/page_labels.ts";
 import { computeChoiceProbabilities } from "../model/choice_probabilities.ts";
 import { addPositionEffects } from "../model/position_effect.ts";
@@ -17,6 +17,8 @@ import { getRowsMark, type RowColumn, type RowsWritten, writeRows } from "../fil
 /** Predicted click on one displayed item of a page. */
 export interface Prediction extends PageLabel {
   readonly user: string;
+  /** Part of the data to which the page belongs. */
+  readonly split: Split;
   /** Number of the page among the user's pages, from 0. */
   readonly page: number;
   /** Position on the page, from 0. */
@@ -65,6 +67,7 @@ export async function* predictPages(
     for (const [k, user] of own.entries()) {
       const { userEvents, eventRows, eventKind, rowItem } = log;
       const rows: Prediction[] = [];
+      const split = splits[source.userSplit[user]!]!;
       let page = -1;
       for (let e = userEvents[k] ?? 0; e < (userEvents[k + 1] ?? 0); e++) {
         if (eventKind?.[e] !== ADDITIONAL_CLICK) page++;
@@ -76,6 +79,7 @@ export async function* predictPages(
         for (let row = from; row < to; row++) {
           rows.push({
             user: userIds.of(user),
+            split,
             page,
             position: row - from,
             item: items.of(rowItem[row] ?? 0),
@@ -105,6 +109,7 @@ const COLUMNS: readonly RowColumn<Prediction>[] = [
   { name: "click_order", of: ({ clickOrder }) => clickOrder, type: "INT32" },
   { name: "time", of: ({ time }) => time, type: "STRING", nullable: true },
   { name: "page_id", of: ({ pageId }) => pageId, type: "STRING", nullable: true },
+  { name: "split", of: ({ split }) => split, type: "STRING" },
 ];
 
 /** @throws UserError if `path` exists and was not written by `predict`. */

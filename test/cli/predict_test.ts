@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
 import { InferenceSession, Tensor } from "onnxruntime-web/wasm";
-import { listClickedRows, NONE } from "../../src/data/click_log.ts";
+import { listClickedRows, NONE, splits } from "../../src/data/click_log.ts";
 import { computeChoiceProbabilities } from "../../src/model/choice_probabilities.ts";
 import { defaultModel } from "../../src/model/model_config.ts";
 import { POSITION_BIAS, readPositionEffects } from "../../src/model/position_effect.ts";
@@ -59,6 +59,7 @@ Deno.test("predictions have the utilities of each page with the log's ids, from 
               const clicked = clickOrder > 0;
               const own = {
                 user: `u${user}`,
+                split: splits[foreignLog.userSplit[user] ?? NaN],
                 page: number,
                 position: place,
                 item: `i${item}`,
@@ -258,6 +259,7 @@ Deno.test("a baseline is refused without its inputs and for other data, and expo
 
 const rows: Prediction[] = Array.from({ length: 70_000 }, (_, k) => ({
   user: k % 3 === 0 ? `a "quoted", id` : `ünï ${k}`,
+  split: splits[k % 3] ?? assert.fail(),
   page: k >> 4,
   position: k & 15,
   item: ["", "=1+1", "two\nlines"][k % 3] ?? "",
@@ -294,18 +296,17 @@ Deno.test("a CSV file has all rows: quoted if necessary, exact floats, formulas 
     const formulas = some.filter(({ item }) => item === "=1+1").length;
     assert.deepEqual(await writePredictions(path, lists(some)), { rows: some.length, formulas });
     const text = await Deno.readTextFile(path);
-    const columns = "user,page,position,item,utility,probability,no_click,clicked,click_order,time,page_id";
+    const columns =
+      "user,page,position,item,utility,probability,no_click,clicked,click_order,time,page_id,split";
     assert.ok(text.startsWith(`${columns}\n`));
     const found = [...text.matchAll(/("(?:[^"]|"")*"|[^,\n]*)(,|\n)/g)].map(([, field = ""]) =>
       field.startsWith('"') ? field.slice(1, -1).replaceAll('""', '"') : field
-    ).slice(11);
-    assert.equal(found.length, 11 * some.length);
+    ).slice(12);
+    assert.equal(found.length, 12 * some.length);
     some.forEach((row, k) => {
-      const [user, page, position, item, utility, probability, noClick, clicked] = found.slice(
-        11 * k,
-        11 * k + 11,
-      );
-      assert.equal(user, row.user);
+      const cells = found.slice(12 * k, 12 * k + 12);
+      const [user, page, position, item, utility, probability, noClick, clicked] = cells;
+      assert.deepEqual([user, cells.at(-1)], [row.user, row.split]);
       assert.equal(item, row.item);
       assert.deepEqual([page, position, clicked].map(Number), [row.page, row.position, Number(row.clicked)]);
       assert.deepEqual(
