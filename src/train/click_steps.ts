@@ -33,7 +33,7 @@ export interface TrainingPhase extends WeightUpdate {
   readonly header: number;
   /** Programs that compute the forward pass and the gradients of a micro-batch. */
   readonly gradients: readonly Program<ClickSizes>[];
-  /** Programs that replace `gradients` in later phases of an unsplit batch; they keep unchanged outputs. */
+  /** For later phases of an unsplit batch: programs that recompute only what the last update has changed. */
   readonly recompute: readonly Program<ClickSizes>[];
 }
 

@@ -17,7 +17,7 @@ export interface TrainingWorkload {
 /** Estimated FLOPs of the first layer in a training step, per row and unit. */
 const FIRST_LAYER = 60;
 
-/** Estimates the FLOPs per iteration, including validations, of the more expensive stage. */
+/** Estimates the FLOPs per iteration, validations included; for two stages, the larger of their values. */
 export function estimateIterationFlops(
   source: LogSource,
   { model, training, adversarial }: TrainingWorkload,

@@ -71,7 +71,7 @@ export interface UserUtilities {
   readonly log: Clicks;
   /** Index of each user in `log`. */
   readonly indices: Uint32Array;
-  /** Utilities of the items on the users' pages, user after user. The array may be longer. */
+  /** Utilities of the items on the users' pages, user after user. The rest of the array is unused. */
   readonly utilities: Float32Array;
 }
 

@@ -70,7 +70,7 @@ export interface GameMetrics extends ChoiceMetrics {
   readonly piPrec2: number;
 }
 
-/** Converts sums to {@link GameMetrics}. @param skipNoClick - true for mean losses over events with clicks */
+/** Converts sums to {@link GameMetrics}. @param skipNoClick - true if losses skip events without clicks */
 export function makeGameSummary(skipNoClick: boolean): MetricSummary<GameMetrics> {
   return {
     vectors: MINIMAX_VECTORS,
@@ -102,8 +102,8 @@ export class ResultRing {
   readonly view: View;
 
   /**
-   * @param steps - number of steps that the ring stores, and number of validations. @param vectors - vectors
-   * per slot. @param shards - shards of a validation; 0 without validation. @param microBatches -
+   * @param steps - number of last steps, and of last validations, whose sums are stored. @param vectors -
+   * vectors per slot. @param shards - shards of a validation; 0 without validation. @param microBatches -
    * micro-batches of the largest batch
    */
   constructor(

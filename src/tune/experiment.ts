@@ -49,7 +49,7 @@ export const experimentModels: readonly ExperimentModel[] = [
   defineModel("Fine-tuned PW tanh 64-64", tanhModel, "pw-tanh-64-64"),
 ];
 
-/** Returns true if a model supports a kind of item features. Position weights with tanh support no tokens. */
+/** Returns true if a model supports a kind of item features. Encoder pw with tanh cannot use `mixed`. */
 export function supportsItems({ model }: ExperimentModel, items: ItemFeatures["kind"]): boolean {
   return items !== "mixed" || model.encoder !== "pw" || model.pwNonlinearity !== "tanh";
 }
@@ -216,7 +216,7 @@ interface PublishedClaim {
   /** Folder name and measure of the first model. */
   readonly more: readonly [folder: string, measure: Measure];
   readonly less: readonly [folder: string, measure: Measure];
-  /** True if the measures are losses. Otherwise they are shares, with differences in percentage points. */
+  /** True if the measures are losses. Differences of other measures are formatted as percentage points. */
   readonly isLoss?: true;
 }
 
