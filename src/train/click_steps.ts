@@ -87,7 +87,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     return placed;
   }
 
-  /** Writes the users of iteration t to the batch plan. @param counted - number of events in the mean loss */
+  /** Writes the users of iteration t to the batch plan. @param counted - divisor of the summed loss */
   #putStep(t: number, users: ArrayLike<number>, log: ClickLog, counted?: number): PlannedStep {
     const { plan, cut, schedule, distributed } = this.batches;
     const first = t * cut.parts % plan.slots;

@@ -23,7 +23,7 @@ import type { DistributedContext } from "./distributed_context.ts";
 import { type MetricSummary, ResultRing } from "./training_results.ts";
 import { openValidationLog, TrainingLog } from "./training_log.ts";
 
-/** Largest number of steps whose results the result ring stores. With very large batches, it stores fewer. */
+/** Largest number of steps in the result ring; for large batches, {@link PLAN_USERS} is the tighter limit. */
 const MOST_STEPS = 256;
 /** Largest number of 16-byte entries in the batch plan, which has one entry per user and one per batch. */
 const PLAN_USERS = 2 ** 20;
@@ -139,8 +139,8 @@ export async function setUpClicks<F extends ChoiceMetrics>(
 }
 
 /**
- * Returns how a step's gradients are summed: over micro-batches, or over ranks. @throws UserError for a step
- * that would need both sums.
+ * Returns whether a step sums gradients over micro-batches (`accumulates`), and how ranks sum theirs
+ * (`shared`). @throws UserError if gradients would have to be summed over micro-batches and over ranks.
  */
 export function chooseExchange({ cut: { parts }, distributed }: Pick<ClickBatches, "cut" | "distributed">) {
   const synchronous = distributed?.syncEvery === 1 ? distributed : undefined;

@@ -30,7 +30,7 @@ export type EvaluationMetrics<F extends ChoiceMetrics = ChoiceMetrics> = F & {
 
 export interface EvaluationProgram extends Disposable {
   readonly program: Program<ClickSizes>;
-  /** Tensor with one row per event: what the event adds to the metric sums. */
+  /** Tensor whose row e has the values that event e adds to the metric sums. */
   readonly outcomes: Tensor;
   /** Tensor [rows, 1]: utilities of the reward model. */
   readonly utilities: Tensor;

@@ -61,7 +61,7 @@ export interface Validation {
   /** Number of samples by which the validation's sums are divided. */
   readonly counted: number;
   readonly evaluation: {
-    /** Encodes the evaluation, without waiting for the device. A {@link ResultRing} gets the metric sums. */
+    /** Encodes the evaluation, without waiting for the device. Writes sums to a {@link ResultRing}. */
     encode(commands: CommandRecorder): void;
   };
   readonly keeper: BestKeeper;

@@ -95,7 +95,7 @@ export function makeGameSummary(skipNoClick: boolean): MetricSummary<GameMetrics
 /**
  * Ring buffer of metric sums on the device. A slot holds `vectors` vectors of four f32. The first slots store
  * sums of the last steps' micro-batches. The next slots store sums of the last validations. The final slots
- * store sums of a validation's shards. A step's slot is reused after `steps` steps.
+ * store sums of a validation's shards. A step's slots are reused after `steps` steps.
  */
 export class ResultRing {
   /** View of (microBatches + 1) * steps + shards slots with 4 * vectors f32 per slot. */

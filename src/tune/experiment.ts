@@ -208,7 +208,7 @@ function numbers(values: readonly (number | null)[] = []): number[] {
   return values.filter((value) => value !== null);
 }
 
-/** Published claim that a measure of the first model is larger than a measure of the second model. */
+/** Published claim that measure `more` of one model is larger than measure `less` of another model. */
 interface PublishedClaim {
   readonly claim: string;
   /** Name of the measure in messages, such as "the gain in test prec@1". */
@@ -255,7 +255,7 @@ const publishedClaims: readonly PublishedClaim[] = [
   },
 ];
 
-/** Tests each published claim by the differences between its two models, trained with the same seeds. */
+/** Tests each published claim by the differences between two models that were trained with equal seeds. */
 export function testClaims(outcomes: readonly ModelOutcome[]): Claim[] {
   return publishedClaims.flatMap(({ claim, what, more, less, isLoss }) => {
     const [scale, digits, unit] = isLoss ? [1, 3, ""] as const : [100, 1, " points"] as const;

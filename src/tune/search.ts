@@ -16,7 +16,7 @@ export interface SearchCandidate {
   readonly number: number;
   readonly setting: TuneSetting;
   readonly iterations: number;
-  /** Seconds of training in all sessions; `setUpSeconds` has the seconds of set-up in the last session. */
+  /** Seconds of training in all sessions. `setUpSeconds`: seconds of set-up in the last session. */
   readonly seconds: number;
   readonly setUpSeconds: number;
   /** Log of the validations, with a column per criterion (loss, prec@1, prec@2). */
@@ -239,8 +239,8 @@ function nextJob(
 
 /**
  * Returns the best setting that may be promoted from a rung; undefined if no setting may. A third of the
- * settings on the rung may be promoted. The default setting is not counted as promoted, because it is trained
- * to the end anyway.
+ * settings on the rung may be promoted. The default setting, which is trained to the end anyway, does not
+ * use up a promotion.
  */
 function findPromoted(state: SearchState, rung: number, busy: Busy): SearchCandidate | undefined {
   const [from = Infinity, to = Infinity] = state.rungs.slice(rung);
