@@ -65,7 +65,7 @@ export interface TrainingConfig extends StageConfig {
   learningRate: number;
   /** Number of shards of evaluated users; more shards need less memory. 0: the smallest number that fits. */
   evaluationShards: number;
-  /** Largest number of validation users; null for all. Both stages use the same users, drawn from the seed. */
+  /** Largest number of validation users; null for all. Both stages draw the same users from the seed. */
   validationUsers: number | null;
 }
 
