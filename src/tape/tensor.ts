@@ -51,7 +51,7 @@ export interface PartialTarget {
   readonly accumulate: boolean;
 }
 
-/** Weights and second input of the op row_dot, and where to write the gradients of row_dot's parameters. */
+/** Arguments of `takeDotGradients`: inputs of the op row_dot, and where to write row_dot's gradients. */
 export interface DotGradients {
   /** Parameter [1, columns]. */
   readonly weights: Tensor;
@@ -65,7 +65,7 @@ export interface DotGradients {
   };
 }
 
-/** Outcomes of a loss, and where to write their sums over the batch. */
+/** Values of a loss op per event (e.g. loss and prec@1), and where to write their sums over the batch. */
 export interface OutcomeSums {
   /** Tensor [events, 4 v]: v vectors of four floats per event. */
   readonly outcome: Pick<Tensor, "name" | "rows" | "columns" | "view">;
@@ -83,7 +83,7 @@ export interface DeferredLinear {
   readonly bias: Tensor;
 }
 
-/** Dot products of rows with a vector. A dot product is the sum of `panels` values in a row. */
+/** Dot products of rows with a vector, as partial sums: a row's `panels` values add up to its product. */
 export interface RowDots {
   /** Array [rows, panels] of f32, with rows padded to whole vectors. */
   readonly view: View;
@@ -145,7 +145,6 @@ export function unpadRows(
   return out;
 }
 
-/** Copies unpadded values with one call, which is fast for large tables. */
 function copyFloats(data: ArrayLike<number>, length: number): Float32Array<ArrayBuffer> {
   const out = new Float32Array(length);
   const values = data instanceof Float32Array ? data : Float32Array.from(data);

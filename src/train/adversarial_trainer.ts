@@ -165,7 +165,7 @@ function countGeneratorSteps({ generator, generatorSteps }: AdversarialConfig): 
   return generator === "exact" ? 0 : generatorSteps;
 }
 
-/** Returns the number of weight updates per iteration. A frozen reward has 1, with learning rate 0. */
+/** Returns the number of weight updates per iteration. A frozen reward is updated with learning rate 0. */
 function countHeaders(config: AdversarialConfig): number {
   return countGeneratorSteps(config) + Math.max(1, config.rewardSteps);
 }

@@ -20,7 +20,7 @@ import type { DistributedContext } from "./distributed_context.ts";
 const IN_FLIGHT = 2;
 /** Target duration of a group of steps in ms. A read-back takes 11 ms. A pause waits for two groups. */
 const GROUP_MS = 80;
-/** Divisor of the first group's size: the device is idle until the host has encoded the first group. */
+/** Divisor of the first group's size. The host encodes a small group fast, so the device starts early. */
 const FIRST_GROUP = 8;
 
 /** Callbacks of {@link BatchTrainer.run}. */
@@ -302,7 +302,7 @@ export class BatchTrainer<C, F> {
 
   /**
    * Replaces all weights. Call it only after all submitted steps have ended.
-   * @throws Error for a parameter name or length that no network has.
+   * @throws Error for an unknown parameter name, or a wrong number of values of a parameter.
    */
   setWeights(weights: Weights): void {
     writeJoined(this.components.networks, weights, stateBuffers.weights);
@@ -328,7 +328,7 @@ export class BatchTrainer<C, F> {
 
   /**
    * Restores a training state of this or another trainer. Call it only after all submitted steps have ended.
-   * @throws Error for a parameter name or length that no network has.
+   * @throws Error for an unknown parameter name, or a wrong number of values of a parameter.
    */
   restore(state: TrainerState): void {
     const { networks, validation } = this.components;

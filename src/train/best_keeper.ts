@@ -40,7 +40,7 @@ export class BestKeeper {
     private readonly arena: Arena,
   ) {}
 
-  /** @param shards - ring slots to which validations write sums. @param summary - layout of a ring slot */
+  /** @param shards - ring slots with the sums of a validation's shards. @param summary - layout of a slot */
   static async create(
     networks: readonly TrainedNetwork[],
     gpu: Gpu,

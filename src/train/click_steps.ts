@@ -33,7 +33,7 @@ export interface TrainingPhase extends WeightUpdate {
   readonly header: number;
   /** Programs that compute the forward pass and the gradients of a micro-batch. */
   readonly gradients: readonly Program<ClickSizes>[];
-  /** Programs that replace `gradients` in later phases of an unsplit batch; they keep unchanged outputs. */
+  /** For later phases of an unsplit batch: programs that recompute only what the last update has changed. */
   readonly recompute: readonly Program<ClickSizes>[];
 }
 
@@ -87,7 +87,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     return placed;
   }
 
-  /** Writes the users of iteration t to the batch plan. @param counted - number of events in the mean loss */
+  /** Writes the users of iteration t to the batch plan. @param counted - divisor of the summed loss */
   #putStep(t: number, users: ArrayLike<number>, log: ClickLog, counted?: number): PlannedStep {
     const { plan, cut, schedule, distributed } = this.batches;
     const first = t * cut.parts % plan.slots;

@@ -23,7 +23,7 @@ import type { DistributedContext } from "./distributed_context.ts";
 import { type MetricSummary, ResultRing } from "./training_results.ts";
 import { openValidationLog, TrainingLog } from "./training_log.ts";
 
-/** Largest number of steps whose results the result ring stores. With very large batches, it stores fewer. */
+/** Largest number of steps in the result ring; for large batches, {@link PLAN_USERS} is the tighter limit. */
 const MOST_STEPS = 256;
 /** Largest number of 16-byte entries in the batch plan, which has one entry per user and one per batch. */
 const PLAN_USERS = 2 ** 20;
@@ -43,7 +43,7 @@ export interface ClickStage<F extends ChoiceMetrics> {
   /** Name of the training stage, for messages about memory. */
   readonly name: string;
   readonly gpu: Gpu;
-  /** Log that {@link import("./training_log.ts").openTrainingSource} has returned. */
+  /** Click log, aligned to the model by {@link import("./training_log.ts").openTrainingSource}. */
   readonly source: LogSource;
   readonly schedule: ClickSchedule;
   /** Largest number of rows per micro-batch; a batch with more rows is split into micro-batches. */
@@ -58,7 +58,7 @@ export interface ClickStage<F extends ChoiceMetrics> {
   readonly windowBatches?: number;
   /** Context of a distributed training; undefined for a single process. */
   readonly distributed?: DistributedContext;
-  /** Validation on `users` users (null: on all), split into `shards` shards; undefined for no validation. */
+  /** Number of shards, and largest number of validation users (null: no limit); undefined to not validate. */
   readonly validation: { readonly shards: number; readonly users: number | null } | undefined;
   readonly networks: readonly TrainedNetwork[];
   readonly counted: LogWithCounts | undefined;
@@ -71,7 +71,7 @@ interface ClickValidation<F extends ChoiceMetrics> {
   /** Evaluation of this rank's share of the validation users. */
   readonly evaluation: NetworkEvaluation<F>;
   readonly keeper: BestKeeper;
-  /** Creates an evaluation on all ranks' validation users; undefined if `evaluation` has them all. */
+  /** Creates an evaluation on the validation users of all ranks; undefined for a single process. */
   readonly whole: (() => Promise<NetworkEvaluation<F>>) | undefined;
 }
 
@@ -81,11 +81,11 @@ export interface ClickStageContext<F extends ChoiceMetrics>
   readonly validation: ClickValidation<F> | undefined;
   readonly schedule: ClickSchedule;
   readonly evaluate: ClickStage<F>["evaluate"];
-  /** Calls `make`, which creates the stage's programs. @throws the errors of {@link fitMicroBatches}. */
+  /** Calls `make` to create the stage's programs; {@link fitMicroBatches} handles a lack of memory. */
   record<T>(make: () => Promise<T>): Promise<T>;
 }
 
-/** @param stack - owner of all resources. @throws UserError for too few train users or too large sizes. */
+/** @param stack - owner of all resources. @throws UserError for too few users or an exceeded device limit. */
 export async function setUpClicks<F extends ChoiceMetrics>(
   stage: ClickStage<F>,
   stack: DisposableStack,
@@ -139,8 +139,8 @@ export async function setUpClicks<F extends ChoiceMetrics>(
 }
 
 /**
- * Returns how a step's gradients are summed: over micro-batches, or over ranks. @throws UserError for a step
- * that would need both sums.
+ * Returns whether a step sums gradients over micro-batches (`accumulates`), and how ranks sum theirs
+ * (`shared`). @throws UserError if gradients would have to be summed over micro-batches and over ranks.
  */
 export function chooseExchange({ cut: { parts }, distributed }: Pick<ClickBatches, "cut" | "distributed">) {
   const synchronous = distributed?.syncEvery === 1 ? distributed : undefined;
@@ -205,7 +205,7 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
     this.#steps.draw = drawBatch;
   }
 
-  /** @internal Calls `use` with the evaluation on all validation users; with undefined if there is none. */
+  /** @internal Calls `use` with the evaluation on all validation users, or undefined without validation. */
   async withValidation<T>(use: (evaluation: NetworkEvaluation<F> | undefined) => Promise<T>): Promise<T> {
     const { evaluation, whole } = this.#clicks.validation ?? {};
     const own = await whole?.();

@@ -1,6 +1,6 @@
 /**
  * Distributed training. All ranks (processes) start from the same state, and share the work of validations.
- * They sum the gradients of each step, or average weights after several steps, and check for equal weights.
+ * The ranks either sum the gradients of each step, or train alone for several steps and average the weights.
  */
 
 import { CommandRecorder } from "../gpu/commands.ts";
@@ -101,7 +101,7 @@ function computeChecksum(parts: readonly Uint32Array[]): number {
   return sum >>> 0;
 }
 
-/** Returns this rank's share of a batch's users, and the number of events over which to average. */
+/** Returns this rank's share of a batch's users, and over how many events to average the loss. */
 function shareOfBatch(
   source: LogSource,
   joined: ArrayLike<number>,

@@ -30,9 +30,9 @@ export async function fitTraining<T>(most: number | null, make: (rows: number) =
 }
 
 /**
- * Calls `make`, which allocates memory for micro-batches. If they do not fit, {@link fitTraining} tries
- * smaller ones. @param single - sizes of a batch of only the largest user. @throws UserError if even this
- * batch is too large.
+ * Calls `make`, which allocates memory for micro-batches. If the memory is too small, {@link fitTraining}
+ * tries smaller micro-batches. @param single - sizes of the largest user, whom a micro-batch must hold.
+ * @throws UserError if this user does not fit even alone.
  */
 export async function fitMicroBatches<T>(
   { capacity }: Pick<MicroBatchPlan, "capacity">,
@@ -63,9 +63,9 @@ function userTooLargeError({ share, message }: LimitError, { events, rows }: Cli
 const SHARD_ROWS = 2 ** 17;
 
 /**
- * Calls `make` with smaller and smaller shards of users until they fit. @param shards - number of shards; 0
- * for as few shards as fit. @throws UserError if `shards` is above 0 but too small, or if a single user does
- * not fit.
+ * Splits users into shards, and calls `make` with the shards. @param shards - number of shards; 0 to try
+ * smaller and smaller shards until they fit the device. @throws UserError if a given number of shards does
+ * not fit, or a single user does not.
  */
 export async function makeInShards<T>(
   source: LogSource,
@@ -86,7 +86,7 @@ export async function makeInShards<T>(
   }
 }
 
-/** Estimates how many rows per shard fit. @throws UserError if `shards` is not 0, or a user does not fit. */
+/** Estimates how many rows fit a shard. @throws UserError if `shards` is above 0, or a user is too large. */
 function shrinkShards(
   error: LimitError,
   source: LogSource,

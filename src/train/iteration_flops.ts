@@ -14,10 +14,10 @@ export interface TrainingWorkload {
     | null;
 }
 
-/** Estimated FLOPs of the first layer in a training step, per row and unit. */
+/** Estimated FLOPs of a training step in the first layer, per displayed item (row) and unit of the layer. */
 const FIRST_LAYER = 60;
 
-/** Estimates the FLOPs per iteration, including validations, of the more expensive stage. */
+/** Estimates the FLOPs per iteration, validations included; for two stages, the larger of their values. */
 export function estimateIterationFlops(
   source: LogSource,
   { model, training, adversarial }: TrainingWorkload,

@@ -30,7 +30,7 @@ export type EvaluationMetrics<F extends ChoiceMetrics = ChoiceMetrics> = F & {
 
 export interface EvaluationProgram extends Disposable {
   readonly program: Program<ClickSizes>;
-  /** Tensor with one row per event: what the event adds to the metric sums. */
+  /** Tensor whose row e has the values that event e adds to the metric sums. */
   readonly outcomes: Tensor;
   /** Tensor [rows, 1]: utilities of the reward model. */
   readonly utilities: Tensor;
@@ -71,7 +71,7 @@ export interface UserUtilities {
   readonly log: Clicks;
   /** Index of each user in `log`. */
   readonly indices: Uint32Array;
-  /** Utilities of the items on the users' pages, user after user. The array may be longer. */
+  /** Utilities of the items on the users' pages, user after user. The rest of the array is unused. */
   readonly utilities: Float32Array;
 }
 

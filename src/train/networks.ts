@@ -49,7 +49,7 @@ export function joinParameterSpecs(networks: readonly TrainedNetwork[]): Paramet
   );
 }
 
-/** Reads the buffer that `pick` returns for each network. A network without such a buffer gives zeros. */
+/** Reads the buffer that `pick` returns for each network. If `pick` returns no buffer, returns zeros. */
 export async function readJoined(networks: readonly TrainedNetwork[], pick: BufferPicker): Promise<Weights> {
   const joined: Weights = new Map();
   for (const network of networks) {

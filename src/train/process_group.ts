@@ -40,8 +40,8 @@ export function expectShares({ size }: Pick<ProcessGroup, "size">, users: number
 
 /**
  * Sums one network's gradients over all ranks, and writes the sums to the buffers that Adam reads. @param own
- * - gradients of this rank: contents of the views of {@link SharedGradient.listRowViews}, then of `dense`.
- * @param extra - additional numbers to sum. @returns the sum of `extra` over all ranks
+ * - this rank's gradients: row numbers and gradients of each of the `tables`, then the gradients in `dense`.
+ * @param extra - other numbers to sum, e.g. metrics. @returns the sum of `extra` over all ranks
  */
 export async function shareGradient<S extends BatchSizes>(
   gpu: Gpu,

@@ -13,7 +13,7 @@ export interface CountedBatch {
   readonly microBatches?: number;
 }
 
-/** Arguments of a step that ranks run together; see {@link import("./distributed_context.ts").stepShared}. */
+/** Arguments of {@link import("./distributed_context.ts").stepShared}, after its first argument. */
 export type SharedStep = [
   t: number,
   ranks: ProcessGroup,
@@ -34,9 +34,9 @@ export interface StepSums {
  * this interface draws a batch (type C), uploads it (type B), and encodes a step's GPU programs.
  * Implementations: `click_steps.ts` trains on clicks, `policy/learning/policy_trainer.ts` on pages of a
  * replay buffer. Uploaded batches are stored in {@link ResultRing.steps} slots, which are reused in turn. For
- * each group of steps, the trainer calls {@link put} once. For up to {@link slices} batches at a time, it
- * calls {@link encodeLayout}, and then {@link encode} for each batch. Only {@link stepShared} may wait for
- * the device.
+ * each group of steps, the trainer calls {@link put} once. The trainer then takes up to {@link slices} of the
+ * batches at a time: it calls {@link encodeLayout} once, and {@link encode} for each batch. Only
+ * {@link stepShared} may wait for the device.
  */
 export interface Steps<C, B extends CountedBatch = CountedBatch> {
   /** Largest number of batches whose index arrays are built at once. */
@@ -61,7 +61,7 @@ export interface Validation {
   /** Number of samples by which the validation's sums are divided. */
   readonly counted: number;
   readonly evaluation: {
-    /** Encodes the evaluation, without waiting for the device. A {@link ResultRing} gets the metric sums. */
+    /** Encodes the evaluation, without waiting for the device. Writes sums to a {@link ResultRing}. */
     encode(commands: CommandRecorder): void;
   };
   readonly keeper: BestKeeper;
@@ -83,7 +83,7 @@ export interface StepGroup {
 }
 
 /**
- * Encodes the steps that follow iteration `after`, and the validations that are due before or after a step.
+ * Encodes the steps that follow iteration `after`, and the validations due before, between and after them.
  * `most` is the largest number of steps; fewer are encoded if the batches do not fit the device. `validated`
  * is the last iteration with a validation. @throws UserError for an invalid batch, before anything is
  * changed.

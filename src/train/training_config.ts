@@ -66,7 +66,7 @@ export interface TrainingConfig extends StageConfig {
   learningRate: number;
   /** Number of shards of evaluated users; more shards need less memory. 0: the smallest number that fits. */
   evaluationShards: number;
-  /** Largest number of validation users in both stages, drawn once from the seed; null for all users. */
+  /** Largest number of validation users; null for all. Both stages draw the same users from the seed. */
   validationUsers: number | null;
 }
 

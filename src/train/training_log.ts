@@ -1,7 +1,7 @@
 /**
  * Copy of the training log on the device. A log in memory is uploaded as a whole. From a log on disk, only
- * the clicks of the next steps' users are uploaded, into one window of device memory. One window is enough,
- * because the queue runs uploads and steps in order: an upload overwrites the window after all earlier steps.
+ * the clicks of the next steps' users are uploaded, into one window of device memory. One window is enough:
+ * the queue runs uploads and steps in order, so an upload never overwrites clicks that a step still needs.
  */
 
 import { DeviceLog, type LogCapacity } from "../batch/device_log.ts";
@@ -18,7 +18,7 @@ import { alignSourceToModel } from "../data/align_items.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import { formatThousands } from "../number_text.ts";
 
-/** Default number of average-sized batches in the window: the device memory for the next batches. */
+/** Default size of the window (device memory for the next batches), in batches of average size. */
 const WINDOW_BATCHES = 64;
 /** Largest number of rows (displayed items) in the window. A row takes 12 bytes, plus its item features. */
 const WINDOW_ROWS = 2 ** 21;
@@ -128,7 +128,7 @@ export class TrainingLog {
   }
 }
 
-/** Returns the capacity of a window: at least that of any batch, at most that of the whole log. */
+/** Returns the capacity of a window: enough for the largest batch, and at most the size of the whole log. */
 function computeWindowCapacity(source: LogSource, batch: ClickSizes, batches: number): LogCapacity {
   const share = batches * batch.users / Math.max(1, source.userSplit.length);
   const room = (least: number, all: number, most: number) =>

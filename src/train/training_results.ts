@@ -70,7 +70,7 @@ export interface GameMetrics extends ChoiceMetrics {
   readonly piPrec2: number;
 }
 
-/** Converts sums to {@link GameMetrics}. @param skipNoClick - true for mean losses over events with clicks */
+/** Converts sums to {@link GameMetrics}. @param skipNoClick - true if losses skip events without clicks */
 export function makeGameSummary(skipNoClick: boolean): MetricSummary<GameMetrics> {
   return {
     vectors: MINIMAX_VECTORS,
@@ -95,15 +95,15 @@ export function makeGameSummary(skipNoClick: boolean): MetricSummary<GameMetrics
 /**
  * Ring buffer of metric sums on the device. A slot holds `vectors` vectors of four f32. The first slots store
  * sums of the last steps' micro-batches. The next slots store sums of the last validations. The final slots
- * store sums of a validation's shards. A step's slot is reused after `steps` steps.
+ * store sums of a validation's shards. A step's slots are reused after `steps` steps.
  */
 export class ResultRing {
   /** View of (microBatches + 1) * steps + shards slots with 4 * vectors f32 per slot. */
   readonly view: View;
 
   /**
-   * @param steps - number of steps that the ring stores, and number of validations. @param vectors - vectors
-   * per slot. @param shards - shards of a validation; 0 without validation. @param microBatches -
+   * @param steps - number of last steps, and of last validations, whose sums are stored. @param vectors -
+   * vectors per slot. @param shards - shards of a validation; 0 without validation. @param microBatches -
    * micro-batches of the largest batch
    */
   constructor(

@@ -49,7 +49,7 @@ export const experimentModels: readonly ExperimentModel[] = [
   defineModel("Fine-tuned PW tanh 64-64", tanhModel, "pw-tanh-64-64"),
 ];
 
-/** Returns true if a model supports a kind of item features. Position weights with tanh support no tokens. */
+/** Returns true if a model supports a kind of item features. Encoder pw with tanh cannot use `mixed`. */
 export function supportsItems({ model }: ExperimentModel, items: ItemFeatures["kind"]): boolean {
   return items !== "mixed" || model.encoder !== "pw" || model.pwNonlinearity !== "tanh";
 }
@@ -208,7 +208,7 @@ function numbers(values: readonly (number | null)[] = []): number[] {
   return values.filter((value) => value !== null);
 }
 
-/** Published claim that a measure of the first model is larger than a measure of the second model. */
+/** Published claim that measure `more` of one model is larger than measure `less` of another model. */
 interface PublishedClaim {
   readonly claim: string;
   /** Name of the measure in messages, such as "the gain in test prec@1". */
@@ -216,7 +216,7 @@ interface PublishedClaim {
   /** Folder name and measure of the first model. */
   readonly more: readonly [folder: string, measure: Measure];
   readonly less: readonly [folder: string, measure: Measure];
-  /** True if the measures are losses. Otherwise they are shares, with differences in percentage points. */
+  /** True if the measures are losses. Differences of other measures are formatted as percentage points. */
   readonly isLoss?: true;
 }
 
@@ -255,7 +255,7 @@ const publishedClaims: readonly PublishedClaim[] = [
   },
 ];
 
-/** Tests each published claim by the differences between its two models, trained with the same seeds. */
+/** Tests each published claim by the differences between two models that were trained with equal seeds. */
 export function testClaims(outcomes: readonly ModelOutcome[]): Claim[] {
   return publishedClaims.flatMap(({ claim, what, more, less, isLoss }) => {
     const [scale, digits, unit] = isLoss ? [1, 3, ""] as const : [100, 1, " points"] as const;

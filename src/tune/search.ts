@@ -16,7 +16,7 @@ export interface SearchCandidate {
   readonly number: number;
   readonly setting: TuneSetting;
   readonly iterations: number;
-  /** Seconds of training in all sessions; `setUpSeconds` has the seconds of set-up in the last session. */
+  /** Seconds of training in all sessions. `setUpSeconds`: seconds of set-up in the last session. */
   readonly seconds: number;
   readonly setUpSeconds: number;
   /** Log of the validations, with a column per criterion (loss, prec@1, prec@2). */
@@ -36,7 +36,7 @@ export interface SearchState {
   readonly candidates: readonly SearchCandidate[];
 }
 
-/** Factor between the iterations of successive rungs; one of so many settings on a rung is promoted. */
+/** Factor between the iterations of successive rungs. 1 / HALVING of the settings on a rung are promoted. */
 const HALVING = 3;
 /** Maximum number of rungs. Earlier rungs would favour settings that learn fast but overfit. */
 const RUNGS = 2;
@@ -113,14 +113,14 @@ const FRESH: SearchCandidate = {
 
 export interface Search {
   readonly budgetSeconds: number;
-  /** Number of iterations of a complete training. After every `validateEvery` iterations, it is validated. */
+  /** Number of iterations of a complete training, which is validated every `validateEvery` iterations. */
   readonly iterations: number;
   readonly validateEvery: number;
   /** Maximum number of settings that are trained in parallel. The default setting is trained first, alone. */
   readonly jobs: number;
   /** Draws setting `number`; undefined if no new setting is left. @param before - settings drawn earlier */
   readonly draw: (number: number, before: readonly TuneSetting[]) => TuneSetting | undefined;
-  /** Starts or resumes the training of a setting. It ends at `iterations` in total, or after `seconds`. */
+  /** Trains a setting, or continues its training: up to iteration `iterations`, for at most `seconds`. */
   readonly train: (
     candidate: SearchCandidate,
     iterations: number,
@@ -190,7 +190,7 @@ function withCandidate(state: SearchState, candidate: SearchCandidate): SearchSt
   return { ...state, candidates: state.candidates.toSpliced(candidate.number, 1, candidate) };
 }
 
-/** Adds the rungs, computed from the default setting's iterations, unless its training was interrupted. */
+/** Computes the rungs from the default setting's iterations; none yet if that training was interrupted. */
 function withRungs(state: SearchState, { iterations, validateEvery, signal }: Search): SearchState {
   const [first] = state.candidates;
   if (!first) return state;
@@ -200,7 +200,7 @@ function withRungs(state: SearchState, { iterations, validateEvery, signal }: Se
   return { ...state, rungs: listRungs(whole, validateEvery) };
 }
 
-/** A training to start: its setting, and the setting's total number of iterations after the training. */
+/** Training to start: takes `candidate` up to iteration `iterations`, in an estimated time of `seconds`. */
 interface Job {
   readonly candidate: SearchCandidate;
   readonly iterations: number;
@@ -213,7 +213,7 @@ type Busy = ReadonlyMap<number, unknown>;
 const LEAST_SECONDS = 1;
 
 /**
- * Chooses the next training; undefined if no training can end within `secondsLeft`, the rest of the budget.
+ * Chooses the next training. Returns undefined if `secondsLeft` is too short for any training.
  * @param untried - new setting, if any is left. @param busy - settings that are being trained now.
  */
 function nextJob(
@@ -239,8 +239,8 @@ function nextJob(
 
 /**
  * Returns the best setting that may be promoted from a rung; undefined if no setting may. A third of the
- * settings on the rung may be promoted. The default setting is not counted as promoted, because it is trained
- * to the end anyway.
+ * settings on the rung may be promoted. The default setting, which is trained to the end anyway, does not
+ * use up a promotion.
  */
 function findPromoted(state: SearchState, rung: number, busy: Busy): SearchCandidate | undefined {
   const [from = Infinity, to = Infinity] = state.rungs.slice(rung);

@@ -39,7 +39,7 @@ const KNOWN: readonly TuneSetting[] = [
 ];
 
 const ENCODERS = ["lstm", "pw", "none"];
-/** Values of --dims that the search draws. They are few, as compiling the kernels of a value takes time. */
+/** Values of --dims that the search draws: only a few, because each value needs kernels to be compiled. */
 const DIMS = ["64-64", "64-64", "32", "32-64-32", "128-64"];
 /** Value of --dims for no hidden layers. It is valid only for models that ignore the click history. */
 const LINEAR = "none";
@@ -59,7 +59,7 @@ export function listInapplicableFlags(
   ]);
 }
 
-/** Number of consecutive draws without a new setting after which the search space counts as exhausted. */
+/** Maximum number of draws to find a new setting. After that, the search space counts as exhausted. */
 const MOST_DRAWS = 100;
 
 /** Draws setting `number` (0: the default); undefined if none is left. @param before - earlier settings */
@@ -94,7 +94,7 @@ export function describeSetting(setting: TuneSetting): string {
   return parts.length === 0 ? "default" : parts.join(", ");
 }
 
-/** Adds early stopping to a setting, and removes flags that the search must not vary. */
+/** Adds early stopping to a setting, and removes the flags in `fixed`. */
 function finish(setting: TuneSetting, { fixed, stopping }: SearchSpace): TuneSetting {
   const searched = { ...setting, [STOPPING]: stopping };
   return Object.fromEntries(Object.entries(searched).filter(([flag]) => !fixed.has(flag)));
