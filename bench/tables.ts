@@ -17,7 +17,6 @@ import { dispatchTime, getHostTime } from "../src/profile/step_profile.ts";
 const some = (value: number) => value > 0 ? formatShort(value) : "-";
 const ms = (microseconds: number) => formatShort(microseconds / 1000);
 const mebi = (bytes: number) => (bytes / 2 ** 20).toFixed(1);
-/** Formats the lower and upper quartile as "lower..upper". */
 const quartiles = ({ lower, upper }: Quartiles, of = formatShort) => `${of(lower)}..${of(upper)}`;
 type Quartiles = Pick<Timing, "lower" | "upper">;
 

@@ -84,7 +84,6 @@ function tanh(value: Value64): Value64 {
   const y = Math.tanh(value.x);
   return new Value64(y, [value], [1 - y * y]);
 }
-/** Returns ELU(value + shift). */
 function elu(value: Value64, shift = 0): Value64 {
   const z = value.x + shift;
   return z > 0 ? new Value64(z, [value], [1]) : new Value64(Math.expm1(z), [value], [Math.exp(z)]);

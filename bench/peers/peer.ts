@@ -58,7 +58,6 @@ const messageSchema = v.union([
 ]);
 export type PeerMessage = v.InferOutput<typeof messageSchema>;
 
-/** Returns the message in a line of output; undefined if the line has no message. */
 function readMessage(line: string): PeerMessage | undefined {
   if (!line.startsWith(MARK)) return undefined;
   return v.parse(messageSchema, JSON.parse(line.slice(MARK.length)));

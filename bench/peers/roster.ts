@@ -47,7 +47,6 @@ export const torchEnvironment = {
 
 const python = { program: "python", models: ["lstm", "pw", "pair"] } as const;
 
-/** Returns a PyTorch entry for the CPU. @param form - first argument of torch_peer.py. */
 function torch(key: string, name: string, form: string): PeerEntry {
   const variants = [...new Set([navigator.hardwareConcurrency, 1])].map((threads) => ({
     settings: threads === 1 ? "1 thread" : `${threads} threads`,

@@ -217,7 +217,6 @@ function createDeviceBatch(batch: PeerBatch, features: tf.Tensor2D | undefined) 
 /** Values of parameters, with Adam's moments m and v. */
 type AdamState = { readonly values: tf.Tensor1D; readonly m: tf.Tensor1D; readonly v: tf.Tensor1D };
 
-/** Updates the values by Adam in TensorFlow's form. */
 function adamStep({ values, m, v }: AdamState, gradient: tf.Tensor, rate: number): AdamState {
   const { beta1, beta2, epsilon } = adam;
   const nextM = tf.add<tf.Tensor1D>(tf.mul(m, beta1), tf.mul(gradient, 1 - beta1));

@@ -190,7 +190,6 @@ export async function parseAndRun(command: Command, args: readonly string[]): Pr
 
 const OTHER_LAYOUTS = "\nA SELECT reads a log in any other layout: --query FILE.sql. Examples: data/recipes.";
 
-/** Adds the option --version to a command. */
 function withVersion(command: Command): Command {
   return command.optionsGroup("Options:").version(version);
 }

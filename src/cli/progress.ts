@@ -22,7 +22,6 @@ export const usualNames: ProgressMetricNames = { loss: "loss", prec1: "prec@1" }
 
 /** Progress display of a training. The process cannot end before the display is stopped or disposed of. */
 interface TrainingProgress extends Disposable {
-  /** Updates the number of finished iterations, and the given metrics. */
   update(iteration: number, metrics?: ProgressMetrics): void;
   /** Prints a line of text above the display. */
   note(text: string): void;

@@ -147,7 +147,6 @@ export async function readItems(
 /** Function that throws an error about the current item. */
 type Fail = (expected: string, found: string) => never;
 
-/** Reads the dense features of an item into the array `into`. */
 function readDense(dense: unknown, columns: Manifest["features"]["dense"], into: Float32Array, fail: Fail) {
   const width = columns.length;
   if (!Array.isArray(dense) || dense.length !== width) {

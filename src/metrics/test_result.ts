@@ -218,7 +218,6 @@ export function compareLoadedSums(
   return difference(one, name, other, to);
 }
 
-/** Decodes base64 to floats. Returns undefined if the text does not encode floats. */
 function decodeFloats(text: string): Float32Array | undefined {
   try {
     return new Float32Array(Uint8Array.fromBase64(text).buffer);

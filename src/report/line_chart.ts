@@ -58,7 +58,6 @@ export function computeCurve(
   return points.every(({ y }) => y === null) ? [] : points;
 }
 
-/** Returns the values of a column by iteration. Values that are not finite are null. */
 function readColumn({ iteration, columns }: RunLog, column: string): ReadonlyMap<number, number | null> {
   const values = columns.get(column);
   return new Map(values ? iteration.map((at, row) => [at, values[row] ?? null]) : []);

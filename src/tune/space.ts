@@ -94,7 +94,6 @@ export function describeSetting(setting: TuneSetting): string {
   return parts.length === 0 ? "default" : parts.join(", ");
 }
 
-/** Adds early stopping to a setting, and removes the flags in `fixed`. */
 function finish(setting: TuneSetting, { fixed, stopping }: SearchSpace): TuneSetting {
   const searched = { ...setting, [STOPPING]: stopping };
   return Object.fromEntries(Object.entries(searched).filter(([flag]) => !fixed.has(flag)));

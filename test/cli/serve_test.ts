@@ -489,7 +489,6 @@ Deno.test("after a scoring failure, requests get an error and the service report
   assert.equal((await (await get(service, "/health")).json()).status, "failed");
 });
 
-/** Sends requests from 24 clients. */
 async function clientLoad(url: string, calls: string, requests: number): Promise<LoadResult> {
   const flags = ["--allow-net=127.0.0.1", "--allow-read"];
   const script = new URL("../serve_load.ts", import.meta.url);

@@ -13,7 +13,6 @@ import { openPrepared } from "../../src/data/sets/packed_set.ts";
 import { copySet, expectRefused, foreignLog, logPages, rewrite, withCopy, writeSet } from "../foreign_set.ts";
 import { makeFolderWith } from "../prepared_folder.ts";
 
-/** Row number by a description of the row. */
 const rowNamed: Record<string, number> = {
   wide: logPages.findIndex((e) => (foreignLog.eventRows[e + 1] ?? 0) - (foreignLog.eventRows[e] ?? 0) > 1),
   given: logPages.findIndex((e) => foreignLog.eventKind?.[e] === 1),

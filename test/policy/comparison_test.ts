@@ -608,7 +608,6 @@ Deno.test("a comparison runs each policy in each environment, with the same user
     ]);
   }));
 
-/** Allocates [U, k]: the values 1, 2 of every slate. */
 function allocateValues(arena: Arena): View {
   const { users, slate } = options;
   return arena.upload("values", Float32Array.from({ length: users * slate }, (_, k) => 1 + k % slate));

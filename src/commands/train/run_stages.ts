@@ -189,7 +189,6 @@ export function printAdapter({ adapter: { kind, description } }: Gpu): void {
   printLine(`adapter: ${description}${kind === "cpu" ? " (software: computes on the CPU)" : ""}`);
 }
 
-/** Describes adapter and data. @param readsContext - true if the model reads the data's context features */
 function describe(gpu: Gpu, data: Dataset, readsContext: boolean): void {
   printAdapter(gpu);
   const { name, items: { shape }, userSplit } = data.source;

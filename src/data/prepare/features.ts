@@ -173,7 +173,6 @@ async function openSource(
   return await openSelect(engine, features, { view: "features", option: "--features", work, signal });
 }
 
-/** Returns the feature columns. @throws UserError if --dense or --tokens contradicts --encoding-from. */
 function namedColumns({ dense, tokens }: FeatureOptions, like: SourceEncoding | undefined) {
   if (!like) return { dense, tokens, options: { dense: "--dense", tokens: "--tokens" } };
   expectEncodedColumns(like.folder, "--dense", like.columns.dense, dense);

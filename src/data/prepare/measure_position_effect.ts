@@ -106,7 +106,6 @@ function nothingFound(sure: readonly PositionStatistics[]): Omit<PositionEffect,
     };
 }
 
-/** Formats a position's ratio and the ratio's 95 % interval. */
 function times({ ratio, error }: PositionStatistics): string {
   const [low, high] = [Math.max(0, ratio - error), ratio + error];
   return `${ratio.toFixed(2)} times (95 %: ${low.toFixed(2)} to ${high.toFixed(2)})`;

@@ -211,7 +211,6 @@ class UserClicks {
   }
 }
 
-/** Returns a function that returns the tokens of an item of the log. */
 function tokensOfItems(catalogue: ItemCatalogue, log: Clicks): (item: number) => Uint32Array {
   const { items, findItemIndex: placeOf } = readLogItems(catalogue, log);
   if (items.kind !== "mixed") throw new Error(`expected items of kind mixed, got ${items.kind}`);

@@ -64,7 +64,6 @@ class QLearner extends NetworkLearner {
     const masked = { view: sample.maskAfter, stride: count };
     const copy = doubleQ ? "online" : "target";
     const best = chooseByPosition(network, rows, { copy, input: after, slates, masked });
-    /** Computes slate values. */
     const valued = (copy: WeightCopy, input: Tensor, slates: View) => {
       const tape = createTape<LearnSizes, QLossBatch>(rows, network.parameters);
       const state = network.state(tape, copy, input);

@@ -144,7 +144,6 @@ function findShippedLadder({ ladder, size }: { ladder: string; size: readonly nu
 
 const getStorageKey = (exercise: string) => `clickgan exercise ${exercise}`;
 
-/** Returns the saved text for an exercise; undefined if no text was saved. */
 function loadText(exercise: string): string | undefined {
   try {
     return localStorage.getItem(getStorageKey(exercise)) ?? undefined;
