@@ -25,7 +25,7 @@ type TakenRows = {
 };
 
 type Batch = {
-  /** [D] catalogue rows of the batch's D distinct items. */
+  /** [D] index in the catalogue of each of the batch's D distinct items. */
   slotItem: TakenRows;
   /** [E K] index of each shown item among the distinct items, for K page positions of E events. */
   rowItem: TakenRows;

@@ -100,7 +100,7 @@ export function countTables(
   return tables;
 }
 
-/** Rare items are those with the fewest displays. In sum, they have this share of all displays. */
+/** Share of all displays that belong to rare items, which are the items with the fewest displays. */
 const RARE = 0.01;
 
 /**

@@ -65,7 +65,7 @@ export async function timePasses(
 export interface TimedWork extends Cost {
   readonly label: string;
   readonly kernel: string;
-  /** Steps that the work computes at once. `flops` and `bytes` count one step, the time covers all steps. */
+  /** Training steps in one dispatch. `flops` and `bytes` count one step, the time covers all of them. */
   readonly steps: number;
   /** Number of invocations for all steps together; absent for copies. */
   readonly invocations?: number;

@@ -133,7 +133,7 @@ export type InitialWeights =
   | { readonly seed: number; readonly start?: Weights }
   | { readonly weights: Weights };
 
-/** Adds a log's train counts to `initial`. Weights in `initial` keep their mean and sd of counts. */
+/** Adds a log's train counts to `initial`. Given weights keep the mean and sd of counts that they have. */
 export function initializeOnLog(
   source: LogSource,
   config: ModelConfig,

@@ -123,7 +123,7 @@ export function computePageEta(
   return etaByPage ? generatorEta / items : generatorEta;
 }
 
-/** Returns [events, 8] like {@link minimax}, for pi = sparsemax(eta u), and writes pi [rows] to `policy`. */
+/** Returns the columns of {@link minimax} for pi = sparsemax(eta u), and writes pi [rows] to `policy`. */
 export function exactMinimax(
   tape: ClickTape,
   name: string,

@@ -87,7 +87,7 @@ async function stepRuns(trainer: Steppable): Promise<{ microseconds: number; onc
 
 /**
  * Times the dispatches of a step. `round` times all dispatches in order, one pass per dispatch. If the clock
- * is too coarse to time one pass, `round` does nothing; `results` then times many repeats of each dispatch.
+ * is too coarse to time one pass, `round` does nothing, and `results` runs each dispatch many times instead.
  */
 export async function dispatchProfile(gpu: Gpu, recording: Recording, fixed?: Clock) {
   const samples: number[][] = [];

@@ -35,7 +35,7 @@ export interface StageTest {
 
 /**
  * Tests the snapshots of a stage, and then restores the trainer's weights.
- * @param kept - weights of best-loss, if training has not lowered the validation loss significantly
+ * @param kept - the scaled logit, to be tested as best-loss if training is not significantly better
  */
 export async function testStage(
   stage: TrainingStage,

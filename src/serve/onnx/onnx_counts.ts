@@ -208,7 +208,7 @@ interface FieldTokens {
 }
 
 /**
- * Adds nodes for the log of the user's preference for the categories of displayed items, [users, items, 1].
+ * Adds nodes [users, items, 1]: the logarithm of the user's preference for each displayed item's categories.
  * Each click counts as 1, split equally among the clicked item's tokens. q_t is the user's count of token t,
  * q the sum of q_t over all tokens, and share_t token t's share of all clicks. The result is the log of
  * (m + prior) / (q + prior), where m is the mean of q_t / share_t over the displayed item's tokens.
