@@ -7,7 +7,9 @@ import type { CallFailure, FromWorker, Services, ToWorker } from "./worker_main.
 
 const STOPPED: CallFailure = {
   kind: "stopped",
-  message: "Stopped. The running operation ends on its own; if it does not, reload the page.",
+  message:
+    "Stopped. The running operation ends on its own; if it does not, reload the page. If the GPU then " +
+    "does not open, close the browser: a software adapter cannot interrupt a kernel.",
 };
 
 /** Error of a call that failed in the worker. */

@@ -105,11 +105,15 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
     this.#results.replaceChildren();
     this.#editor.mark([]);
     const [text, size] = [this.#editor.text, this.#size.value.trim()];
+    const isSolution = this.#shipped.checked;
     const request = { exercise: exercise.name, text, size, rounds };
     const onProgress = (done: MeasurementProgress) => this.#notice.showProgress(done);
     try {
       const solved = await this.lab.call("exercises", "check", request, { onProgress, signal });
       this.#showResult(exercise, solved, text);
+      if (isSolution) {
+        this.#notice.show('The solution is correct. Clear "Show a solution" to check your kernel.');
+      }
     } catch (error) {
       this.#editor.showErrors(error, this.#notice, this.#results);
     }
