@@ -55,7 +55,7 @@ import {
   type TestBatch,
 } from "./ops/op_batches.ts";
 
-/** Numbers of events: one, about a workgroup's 256 invocations, and several workgroups. */
+/** Numbers of events: below, at and above 256, which is the number of invocations per workgroup. */
 const EVENTS = [1, 255, 256, 257, 1000];
 /** Slot of the ring buffer to which the step writes. No other slot may change. */
 const SLOT = 2;
