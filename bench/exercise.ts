@@ -126,7 +126,6 @@ async function readAnswer(file: string): Promise<string | undefined> {
   }
 }
 
-/** Writes the exercise's starter (a kernel with a gap to fill) to a new file. No file is overwritten. */
 async function writeStarter(exercise: Exercise, file: string): Promise<void> {
   allowWrites(FOLDER);
   await makeFolder(FOLDER);

@@ -113,7 +113,6 @@ function fieldText(there: Field, here: Field): string | undefined {
   return `the tokens of ${there.name} stand for different values${valuesText(there, here)}`;
 }
 
-/** Names up to three values that only the field `there` has, and up to three that only `here` has. */
 function valuesText(there: Field, here: Field): string {
   if (!there.values || !here.values) return "";
   const only = (own: readonly string[], other: readonly string[]) => {

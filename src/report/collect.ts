@@ -243,7 +243,6 @@ export function parseLog(text: string, path: string, columns: readonly string[])
   return { iteration, columns: values };
 }
 
-/** Parses a number; null for an empty text or a non-finite number, undefined for any other text. */
 function parseValue(text: string): number | null | undefined {
   if (text.trim() === "") return null;
   const value = Number(text);

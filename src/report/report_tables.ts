@@ -54,7 +54,7 @@ export function renderTable(
   }</tr></thead>${bodies}</table></div>`;
 }
 
-/** Renders a metric (a dash if there is none), and below it the sd over runs or the interval, if known. */
+/** Renders a value. A second line has "± sd" or, if the sd is unknown, the interval (if that is known). */
 export function renderMetric(
   value: number | null | undefined,
   digits: number,
@@ -82,7 +82,7 @@ export function renderDifference(
   }</small>`;
 }
 
-/** Returns the number of decimals for interval ends: at most 3, because ends are less precise than means. */
+/** Returns the number of decimals of an interval's ends: that of the metric (`digits`), but at most 3. */
 const rangeDigits = (digits: number) => Math.min(digits, 3);
 
 const SIGNS = { yes: "\u2713", no: "\u2717", undecided: "?" } as const;

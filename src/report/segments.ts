@@ -13,7 +13,7 @@ import type { ReportModel, StageResult } from "./report_data.ts";
 import { listLossParts, listStageRuns, type ReportPart, sortBaselines } from "./report_parts.ts";
 import { MISSING, renderMetric, renderTable, type ReportRow, type ReportRowGroup } from "./report_tables.ts";
 
-/** Renders metrics by segment and the position effect; undefined if no result has either. */
+/** Renders tables of metrics by segment and charts of position effects; undefined if there are neither. */
 export function renderSegments(models: readonly ReportModel[]): Html | undefined {
   const parts = listLossParts(models);
   const tables = renderByPart(parts, (part) => {

@@ -17,7 +17,7 @@ export interface SimulationPageData {
   /** Largest number of pages per user. */
   readonly pages: number;
   readonly reward: "click" | "utility";
-  /** True if simulated click rates have a meaning. Otherwise the page omits click metrics. */
+  /** False if click rates are unknown, because every page of the log has a click. They are then omitted. */
   readonly clickRates: boolean;
   /** True if users may leave before the last page. */
   readonly leaves: boolean;
@@ -94,7 +94,7 @@ export interface SimulatedPolicy {
 }
 
 const INTERVAL = "95 % bootstrap interval over simulated users";
-/** Maximum number of points of a curve that has the users on its x axis. */
+/** Maximum number of points of a curve that shows the users' returns in ascending order. */
 const CURVE_POINTS = 101;
 
 function hasReturns({ clickRates, reward }: SimulationPageData): boolean {
@@ -128,7 +128,7 @@ function returnBars(simulation: SimulationPageData): ChartDefinition[] {
   return [...(hasReturns(simulation) ? [returns] : []), coverage];
 }
 
-/** Builds charts of click rate, reward and remaining users by page. Undefined metrics have no chart. */
+/** Builds charts by page: click rate (if `clickRates`), reward (if "utility"), users left (if `leaves`). */
 function pageLines({ pages, reward, clickRates, leaves, policies }: SimulationPageData): ChartDefinition[] {
   const window = chooseWindow(pages);
   const wide = window > 1 ? ` Each point is the mean of ${window} pages.` : "";

@@ -1,4 +1,4 @@
-/** Colours of charts in light and dark mode. This file has no imports, to keep the pages' script small. */
+/** Colours of charts in light and dark mode. Imports here would enlarge the script of the HTML pages. */
 
 /** Colours of a light or dark page. The palette suits colour-blind readers. */
 export interface Theme {
@@ -31,7 +31,7 @@ export const dark: Theme = {
 /** Index of the neutral colour, for baselines and reference lines. */
 export const NEUTRAL = -1;
 
-/** Index of a colour in the palette, or name of another colour. */
+/** Index of a colour in the theme's palette, or name of the theme's text or background colour. */
 export type Colour = number | "text" | "background";
 
 /** Names a colour with an opacity (0..1), for example "3/0.5". {@link resolveColour} resolves such a name. */

@@ -1,7 +1,7 @@
 /**
  * CSV file of numbers with a fixed header, to which rows are appended, for example the losses of a run. Each
- * save of the run stores a mark: the file's length and checksum at that time. A resumed run checks that the
- * file has not become shorter, and that its beginning still has this checksum.
+ * save of the run stores a mark: the file's length and checksum at that time. When the run is resumed, the
+ * file's bytes up to that length must still have that checksum.
  */
 
 import { formatCsvRow } from "../csv.ts";

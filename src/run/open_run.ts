@@ -66,7 +66,7 @@ export class OpenedRun {
     this.weights = weights;
   }
 
-  /** @internal Aligns a data set to the model's items. @throws UserError if the items are different. */
+  /** @internal Adapts a data set to the model. @throws UserError if the model does not know the items. */
   fit(data: Dataset): Dataset {
     const known = this.#fitted.get(data);
     if (known) return known; // warnings are printed once
@@ -104,7 +104,7 @@ export interface FoundSnapshot {
 
 /**
  * Finds the snapshot at a path. If the path is a run's folder, the snapshot is best-loss, or best-prec1 if
- * the run has only an adversarial stage. Before the first validation, the snapshot is `last`.
+ * the run has only an adversarial stage. As long as the run has no best snapshot, the snapshot is `last`.
  * @throws UserError for a folder without snapshots.
  */
 export async function findSnapshot(path: string): Promise<FoundSnapshot> {

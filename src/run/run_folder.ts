@@ -31,7 +31,7 @@ import type { SnapshotGame, SnapshotInfo } from "./snapshot/snapshot.ts";
 import type { KeptStart } from "./start_choice.ts";
 import { writeSnapshot } from "./snapshot_file.ts";
 
-/** Constant inputs from which a stage's files are written, such as the config. */
+/** Content of a stage's files that training does not change, such as the config. */
 export interface StageFiles {
   readonly config: RunConfig;
   /** Parameters of all networks that the stage trains. */
@@ -121,11 +121,11 @@ export class RunFolder {
   }
 
   /**
-   * Writes all snapshots and logs. The snapshot `last` names the iterations of the best snapshots. A new best
+   * Writes all snapshots and logs. The snapshot `last` stores the iteration of each best snapshot. A new best
    * snapshot has a temporary name, and replaces the old one after the new `last` is written. So the folder
-   * always contains the best snapshots that its `last` names, even after a crash.
-   * @param kept - weights for best-loss, if training has not lowered the loss significantly. In this case
-   * `last` also stores the weights with the lowest loss, because a resumed training needs them.
+   * always contains the best snapshots to which its `last` refers, even after a crash.
+   * @param kept - weights of a baseline (the scaled logit) that best-loss gets in place of trained weights.
+   * If given, `last` also stores the trained weights with the lowest loss, for a resumed training.
    */
   async save(state: TrainerState, kept: KeptStart | undefined): Promise<void> {
     this.flush();
@@ -150,8 +150,8 @@ export class RunFolder {
   }
 
   /**
-   * Writes the best snapshots of a training that has diverged, and leaves `last` as it is. The older best
-   * snapshots, which `last` names, get temporary names, because a resumed training needs them.
+   * Writes the best snapshots of a training that has diverged, and leaves `last` as it is. A best snapshot
+   * that is replaced is kept under a temporary name, because a training resumed from `last` needs it.
    */
   async saveBest(state: TrainerState, kept: KeptStart | undefined): Promise<void> {
     const best = withKept(state, kept);

@@ -41,7 +41,7 @@ export function getSnapshotPath(path: string, name: SnapshotName): string {
 
 /**
  * Returns the temporary path of a best snapshot. A new best snapshot has this path until the next `last` is
- * written. If training diverges, `last` stays as it is: the older snapshot, which it names, gets this path.
+ * written. If training diverges, the previous best snapshot has this path instead: `last` refers to it.
  */
 export function getPendingSnapshotPath(path: string, criterion: Criterion): string {
   return `${path}/best-${criterion}.aside.safetensors`;
@@ -80,8 +80,9 @@ export function readSavedStage(path: string): SavedStage | undefined {
 }
 
 /**
- * Returns the path of the best snapshot that a stage's snapshot `last` names; undefined for none. After a
- * crash in a save, the path may be temporary. If training diverged, the snapshot may be newer than `last`.
+ * Returns the path of the best snapshot that a stage's snapshot `last` names; undefined for none. If a crash
+ * interrupted a save, the path may be temporary: see {@link getPendingSnapshotPath}. If training found a
+ * better snapshot after `last` and then diverged, the function returns the path of that newer snapshot.
  */
 export async function findBest(path: string, criterion: Criterion): Promise<string | undefined> {
   const file = getSnapshotPath(path, `best-${criterion}`);

@@ -37,7 +37,7 @@ export interface TrainingStage {
   readonly heading: string;
   /** Option of `train` that sets the stage's number of iterations. */
   readonly option: "iterations" | "adversarial";
-  /** Error message if `option` is given to extend a run that does not have this stage. */
+  /** Error message if a user wants to extend a run with `option`, but the run does not have this stage. */
   readonly absent: string;
   /** Columns of train.csv and validation.csv after the first column `iteration`, each with its metric. */
   readonly columns: Readonly<Record<string, keyof GameMetrics>>;
@@ -45,7 +45,7 @@ export interface TrainingStage {
   readonly shown: { readonly loss: NamedMetric; readonly prec1: NamedMetric };
   /** True if the loss is a negative log-likelihood, which can be compared with the ground truth's loss. */
   readonly hasLikelihood: boolean;
-  /** Snapshot that is compared with the baselines, by its ranking of items. */
+  /** Snapshot whose ranking of items is compared with the baselines. */
   readonly judged: SnapshotName;
   isPartOf(config: StagesConfig): boolean;
   /** Returns the path of the stage's folder. @param run - path of the run's folder */

@@ -1,8 +1,9 @@
 /**
  * Chooses the weights for the snapshot best-loss if a training starts from a logit on counts (a linear model
- * of click counts). Usually best-loss has the weights with the lowest validation loss. If this loss is not
- * significantly lower than the initial loss, best-loss has a scaled logit: its utilities are rescaled to fit
- * the validation users. The choice is made at every save, so that an interrupted run also has a best-loss.
+ * with counts as inputs). Usually best-loss has the weights with the lowest validation loss. If this loss is
+ * not significantly lower than the initial loss, best-loss has the scaled logit, which is the logit with
+ * utilities that are rescaled to fit the validation users. The choice is made at every save, so that an
+ * interrupted run also has a best-loss.
  */
 
 import type { BestRecord } from "../train/best_records.ts";
@@ -72,10 +73,7 @@ export class StartChoice {
   /** Scale and loss of the logit; undefined until `choose` first returns the logit. */
   #kept: { readonly scale: UtilityScale; readonly loss: number } | undefined;
 
-  /**
-   * @param start - computes the initial weights of the training
-   * @param logit - computes the weights of the baseline "logit on counts", which is fitted separately
-   */
+  /** @param start - returns the model's initial weights @param logit - fits the baseline "logit on counts" */
   constructor(
     private readonly trainer: ClickTrainer<StageMetrics>,
     private readonly start: () => Weights,
@@ -84,9 +82,10 @@ export class StartChoice {
   ) {}
 
   /**
-   * Returns the scaled logit, or undefined if later weights have a significantly lower validation loss. A
-   * small difference does not count, because the lowest of many losses may be low by chance. Call it only
-   * when no training step is in flight. Afterwards, the trainer has the same weights as before.
+   * Returns the scaled logit; undefined before the first validation, and if training has lowered the
+   * validation loss significantly. A small difference does not count, because the lowest of many losses may
+   * be low by chance. Call it only when no training step is in flight. Afterwards, the trainer has the same
+   * weights as before.
    */
   async choose(): Promise<KeptStart | undefined> {
     const { iteration, value } = this.trainer.best.loss;
@@ -136,7 +135,7 @@ export class StartChoice {
     return { scale, loss: sum(await computeUserLosses(validation)) };
   }
 
-  /** Runs `use` with the evaluation of the validation users, and then restores the trainer's weights. */
+  /** Calls `use`, which evaluates weights on the validation users; then restores the trainer's weights. */
   async #withValidation<T>(use: (validation: Validation | undefined) => Promise<T>): Promise<T> {
     const last = await this.trainer.weights();
     try {

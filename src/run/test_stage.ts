@@ -84,7 +84,7 @@ export async function testStage(
   return { ...found, verdict: describeTest(test, stage, config, trainer.iteration) };
 }
 
-/** If the best validation is before this share of the iterations, it counts as early. */
+/** The best snapshot counts as early if its iteration is in this first share of all iterations. */
 const EARLY = 0.05;
 /** If the best validation is after this share of the iterations, it counts as late. */
 const LATE = 0.9;
@@ -111,11 +111,11 @@ export function describeTest(
 }
 
 /**
- * Compares a model's ranking with the baselines. If the model does not beat all baselines, advice
- * follows, for example to rank by the best baseline.
+ * Compares a model's ranking with the baselines. If the model is not better than all baselines, the sentences
+ * end with advice, for example to rank by the best baseline. There is no advice if intervals are unknown.
  * @param judged - snapshot whose ranking and loss are compared; the last snapshot if undefined
- * @param options - split: the tested users. isTrainingData: false if the baselines were fitted to other data
- * than the model; then there is no advice. isChoice: true if losses of model and baselines are comparable.
+ * @param options - split: name of the tested users. isTrainingData: if false, there is no advice, because the
+ * baselines were fitted to other data than the model. isChoice: true if the losses are comparable.
  */
 export function describeRanking(
   test: readonly SnapshotResult[],
@@ -148,7 +148,7 @@ export function describeRanking(
   ];
 }
 
-/** Compares a model's loss (of best-loss, or of a single snapshot) with baselines; [] for too few users. */
+/** Compares the loss of best-loss (or of the only snapshot) with baselines; [] if intervals are unknown. */
 export function describeLoss(
   test: readonly {
     readonly snapshot: string;

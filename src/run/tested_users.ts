@@ -84,7 +84,7 @@ export class TestedUsers {
 
   /**
    * Tests baselines on users. Baselines are fitted once per log. If there are train users among `users`, only
-   * the random baseline is tested: the others count the clicks of these users, so they would look too good.
+   * the random baseline is tested: the others were fitted to these users, so they would look too good.
    * @param users - ascending user numbers
    */
   static of(data: TestedData, users: Uint32Array, onProgress?: OnProgress): TestedUsers {

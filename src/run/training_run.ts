@@ -36,7 +36,7 @@ export interface RunCallbacks {
   onMicroBatches?(parts: number): void;
   onStep?(result: TrainingStepResult<StageMetrics>): void;
   onValidation?(result: ValidationResult<StageMetrics>): void;
-  /** Called with the progress of work before the first iteration and after the last iteration. */
+  /** Called with the progress of the preparation before training and of the tests after training. */
   readonly onProgress?: OnProgress;
 }
 
@@ -86,7 +86,7 @@ interface Training {
 }
 
 /**
- * Checks that a stage can begin or resume. Changes no file.
+ * Reads how many iterations are finished, and checks that a stage can begin or resume. Changes no file.
  * @param path - path of the run's folder. @returns the number of finished iterations; undefined without a
  * saved state. @throws UserError if files of the stage have changed.
  */
@@ -108,8 +108,8 @@ export async function runStage(
 }
 
 /**
- * Starts a stage in a new folder: from the snapshot best-prec1 of the previous stage, if the run has one.
- * @throws UserError if the folder cannot be written.
+ * Starts a stage in a new folder. The first stage starts from `run.init`, a later stage from the snapshot
+ * best-prec1 of the previous stage. @throws UserError if the folder cannot be written.
  */
 async function startStage(
   stage: TrainingStage,
@@ -190,7 +190,7 @@ async function withTrainer<T>(
   stage: TrainingStage,
   run: TrainingRun,
   events: RunCallbacks,
-  /** Initial weights. If `begins` is true, {@link initializeOnLog} adds the log's click counts to them. */
+  /** Initial weights. If `begins` is true, {@link initializeOnLog} fills their tables of click counts. */
   start: { readonly init: Weights | undefined; readonly begins: boolean },
   use: (training: Training) => Promise<T>,
 ): Promise<T> {
@@ -233,7 +233,7 @@ async function save({ trainer, choice }: Training, folder: RunFolder): Promise<v
   await folder.save(state, await choice?.choose());
 }
 
-/** Returns the communication since `before`, and its share of training. @param of - seconds of training */
+/** Returns the time, calls and bytes of MPI since `before`. @param of - seconds of training, for `share` */
 function computeSpent({ size, spent }: MpiRanks, before: CommunicationTimes | undefined, of: number) {
   const since = (what: keyof CommunicationTimes) => spent[what] - (before?.[what] ?? 0);
   const [seconds, calls, bytes] = [since("seconds"), since("calls"), since("bytes")];

@@ -1,4 +1,4 @@
-/** Self-test cases of the kernels that build a batch: events, rows, distinct items, rows by item, tokens. */
+/** Self-test cases of the kernels that build a batch from a click log. */
 
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import { clickDimensions, type ClickSizes } from "../batch/click_sizes.ts";
@@ -19,7 +19,7 @@ import { chunks, few, further, given, mixed, oneHot, type TestBatch } from "./op
 const EXPAND = ["batch_expand"];
 const rankKernel = ({ variants: { kind } }: Gpu) => kind === "gpu" ? "batch_rank_blocks" : "batch_rank";
 
-/** Compares a batch on the device with the reference. @param slice - index of the batch in its buffers */
+/** Compares a batch on the device with the reference. @param slice - index among the batches in `batch` */
 export async function compareBatch(
   gpu: Gpu,
   log: ClickLog,
@@ -130,7 +130,7 @@ function createCase(name: string, batch: TestBatch): NamedCheck {
   return { name: `batch, ${name}`, check: (gpu, checks) => checkBatch(gpu, batch, checks) };
 }
 
-/** Numbers of words. A workgroup loads vectors of 4 words, and its blocks have 4096 words. */
+/** Numbers of words: one, several vectors of 4 words, one block (4096 words), and several blocks. */
 const WORDS = [1, 37, 4096, 9001];
 
 async function checkRanks(gpu: Gpu, checks: CheckCollector): Promise<void> {

@@ -55,12 +55,11 @@ import {
   type TestBatch,
 } from "./ops/op_batches.ts";
 
-/** Numbers of events: one, about a workgroup's 256 invocations, and several workgroups. */
+/** Numbers of events: below, at and above 256, which is the number of invocations per workgroup. */
 const EVENTS = [1, 255, 256, 257, 1000];
 /** Slot of the ring buffer to which the step writes. No other slot may change. */
 const SLOT = 2;
 
-/** Checks sums of losses over a batch's events. @param columns - number of losses per event */
 async function checkSums(gpu: Gpu, checks: CheckCollector, columns: number): Promise<void> {
   const choice = { variants: gpu.variants, workgroupBytes: 16384, subgroups: gpu.hasSubgroups };
   for (const variant of listSumVariants(choice)) {

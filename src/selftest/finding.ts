@@ -165,7 +165,7 @@ export interface SelftestResult {
 export interface KernelFinding {
   readonly kernel: string;
   readonly kind: AdapterKind;
-  /** Number of compared values that the kernel wrote, or that were computed from the kernel's output. */
+  /** Number of compared values that depend on the kernel's output. */
   readonly values: number;
   /** True if a failed check points to the kernel as its cause. */
   readonly differs: boolean;
@@ -181,7 +181,7 @@ export interface WorstElement {
   readonly share: number;
 }
 
-/** Returns the kernels that computed the first wrong numbers, except kernels that also wrote correct ones. */
+/** Returns the kernels behind the first wrong result: if possible, only those that wrote no right result. */
 export function findBlamedKernels({ checks }: CaseFinding): string[] {
   const wrong = checks.filter(({ differs }) => differs);
   // Wrong numbers point to a kernel more clearly than a difference between two runs.

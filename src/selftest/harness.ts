@@ -19,7 +19,7 @@ import { CheckCollector, expectAll } from "./finding.ts";
 export const CANARY = 0x7fda7a7a;
 /** Canary 1234.5 (f32) for memory that a kernel may read: results that depend on it are wrong, but finite. */
 export const FINITE_CANARY = 0x449a5000;
-/** Number of canary words per buffer. Bindings include them: WebGPU may drop writes past a binding. */
+/** Number of canary words per buffer. Bindings include them, because WebGPU may drop writes elsewhere. */
 const CANARIES = 64;
 
 /** An arena that adds canaries (known words) after each buffer, and lists the buffers in `views`. */
@@ -93,7 +93,7 @@ export class CanaryArena extends Arena {
 
 export type BufferWords = Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 
-/** A run that can be repeated: `start` resets memory; each function of `encode` is one queue submission. */
+/** A run that can be repeated. `start` resets memory. `encode` has one function per queue submission. */
 export interface RepeatedRun<T extends BufferWords> {
   readonly start?: () => void;
   readonly encode: ((commands: CommandRecorder) => void) | readonly ((commands: CommandRecorder) => void)[];
@@ -123,12 +123,12 @@ export async function runTwice<T extends BufferWords>(
   return first;
 }
 
-/** Test of dispatches, with inputs and expected results. */
+/** Test that runs dispatches and compares their results. */
 export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposable {
   readonly arena: CanaryArena;
   readonly specs: readonly DispatchSpec<S>[];
   readonly sizes: S;
-  /** Buffer of step headers: all dispatches run once for each of the `offsets` (bytes) into this buffer. */
+  /** Buffer of step headers. For each of the `offsets` (bytes), all dispatches run with the header there. */
   readonly headers: GPUBuffer;
   readonly offsets: readonly number[];
   readonly start?: () => void;

@@ -160,7 +160,6 @@ function checkClicks(source: LogSource): void {
   );
 }
 
-/** Returns the number of generator steps per iteration; 0 for the exact generator. */
 function countGeneratorSteps({ generator, generatorSteps }: AdversarialConfig): number {
   return generator === "exact" ? 0 : generatorSteps;
 }

@@ -171,7 +171,6 @@ export interface UserSelectionOptions extends ShopSeedOptions {
   meanContext?: boolean;
 }
 
-/** Creates the option --shop. @param about - purpose of the option, for the help. */
 function createShopOption(about: string): Option {
   return new Option("--shop <name>", about).choices(shops.map(({ name }) => name));
 }

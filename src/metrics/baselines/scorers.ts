@@ -51,7 +51,6 @@ interface KnnSetting {
   readonly again: boolean;
 }
 
-/** Returns the score of a displayed item under a setting. */
 type ItemScore = (setting: number) => number;
 /** Scores a page's items. @param history - items of earlier clicks (incl. context events), oldest first */
 type PageScores = (history: readonly number[]) => (item: number) => ItemScore;

@@ -182,7 +182,7 @@ function checkGame(options: StagesOptions, given: GivenOptions): void {
   }
 }
 
-/** Returns true if a run has a Shannon stage. A run with `init` and an adversarial stage has none. */
+/** Returns true if a run has a Shannon stage. An adversarial stage that starts from `init` needs none. */
 function hasShannonStage({ pretrain, init, adversarial }: StagesOptions): boolean {
   return pretrain && !(init !== undefined && adversarial > 0);
 }
@@ -195,7 +195,7 @@ export interface ModelData {
   readonly pageOrder?: PageOrder;
 }
 
-/** Builds the config of all stages. @param init - initial model, whose count features are kept */
+/** Builds the config of all stages. Count features are those of the initial model `init`, if given. */
 export function buildStagesConfig(
   options: StagesOptions,
   data: ModelData,
@@ -234,7 +234,7 @@ export const EARLY_STOPPING = "loss";
 
 /**
  * Fills in defaults. A model with count features gets the defaults that were best on many logs
- * (bench/trials.md); some of them depend on the data. Other models get the defaults of the paper's scripts.
+ * (bench/trials.md); some of them depend on the data. Other models get the defaults of Chen et al. (2019).
  */
 function withDefaults(options: StagesOptions, { source, pageOrder }: ModelData): StagesOptions & ByData {
   const { learningRate, weightDecay, tokenDecay, batchSize, earlyStopping } = defaultTraining;

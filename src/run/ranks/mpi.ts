@@ -70,7 +70,7 @@ const symbols = {
 type Words = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 type Mpi = Deno.DynamicLibrary<typeof symbols>["symbols"];
 
-/** Largest number of values per MPI call: MPI counts bytes in 32 bits, and small messages save memory. */
+/** Arrays are summed in parts of at most this length, to save memory and to fit MPI's 32-bit byte counts. */
 const PIECE = 2 ** 24;
 /** Time limit of an MPI call in ms: HANG_MS or, if longer, TIMES * the time since the previous MPI call. */
 const [HANG_MS, TIMES] = [6500, 4];
@@ -103,7 +103,7 @@ export class MpiRanks implements ProcessGroup {
 
   /**
    * Initialises MPI, together with all other ranks. @param library - path of Open MPI's library, for tests.
-   * @throws UserError if the library is missing, or if MPI and the environment differ in rank or size.
+   * @throws UserError if the library is missing, or if another MPI has started this process.
    */
   static async join(place: RankPlace, library = LIBRARY): Promise<MpiRanks> {
     const mpi = open(library, place.size);
@@ -168,7 +168,7 @@ export class MpiRanks implements ProcessGroup {
     await this.#call(() => this.mpi.MPI_Finalize(), 0, true);
   }
 
-  /** Runs a collective operation. @param count - number of values that a rank sends to each other rank */
+  /** Runs a collective operation. @param count - number of values that one rank sends to one other rank */
   async #collective(
     name: "MPI_Alltoall" | "MPI_Allgather",
     given: Words,

@@ -55,7 +55,7 @@ export function encodeSafetensors(
 }
 
 /**
- * Encodes a file as consecutive byte arrays, which are views of the tensors' values, not copies.
+ * Encodes a file as consecutive byte arrays: the header, then the values of each tensor, without a copy.
  * @param crc - a faster implementation of CRC-32, if the host has one
  */
 export function encodeSafetensorsPieces(

@@ -22,7 +22,7 @@ export const gameSchema = v.strictObject({
   skipNoClick: v.boolean(),
 });
 
-/** Settings of the adversarial stage that are stored in its snapshots: the generator and the losses. */
+/** Settings of the adversarial stage that its snapshots store. */
 export interface SnapshotGame
   extends Pick<AdversarialConfig, "generatorEta" | "etaByPage" | "utilityPenalty" | "skipNoClick"> {
   /** Config of the generator's network; null for the exact generator. */
@@ -109,7 +109,7 @@ export function buildSnapshot(
   return { tensors, metadata };
 }
 
-/** Returns the parameters that a file stores under a prefix: without constants, unless the prefix is "". */
+/** Returns the parameters stored under a prefix. Only the current weights (prefix "") include constants. */
 function selectSnapshotSpecs(specs: readonly ParameterSpec[], prefix: string): readonly ParameterSpec[] {
   return prefix === "" ? specs : specs.filter(({ constant }) => !constant);
 }
@@ -154,8 +154,8 @@ export function readMoments(snapshot: Snapshot, specs: readonly ParameterSpec[],
 }
 
 /**
- * Reads the weights that were best by a validation criterion. Constants, which training does not change, are
- * stored only with the current weights. @throws UserError for missing or unknown tensors
+ * Reads the weights that were best by a validation criterion. Constants are taken from the current weights,
+ * because training does not change constants. @throws UserError for missing or unknown tensors
  */
 export function readBestWeights(
   snapshot: Snapshot,
@@ -241,7 +241,7 @@ function listTensorSpecs({ model, items, game }: SnapshotInfo): ParameterSpec[] 
 }
 
 /**
- * Fills the table rows for unknown feature values. Such a value has the token "other" of its field. If the
+ * Fills untrained rows of token tables. All unknown values of a field have the same token, "other". If the
  * training data do not have this token, its row is not trained. Then this function sets the row to the mean
  * of the field's other rows. @param V - number of tokens
  */
