@@ -26,10 +26,9 @@ import type { GameMetrics } from "../train/training_results.ts";
 import { formatPercent } from "../number_text.ts";
 import { runMain } from "../cli/run_main.ts";
 import { listModelNotes } from "./train/run_stages.ts";
-import type { ModelDataOptions } from "../cli/open_model.ts";
 import { openData } from "../cli/open_data.ts";
-import { addUserSplit, createModelCommand, openModelData } from "../cli/open_model.ts";
-import { createBaselineOption, fitBaseline } from "../cli/open_model.ts";
+import { addUserSplit, createBaselineOption, createModelCommand, fitBaseline } from "../cli/open_model.ts";
+import { type ModelDataOptions, openModelData } from "../cli/open_model.ts";
 import { parse, path } from "../cli/command_options.ts";
 import {
   describeAttainedShare,
@@ -38,6 +37,7 @@ import {
   formatResultTable,
 } from "./test_table.ts";
 import { createDelayedProgress } from "../cli/progress.ts";
+import { quotePath } from "../shell_word.ts";
 
 interface EvaluateOptions extends ModelDataOptions {
   against?: string;
@@ -53,7 +53,7 @@ function parseOptions(args: readonly string[]): EvaluateOptions {
       "and AUC within pages, with 95 % bootstrap intervals over users.",
   ).option(
     "--against <run>",
-    "another run or snapshot, which is compared with --model on the same users",
+    "another run or snapshot, which is compared with --model (or --baseline) on the same users",
     path,
   ).addOption(createBaselineOption().choices(["logit"]));
   addUserSplit(command, "users on whom the model is evaluated", "test")
@@ -118,7 +118,7 @@ async function main(): Promise<void> {
   const [named = found.result] = options.json ? await nameResults([found.result], opened) : [];
   const { model } = run.info;
   const isTrainingData = !trainedOn || JSON.stringify(trainedOn) === JSON.stringify(opened.config);
-  const caution = isTrainingData ? undefined : describeOtherData(data);
+  const caution = isTrainingData ? undefined : describeOtherData(data, options);
   const { metrics: withoutPositions } = byUtility?.result.details ?? {};
   const shown = { ...options, caution, logged, withoutPositions };
   printResults(shown, data, tested, { ...found, result: named }, against);
@@ -130,14 +130,21 @@ async function main(): Promise<void> {
   );
 }
 
-/** Says that the data are not the model's training data, and to which users the baselines were fitted. */
-function describeOtherData({ source: { name }, timeSplit }: Dataset): string {
-  return `${name} is not the model's training data: ` +
-    (timeSplit
-      ? `the baselines were fitted to its train part, the model to the train users of its own data.`
-      : `the model was fitted to the train users of its training data, the baselines to those of ${name}. So a ` +
-        "difference between them may come from the data. For a comparison with baselines, prepare both logs as " +
-        "one set that is split by time: data/README.md#next-months-log.");
+/** Says that the data are not the model's training data, and how to compare the model with a fair baseline. */
+function describeOtherData(
+  { source: { name }, timeSplit }: Dataset,
+  { model, baseline, against }: EvaluateOptions,
+): string {
+  const text = `${name} is not the model's training data: the model was fitted to the train users of its ` +
+    `training data, the baselines to the train ${timeSplit ? "part" : "users"} of ${name}. So a difference ` +
+    "between them may come from the data.";
+  if (!timeSplit) {
+    return `${text} For a comparison with baselines, prepare both logs as one set that is split by time: ` +
+      "data/README.md#next-months-log.";
+  }
+  if (baseline !== undefined || against !== undefined) return text;
+  return `${text} To compare the model with a logit fitted to the same data as the model, add ` +
+    `--baseline logit --against ${quotePath(model)}.`;
 }
 
 /** Formats observed and predicted shares of pages with a click; undefined if scores only rank items. */
@@ -218,7 +225,8 @@ function printResults(
   ];
   for (const text of texts) if (text) console.log(text);
   if (minus) {
-    console.log(`\n${model} minus ${path}, on the same users:\n${formatDifferencesTable(minus.differences)}`);
+    const side = baseline === undefined ? model : `The ${baseline} of ${model}`;
+    console.log(`\n${side} minus ${path}, on the same users:\n${formatDifferencesTable(minus.differences)}`);
   }
 }
 

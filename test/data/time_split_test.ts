@@ -322,10 +322,22 @@ Deno.test("commands name the dates of a split by time, and refuse options that w
   const evaluatePolicy = async (split: "time" | "hash") => {
     const more = { propensity: "p", encodingFrom: set, itemIds: undefined };
     const { folder } = await prepareByTime(pages, { split }, false, more);
-    if (split === "time") { // the recommended comparison is not recommended again
+    if (split === "time") {
       const { stdout } = await evaluate.ok(["--model", run, "--data", folder]);
       assert.match(stdout, /^Pages with a click: [\d.]+ %; predicted: [\d.]+ %\.$/m);
-      assert.doesNotMatch(stdout, /next-months-log/);
+      assert.match(stdout, /not the model's training data.*--baseline logit --against \S*run\.$/m);
+      const fair = await evaluate.ok([
+        "--model",
+        run,
+        "--data",
+        folder,
+        "--baseline",
+        "logit",
+        "--against",
+        run,
+      ]);
+      assert.match(fair.stdout, /^The logit of \S*run minus \S*run, on the same users:$/m);
+      assert.doesNotMatch(fair.stdout, /--against/);
     }
     const args = ["evaluate", "--log", folder, "--model", run, "--policy", "random", "--repeats", "--json"];
     const { users, excluded, estimates: { logged } } = JSON.parse((await policy.ok(args)).stdout);
