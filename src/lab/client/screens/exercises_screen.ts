@@ -110,16 +110,13 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
     const onProgress = (done: MeasurementProgress) => this.#notice.showProgress(done);
     try {
       const solved = await this.lab.call("exercises", "check", request, { onProgress, signal });
-      this.#showResult(exercise, solved, text);
-      if (isSolution) {
-        this.#notice.show('The solution is correct. Clear "Show a solution" to check your kernel.');
-      }
+      this.#showResult(exercise, solved, text, isSolution);
     } catch (error) {
       this.#editor.showErrors(error, this.#notice, this.#results);
     }
   }
 
-  #showResult(exercise: ExerciseSummary, solved: SolvedExercise, text: string): void {
+  #showResult(exercise: ExerciseSummary, solved: SolvedExercise, text: string, isSolution: boolean): void {
     const { cases, started, times } = solved;
     const { device } = this.lab;
     const onCpu = device.kind === "open" && device.adapter.kind === "cpu";
@@ -127,7 +124,8 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
     const caveat = onCpu && text.includes("workgroupBarrier") &&
       markup`<p class="note">A software adapter in a browser may hide a barrier that is missing after a loop;
 <code>deno task exercise</code> finds it.</p>`;
-    this.#notice.show("Your kernel is correct.");
+    const advice = ' Clear "Show a solution" to check your kernel.';
+    this.#notice.show(isSolution ? `The solution is correct.${advice}` : "Your kernel is correct.");
     const shipped = times && findShippedLadder(times);
     const next = this.all[this.all.indexOf(exercise) + 1];
     const onward = next

@@ -204,30 +204,29 @@ function parseNumbers({ name, element = "f32" }: DeclaredArray, text = ""): Kern
     i32: [-(2 ** 31), 2 ** 31 - 1],
   } as const;
   const [least, most] = ranges[element];
-  const parts = text.replaceAll(/\s*\*\s*/g, "*").split(/[\s,]+/).filter((part) => part !== "").map(
-    (part) => {
-      const [, count = "1", value = ""] = /^(?:(\d+)\*)?(.+)$/.exec(part) ?? [];
-      const [, from, to] = /^(-?\d+)\.\.(-?\d+)$/.exec(value) ?? [];
-      const first = from === undefined ? Number(value) : Number(from);
-      const length = to === undefined ? Number(count) : Number(to) - first + 1;
-      const isRandom = value === "random" && element === "f32";
-      const repeated = count !== "1" && to !== undefined;
-      const fits = isRandom || !repeated &&
-          (first >= least && first <= most && (element === "f32" || Number.isInteger(first)));
-      if (fits && length > MOST_NUMBERS) {
-        throw new UserError(`${name}: expected at most ${MOST_NUMBERS} numbers, got "${part}".`);
-      }
-      if (!fits || !(length >= 1)) {
-        throw new UserError(
-          `${name}: expected ${element} numbers such as ${
-            element === "f32" ? "0.5, 0..99, 100*0 or 100*random" : "5, 0..99 or 100*0"
-          }, got "${part}".`,
-        );
-      }
-      const at = (k: number) => isRandom ? random.uniform() : to === undefined ? first : first + k;
-      return { length, at };
-    },
-  );
+  const words = text.replaceAll(/\s*\*\s*/g, "*").split(/[\s,]+/);
+  const parts = words.filter((part) => part !== "").map((part) => {
+    const [, count = "1", value = ""] = /^(?:(\d+)\*)?(.+)$/.exec(part) ?? [];
+    const [, from, to] = /^(-?\d+)\.\.(-?\d+)$/.exec(value) ?? [];
+    const first = from === undefined ? Number(value) : Number(from);
+    const length = to === undefined ? Number(count) : Number(to) - first + 1;
+    const isRandom = value === "random" && element === "f32";
+    const repeated = count !== "1" && to !== undefined;
+    const fits = isRandom || !repeated &&
+        (first >= least && first <= most && (element === "f32" || Number.isInteger(first)));
+    if (fits && length > MOST_NUMBERS) {
+      throw new UserError(`${name}: expected at most ${MOST_NUMBERS} numbers, got "${part}".`);
+    }
+    if (!fits || !(length >= 1)) {
+      throw new UserError(
+        `${name}: expected ${element} numbers such as ${
+          element === "f32" ? "0.5, 0..99, 100*0 or 100*random" : "5, 0..99 or 100*0"
+        }, got "${part}".`,
+      );
+    }
+    const at = (k: number) => isRandom ? random.uniform() : to === undefined ? first : first + k;
+    return { length, at };
+  });
   const length = parts.reduce((sum, part) => sum + part.length, 0);
   if (length < 1 || length > MOST_NUMBERS) {
     throw new UserError(`${name}: expected 1 to ${MOST_NUMBERS} numbers, got ${length}.`);
