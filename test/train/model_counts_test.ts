@@ -21,7 +21,7 @@ import { createSmallLog, logOfPages, type TrainingPage } from "../../src/selftes
 import { NetworkEvaluation } from "../../src/train/network_evaluation.ts";
 import { withGpu } from "../op_check.ts";
 import { noHistory, smallLstm, WIDTH } from "../small_models.ts";
-import { fitLogit, type LogitSample } from "../../src/counts/logit.ts";
+import { fitCounts, fitLogit, type LogitSample } from "../../src/counts/logit.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
 import { computeUserLosses, isGain, StartChoice } from "../../src/run/start_choice.ts";
 import { findSnapshot } from "../../src/run/open_run.ts";
@@ -34,6 +34,14 @@ import { makeRunConfig, withEmptyFolder } from "../run/folder_check.ts";
 import { createDataset } from "../../src/data/sets/dataset.ts";
 import type { Trainer } from "../../src/train/trainer.ts";
 import { trainShannon } from "./trainings.ts";
+
+Deno.test("a logit is fitted once per tables and options", () => {
+  const source = new MemoryLog(createSmallLog(3, { users: 40, items: 12, width: 0 }));
+  const tables = countTables(source, { fields: [], neighbours: 12, latest: 500 });
+  const fit = (seed: number) => fitCounts(source, tables, { dense: false, positions: 0, seed });
+  assert.equal(fit(1), fit(1));
+  assert.notEqual(fit(1), fit(2));
+});
 
 Deno.test("an unshown item counts as a rarely shown item with the average click rate", () => {
   const config: CountsConfig = { fields: [], neighbours: 2, latest: 9 };
