@@ -83,7 +83,7 @@ async function simulate(options: SimulateOptions): Promise<void> {
   await page.write(MARKERS, on, cells);
 }
 
-/** How the slates of timed pages are chosen, or "learn" for pages on which a policy is trained. */
+/** Name of a policy that chooses the timed slates; "learn" times the training of a policy. */
 type SimulationKind = ActingKind | "learn";
 
 interface PagePlayer {

@@ -5,7 +5,6 @@ import { BUILD, PORT } from "../cli/arguments.ts";
 import { runMain } from "../cli/run_main.ts";
 import { ALLOW_HOST, createCommand, folder, parse, parseWholeNumber } from "../cli/command_options.ts";
 import { stopOnSignals } from "../cli/stop.ts";
-import { printLine } from "../cli/print_line.ts";
 import { expectReplaceable, makeFolder, writeFileAtomically } from "../files/atomic_write.ts";
 import { HOST, listen, type ServiceRequest } from "../serve/listen.ts";
 import { buildLab, TITLE } from "../lab/build.ts";
@@ -53,7 +52,7 @@ async function main(): Promise<number> {
   const server = listen({ port, allowHost, connections: CONNECTIONS }, (asked) => answer(html, asked));
   const address = `http://${HOST}:${server.port}/`;
   console.log(`The lab is at ${address}`);
-  printLine("Press Ctrl-C to stop.");
+  console.error("Press Ctrl-C to stop.");
   if (open) openBrowser(address);
   await new Promise<void>((resolve) => {
     stop.onStop = resolve;

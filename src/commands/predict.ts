@@ -18,7 +18,6 @@ import {
 import type { ModelDataOptions } from "../cli/open_model.ts";
 import { makeOutputFileParser, parse } from "../cli/command_options.ts";
 import { expectApart } from "../cli/outputs.ts";
-import { printLine } from "../cli/print_line.ts";
 import { createDelayedProgress } from "../cli/progress.ts";
 import { EXIT_INTERRUPTED, stopOnSignals } from "../cli/stop.ts";
 import { formatThousands } from "../number_text.ts";
@@ -109,7 +108,7 @@ async function main(): Promise<number> {
       );
       progress.stop();
       if (formulas > 0) {
-        printLine(
+        console.error(
           `${
             formatThousands(formulas)
           } cells of ${options.out} start like formulas, which a spreadsheet may run. ` +
@@ -129,7 +128,7 @@ async function main(): Promise<number> {
     } catch (error) {
       if (!stop.signal.aborted) throw error;
       progress.stop();
-      printLine("Stopped; nothing was written.");
+      console.error("Stopped; nothing was written.");
       return EXIT_INTERRUPTED;
     }
   });

@@ -8,7 +8,6 @@ import { EXIT_FAULT, runMain } from "../cli/run_main.ts";
 import { createBaselineOption, createModelCommand, nameModel, withModel } from "../cli/open_model.ts";
 import type { ModelDataOptions, OpenedModel } from "../cli/open_model.ts";
 import { ALLOW_HOST, parse, parseWholeNumber } from "../cli/command_options.ts";
-import { printLine } from "../cli/print_line.ts";
 import { stopOnSignals, type StopRequest } from "../cli/stop.ts";
 
 /** After a signal to stop, open requests must be answered within this time (ms). */
@@ -86,7 +85,7 @@ async function serve(
   };
   const service = stack.use(
     new Service(model, data, scorer, { ...options, ...ofModel }, (error) => {
-      printLine(error instanceof Error ? error.stack ?? error.message : String(error));
+      console.error(error instanceof Error ? error.stack ?? error.message : String(error));
       if (service.failed) failed.resolve();
     }),
   );
@@ -101,7 +100,7 @@ async function serve(
   await answered(service);
   if (service.failed) return EXIT_FAULT;
   const left = service.inFlight;
-  printLine(
+  console.error(
     left === 0 ? "Ended." : `Ended; ${left} requests were not answered within ${GRACE_MS / 1000} seconds.`,
   );
   return 0;

@@ -1,13 +1,8 @@
 /** Compares the item catalogues of a log and a model. */
 
-import { type ItemCatalogue, type ItemsShape, toCatalogue } from "./item_catalogue.ts";
+import { getTokenCount, type ItemCatalogue, type ItemsShape, toCatalogue } from "./item_catalogue.ts";
 import type { LogSource } from "./log_source.ts";
 import { UserError } from "../user_error.ts";
-
-/** Returns V, the number of tokens; undefined for items without tokens. */
-export function getTokenCount(items: ItemsShape): number | undefined {
-  return items.kind === "mixed" ? items.tokens : undefined;
-}
 
 function formatItemsShape(items: ItemsShape): string {
   const tokens = getTokenCount(items);

@@ -11,6 +11,11 @@ export type ItemsShape =
   | { readonly kind: "one-hot" | "dense"; readonly count: number; readonly width: number }
   | { readonly kind: "mixed"; readonly count: number; readonly width: number; readonly tokens: number };
 
+/** Returns V, the number of tokens; undefined for items without tokens. */
+export function getTokenCount(items: ItemsShape): number | undefined {
+  return items.kind === "mixed" ? items.tokens : undefined;
+}
+
 export function getItemsShape(items: ItemFeatures): ItemsShape {
   const { kind, count } = items;
   if (kind === "mixed") return { kind, count, width: items.width, tokens: items.tokens.count };

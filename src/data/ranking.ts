@@ -169,8 +169,8 @@ export function logSumExp(utility: ArrayLike<number>, start: number, end: number
 }
 
 /**
- * Returns -log P(clicks of the user on a page). The first choice is between all rows and no click. Each
- * additional click is a choice between the rows that are not clicked yet. @param clicked: in click order
+ * Returns -log P(clicks of the user on a page). First, the user chooses one row
+ * or no click. Each additional click is a choice among the rows that are not clicked yet. @param clicked: in click order
  */
 export function computeChoiceLoss(
   utility: ArrayLike<number>,

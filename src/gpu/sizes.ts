@@ -96,7 +96,7 @@ export class Dimensions<S extends BatchSizes = BatchSizes> {
 
   /**
    * Returns the number of partial sums of a step's weight gradients. The number depends only on the
-   * batch and the rule, so every run adds in the same order. @param times - number of partial sums per chunk
+   * batch and on `chunks`, so every run adds in the same order. @param times - number of partial sums per chunk
    */
   scaleByChunks(times = 1): ScaledSize<S> {
     const { rows, most } = this.chunks;

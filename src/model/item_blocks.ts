@@ -41,7 +41,7 @@ export interface UserState {
   readonly first?: Float32Array<ArrayBuffer>;
   /** Vector that the history adds to the wide part (a linear model of pairs of features). */
   readonly wide?: Float32Array<ArrayBuffer>;
-  /** The user's last clicks, from which count features are computed. */
+  /** The user's last clicks: an input of the count features. */
   readonly recent?: Float32Array<ArrayBuffer>;
   /** The user's clicked items. Only baselines, which have no encoder, need them. */
   readonly history?: ArrayLike<number>;

@@ -1,6 +1,5 @@
 import type { DeviceItems } from "../batch/device_items.ts";
-import { getTokenCount } from "../data/align_items.ts";
-import type { ItemsShape } from "../data/item_catalogue.ts";
+import { getTokenCount, type ItemsShape } from "../data/item_catalogue.ts";
 import { distinctItems } from "../ops/embedding.ts";
 import { linear } from "../ops/linear.ts";
 import { mixedProduct, type TokenRows } from "../ops/mixed_product.ts";

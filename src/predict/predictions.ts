@@ -44,7 +44,7 @@ export interface PredictOptions {
 }
 
 /**
- * Yields one list per user, with predictions for the user's pages but not for clicks that are only history.
+ * Yields a list of predictions per user. Clicks that the log stores without their page are not predicted.
  * @param model - model with the data set's items. @param users - distinct ascending user numbers.
  * @throws UserError if no user has a predicted page; DOMException if the signal is aborted.
  */

@@ -23,7 +23,6 @@ const timingEntries = {
 const timing = object(timingEntries);
 export type Timing = v.InferOutput<typeof timing>;
 
-/** FLOPs and bytes of a dispatch: see {@link import("../gpu/program.ts").Cost}. */
 const cost = { flops: time, bytes: time };
 
 /** Result of a probe of the adapter: a rate, a time, or a number of invocations. */

@@ -44,7 +44,6 @@ const itemGainSchema = v.looseObject({
   ...{ item: v.wholeNumber(), name: v.optional(v.string()), displays: v.wholeNumber() },
   ...{ clicked: number, model: number, clickRate: number, gain: number },
 });
-/** Schema of {@link import("../metrics/item_gains.ts").ItemGains}. */
 const itemGainsSchema = v.looseObject({
   ...{ leastDisplays: v.wholeNumber(), compared: v.wholeNumber() },
   ...{ gains: v.array(itemGainSchema), losses: v.array(itemGainSchema) },

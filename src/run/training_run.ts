@@ -139,7 +139,7 @@ async function resumeStage(
   const folder = stage.folder(run.path);
   const last = await readLast(folder);
   // The run's data have not changed since its start, so only the shape of the items is aligned.
-  const source = alignSourceToModel(run.data.source, last.info.items, `The run in ${run.path}`);
+  const source = alignSourceToModel(run.data.source, last.info.items, `the run in ${run.path}`);
   const data = { ...run.data, source };
   // Initial weights from counts are computed again, for the comparison with the best validation.
   const start = { init: undefined, begins: isFitted(stage, run.config) };
@@ -161,7 +161,7 @@ export async function expectRestorable(stages: readonly TrainingStage[], run: Tr
     const folder = stage.folder(run.path);
     if (!await RunFolder.hasState(folder)) continue;
     const last = await readLast(folder);
-    const source = alignSourceToModel(run.data.source, last.info.items, `The run in ${run.path}`);
+    const source = alignSourceToModel(run.data.source, last.info.items, `the run in ${run.path}`);
     const alone = { ...run, data: { ...run.data, source }, ranks: undefined };
     await withTrainer(stage, alone, {}, { init: undefined, begins: false }, async ({ trainer }) => {
       await restoreState(folder, last, trainer.specs);
@@ -177,7 +177,7 @@ async function sendItemsShape({ ranks }: TrainingRun, { items }: LogSource): Pro
 export async function followStage(stage: TrainingStage, run: TrainingRun, ranks: MpiRanks): Promise<boolean> {
   const { data, signal } = run;
   const shape: ItemsShape = JSON.parse((await gatherTexts(ranks, ""))[0] ?? "");
-  const source = alignSourceToModel(data.source, shape, "The run of rank 0");
+  const source = alignSourceToModel(data.source, shape, "the run of rank 0");
   const start = { init: undefined, begins: false };
   return await withTrainer(stage, { ...run, data: { ...data, source } }, {}, start, async ({ trainer }) => {
     const iterations = stage.iterations(run.config);

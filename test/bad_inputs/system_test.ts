@@ -1,5 +1,4 @@
-import type { BadInput, FileMaker } from "./corpus.ts";
-import { assertRefused, makeAll, makeCase, makeNothing } from "./corpus.ts";
+import { assertRefused, type BadInput, type FileMaker, makeAll, makeCase, makeNothing } from "./corpus.ts";
 import { splitArgs } from "../command_check.ts";
 import { makeFile, makeFolder } from "./files.ts";
 import { makeLog, makeLogText, makeSnapshot } from "./good_inputs.ts";

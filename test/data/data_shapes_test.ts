@@ -246,7 +246,7 @@ const REFUSED = parseRows(`
   empty.jsonl LIST | got 2 of 2…shown is empty…expected shown to be an id, got nothing
   unknown.jsonl LIST | got 2 of 2…clicked cannot be read
   pairs.jsonl LIST | at most 1 % invalid rows
-  index.csv LIST | expected shown (--items) to be a list of JSON or Parquet, got VARCHAR…text_lists.sql
+  index.csv LIST | expected shown (--items) to be JSON text or a Parquet list, got VARCHAR…text_lists.sql
   headless.csv PAGED | Is the header missing?
   log.dat PAGED | expected a file whose name ends in .csv…or read it by a SELECT
   log.csv COLUMNS --clicked label --features products.csv

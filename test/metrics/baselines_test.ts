@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import type { BaselineName } from "../../src/metrics/baselines/baseline_names.ts";
-import type { BaselineResult } from "../../src/metrics/baselines/baselines.ts";
-import { FittedBaselines } from "../../src/metrics/baselines/baselines.ts";
+import { type BaselineResult, FittedBaselines } from "../../src/metrics/baselines/baselines.ts";
 import { fitLogOdds } from "../../src/metrics/baselines/utility_scale.ts";
 import {
   createCategoryRateScorer,

@@ -16,7 +16,6 @@ import {
   parseMemorySize,
   parseWholeNumber,
 } from "../../cli/command_options.ts";
-import { printLine } from "../../cli/print_line.ts";
 import { stepProgress } from "../../cli/progress.ts";
 import { describeRunning, proposeCommand, suggestPreparation, writeSelect } from "../../cli/raw_log.ts";
 import { type LogColumns, REQUIRED_COLUMNS } from "../../data/guess_columns.ts";
@@ -112,7 +111,7 @@ async function guessMissing(
   // Report other errors than missing columns.
   expectShape({ ...Object.fromEntries(missing.map((name) => [name, name])), ...options });
   if (options.yes && found.isComplete) {
-    printLine(describeRunning(found));
+    console.error(describeRunning(found));
     await writeSelect(found);
     return found.select
       ? { query: found.select.file, source: undefined, out: found.out }
@@ -174,12 +173,12 @@ async function runPreparation(
     const { counts, skipped } = manifest;
     const n = (count: number | undefined) => formatThousands(count ?? 0);
     if (bad.total > 0) {
-      printLine(`Skipped ${n(bad.total)} invalid rows:\n${formatBadRows(bad)}`);
+      console.error(`Skipped ${n(bad.total)} invalid rows:\n${formatBadRows(bad)}`);
     }
-    for (const note of manifest.notes) printLine(note);
-    for (const warning of manifest.warnings ?? []) printLine(`Warning: ${warning}`);
+    for (const note of manifest.notes) console.error(note);
+    for (const warning of manifest.warnings ?? []) console.error(`Warning: ${warning}`);
     for (const [kind, count] of Object.entries(skipped)) {
-      printLine(`omitted or changed: ${n(count)} ${kind}`);
+      console.error(`omitted or changed: ${n(count)} ${kind}`);
     }
     const { users, context = 0, pages = 0, rows = 0, earlier = 0, earlierRows = 0 } = counts ?? {};
     console.log(
@@ -203,7 +202,7 @@ async function runPreparation(
   } catch (error) {
     progress.stop();
     if (!(error instanceof EngineStoppedError)) throw error;
-    printLine("Interrupted: the unfinished data set was removed.");
+    console.error("Interrupted: the unfinished data set was removed.");
     Deno.exit(EXIT_INTERRUPTED);
   }
 }

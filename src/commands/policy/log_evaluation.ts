@@ -174,7 +174,7 @@ export async function evaluatePoliciesOnLog(
   });
 }
 
-/** Formats a table that compares estimates from a log with simulated click rates, and notes below it. */
+/** Formats a table of click rates, estimated from a log and simulated, with notes below the table. */
 export function formatLogComparison(
   log: string,
   comparison: PolicyComparison,

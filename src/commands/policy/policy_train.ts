@@ -30,7 +30,6 @@ import type { UserSelection } from "../simulate/user_selection.ts";
 import type { GivenOptions } from "../../cli/command_options.ts";
 import { expectResumedAlone, folder, listGivenOptions } from "../../cli/command_options.ts";
 import { compareMachine, describeMachine, getTimestamp, printAdapter } from "../train/run_stages.ts";
-import { printLine } from "../../cli/print_line.ts";
 import { createTrainingProgress } from "../../cli/progress.ts";
 import { RESUME, SAVE_DIR } from "../../cli/arguments.ts";
 import { quotePath } from "../../shell_word.ts";
@@ -134,7 +133,7 @@ async function begin(options: PolicyTrainOptions, given: GivenOptions, stop: Sto
   const logged = measureLoggedSizes(found.data, given);
   if (logged) {
     training = { ...training, ...logged.sizes };
-    printLine(logged.note);
+    console.error(logged.note);
   }
   const path = options.saveDir ?? `runs/policy-${training.algorithm}-${getTimestamp()}`;
   return await runTraining(path, found, training, undefined, stop);
@@ -183,13 +182,13 @@ async function runTraining(
       variants: gpu.variants,
     });
     printAdapter(gpu);
-    printLine(`users: ${describeSubject(getSubject(found))}, ${formatThousands(source.itemCount)} items`);
-    for (const note of found.notes) printLine(note);
+    console.error(`users: ${describeSubject(getSubject(found))}, ${formatThousands(source.itemCount)} items`);
+    for (const note of found.notes) console.error(note);
     const start = buildStartOptions(found.data.source, training.start);
     const trainer = stack.use(await PolicyTrainer.create(gpu, source, training, { start }));
     if (!saved) {
       stack.use(await OwnedFolder.begin(path, NEW_POLICY));
-      printLine(`policy: ${path}`);
+      console.error(`policy: ${path}`);
     }
     const snapshot = await pathExists(getPolicyPath(path)) ? await restore(trainer, path, config) : undefined;
     const result = await train(trainer, await PolicyFolder.open(path, config, snapshot), stop);
@@ -209,7 +208,7 @@ async function restore(trainer: PolicyTrainer, path: string, config: PolicyConfi
     );
   }
   trainer.restoreAll(snapshot.state(trainer.specs), path);
-  printLine(`resuming after ${formatThousands(done)} user pages`);
+  console.error(`resuming after ${formatThousands(done)} user pages`);
   return snapshot;
 }
 
@@ -240,10 +239,10 @@ function tell(
   { iteration, finished, chosen }: PolicyResult,
 ): number {
   if (!finished) {
-    printLine(
+    console.error(
       `Stopped after ${formatThousands(iteration * users)} user pages. The policy is saved in ${path}.`,
     );
-    printLine(`Resume with: deno task -q policy train --resume ${quotePath(path)}`);
+    console.error(`Resume with: deno task -q policy train --resume ${quotePath(path)}`);
     return EXIT_INTERRUPTED;
   }
   if (chosen) {

@@ -32,7 +32,6 @@ import { quotePath } from "../../shell_word.ts";
 import { expectTrainUsers, getBatchSize, parseReproduceOptions, selectModels } from "./reproduce_options.ts";
 import type { ReproduceOptions } from "./reproduce_options.ts";
 import { createRunConfig, describeInit, withGpu } from "../train/run_stages.ts";
-import { printLine } from "../../cli/print_line.ts";
 import { runAll, type RunOfMany } from "../train/run_jobs.ts";
 import { EXIT_INTERRUPTED, stopOnSignals } from "../../cli/stop.ts";
 import { writeJson } from "../../files/json_file.ts";
@@ -61,7 +60,7 @@ async function main(): Promise<number> {
     const context = { gpu, data, init: undefined, signal: stop.signal };
     await runAll(runs, options.jobs, context, stop, "Resume with the same command.");
     if (stop.signal.aborted) {
-      printLine(`Interrupted; everything is saved in ${path}. Resume with the same command.`);
+      console.error(`Interrupted; everything is saved in ${path}. Resume with the same command.`);
       return EXIT_INTERRUPTED;
     }
     await writeResults(path, experiment, models, options.readme);
@@ -173,7 +172,7 @@ async function configFor(
   model: ExperimentModel,
 ): Promise<RunConfig> {
   const sizes = { model: model.model, users: getBatchSize(model) };
-  const variants = await chooseVariants(autotune, gpu, data.source, sizes, printLine);
+  const variants = await chooseVariants(autotune, gpu, data.source, sizes, console.error);
   return await createRunConfig(gpu, data, trainedAs(model, experiment, experiment.seeds[0]), { variants });
 }
 

@@ -19,7 +19,6 @@ import {
   parseWholeNumber,
   path,
 } from "../../cli/command_options.ts";
-import { printLine } from "../../cli/print_line.ts";
 
 export interface ReproduceOptions extends ShopSeedOptions {
   data: string;
@@ -106,7 +105,7 @@ export function selectModels(
   const refused = experimentModels.filter((model) => !supportsItems(model, items));
   if (!names) {
     for (const { name } of refused) {
-      printLine(`skipping ${name}: tanh requires one-hot or dense items`);
+      console.error(`skipping ${name}: tanh requires one-hot or dense items`);
     }
     return experimentModels.filter((model) => supportsItems(model, items));
   }

@@ -22,7 +22,6 @@ import { reportFile } from "../../cli/arguments.ts";
 import { quotePath } from "../../shell_word.ts";
 import { createDelayedProgress, createTrainingProgress, usualNames } from "../../cli/progress.ts";
 import { describeMachine } from "../train/run_stages.ts";
-import { printLine } from "../../cli/print_line.ts";
 import { createExploringPolicy } from "../../simulate/exploring_policy.ts";
 import { createSinks, expectEnoughUsers, writeReturns } from "./simulation_files.ts";
 import { EXIT_INTERRUPTED, reportAtStop, stopOnSignals } from "../../cli/stop.ts";
@@ -139,7 +138,7 @@ async function main(): Promise<number> {
       for (const sink of sinks) await sink.abandon(error);
       if (!stop.signal.aborted) throw error;
       progress.stop();
-      printLine("Stopped; nothing was written.");
+      console.error("Stopped; nothing was written.");
       return EXIT_INTERRUPTED;
     }
     progress.stop();

@@ -7,9 +7,8 @@ import type { PolicyTask, PolicyTrainingConfig } from "../../policy/learning/pol
 import type { RequestContext } from "../../data/context_values.ts";
 import { UserError } from "../../user_error.ts";
 import { SAVE_DIR, WRITE_LOG } from "../../cli/arguments.ts";
-import { MODEL_SEED, RESPLIT } from "../../cli/open_data.ts";
+import { MODEL_SEED, RESPLIT, type ShopSeedOptions } from "../../cli/open_data.ts";
 import { addRunData, MODEL } from "../../cli/open_model.ts";
-import type { ShopSeedOptions } from "../../cli/open_data.ts";
 import {
   createCommand,
   createContextOption,

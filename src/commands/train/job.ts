@@ -11,7 +11,6 @@ import { OwnedFolder } from "../../files/owned_folder.ts";
 import type { TrainingStage } from "../../run/stages.ts";
 import { encodeMessage, type JobMessage, requestSchema } from "./run_jobs.ts";
 import { continueRun, hasBegun, reopen, type StageDisplay } from "./run_stages.ts";
-import { printLine } from "../../cli/print_line.ts";
 
 /** Minimum time, in milliseconds, between two progress reports. */
 const TELL_MS = 200;
@@ -53,7 +52,7 @@ function createDisplay({ name: stage }: TrainingStage): StageDisplay {
       },
       onValidation: (result) => send({ kind: "validation", stage, result }),
     },
-    note: printLine,
+    note: console.error,
     stop: () => {},
   };
 }

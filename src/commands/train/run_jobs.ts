@@ -24,7 +24,6 @@ import { reportAtStop, type StopRequest } from "../../cli/stop.ts";
 import { readSnapshot } from "../../run/snapshot_file.ts";
 import type { RunCallbacks, RunContext, StageRunResult, TrainingRun } from "../../run/training_run.ts";
 import { continueRun } from "./run_stages.ts";
-import { printLine } from "../../cli/print_line.ts";
 
 /** Request to a child process, passed on its standard input. */
 export const requestSchema = v.strictObject({
@@ -140,7 +139,7 @@ export async function runAll(
   const all: StageRunResult[][] = [];
   for (const { name, title = name, path, config: make, after, report } of runs) {
     if (stop.signal.aborted) break;
-    printLine(title);
+    console.error(title);
     const config = await make();
     const init = after && config.init ? (await readSnapshot(config.init.path)).weights : context.init;
     await makeFolder(path);

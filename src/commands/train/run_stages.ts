@@ -24,7 +24,6 @@ import type { RunCallbacks, StageRunResult, TrainingRun } from "../../run/traini
 import { estimateIterationFlops, type TrainingWorkload } from "../../train/iteration_flops.ts";
 import { RewardWatch } from "../../train/adversarial_trainer.ts";
 import { reopenData } from "../../cli/open_data.ts";
-import { printLine } from "../../cli/print_line.ts";
 import { createDelayedProgress, createTrainingProgress } from "../../cli/progress.ts";
 import { reportAtStop, type StopRequest } from "../../cli/stop.ts";
 import { formatThousands } from "../../number_text.ts";
@@ -50,7 +49,7 @@ export async function continueRun(
   const stages = listStages(run.config);
   for (const stage of stages) {
     if (stop.signal.aborted && results.length > 0) break;
-    if (stages.length > 1) printLine(`${stage.name} stage`);
+    if (stages.length > 1) console.error(`${stage.name} stage`);
     const result = await runAndShow(stage, run, stop, show);
     results.push(result);
     report(result, stage);
@@ -104,7 +103,7 @@ async function runAndShow(
   const how = syncEvery === 1
     ? "gradients are summed in every step"
     : `weights are averaged every ${syncEvery} steps`;
-  if (size > 1) printLine(`${size} ranks, ${how}`);
+  if (size > 1) console.error(`${size} ranks, ${how}`);
   const ending = "stopping: finishing the current steps and saving (press Ctrl-C again to discard them)";
   using _reporting = reportAtStop(stop, shown.note, ending);
   try {
@@ -132,12 +131,12 @@ async function runAndShow(
     return result;
   } finally {
     shown.stop();
-    if (verdict) printLine(verdict);
+    if (verdict) console.error(verdict);
   }
 }
 
 function onTerminal({ shown }: TrainingStage, total: number, done: number | undefined): StageDisplay {
-  if (done !== undefined) printLine(`resuming after iteration ${done}`);
+  if (done !== undefined) console.error(`resuming after iteration ${done}`);
   const names = { loss: shown.loss.name, prec1: shown.prec1.name };
   const progress = createTrainingProgress(total, done ?? 0, names);
   /** Progress line for the work before the first training step and after the last. */
@@ -186,7 +185,7 @@ export async function withGpu<T>(
 }
 
 export function printAdapter({ adapter: { kind, description } }: Gpu): void {
-  printLine(`adapter: ${description}${kind === "cpu" ? " (software: computes on the CPU)" : ""}`);
+  console.error(`adapter: ${description}${kind === "cpu" ? " (software: computes on the CPU)" : ""}`);
 }
 
 function describe(gpu: Gpu, data: Dataset, readsContext: boolean): void {
@@ -200,7 +199,7 @@ function describe(gpu: Gpu, data: Dataset, readsContext: boolean): void {
     ...(shape.kind === "one-hot" ? ["one-hot"] : shape.width > 0 ? [`${shape.width} features each`] : []),
   ].join(", ");
   const n = formatThousands;
-  printLine(
+  console.error(
     `data: ${name}, ${n(data.timeSplit?.users ?? userSplit.length)} users, ${n(events)} events, ` +
       `${n(rows)} impressions of ${n(shape.count)} items (${features})` +
       (context === 0 ? "" : `, ${n(context)} other events (` +
@@ -208,14 +207,16 @@ function describe(gpu: Gpu, data: Dataset, readsContext: boolean): void {
   );
   const columns = listContextColumns(data.features?.context).map(({ column }) => column);
   if (columns.length > 0) {
-    printLine(`context: ${columns.join(", ")}${readsContext ? "" : " (not read by a model without counts)"}`);
+    console.error(
+      `context: ${columns.join(", ")}${readsContext ? "" : " (not read by a model without counts)"}`,
+    );
   }
   if (data.timeSplit) {
     const [validation, test] = [
       listUsers(data.source, "validation").length,
       listUsers(data.source, "test").length,
     ];
-    printLine(describeTimeSplit(data.timeSplit, { validation, test }));
+    console.error(describeTimeSplit(data.timeSplit, { validation, test }));
   }
 }
 
@@ -290,7 +291,7 @@ export function fitInit(data: Dataset, { items, features }: SnapshotInfo, path: 
 /** Prints a warning if every page has only one item. @throws UserError as {@link describePages}. */
 export function warnOfSingleItemPages(name: string, source: LogSource): void {
   const note = describePages(name, source);
-  if (note !== undefined) printLine(note);
+  if (note !== undefined) console.error(note);
 }
 
 export function getTimestamp(): string {
@@ -308,11 +309,11 @@ export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> 
     variants: gpu.variants,
   });
   if (changes.length === 0) return;
-  printLine(
+  console.error(
     "Warning: the run began on another machine, or with other software. Its results may therefore differ " +
       "in their bits from those of an uninterrupted run. Changes:",
   );
-  for (const change of changes) printLine(`  ${change}`);
+  for (const change of changes) console.error(`  ${change}`);
 }
 
 /** Lists the differences between the machines of two sessions, one per line. @param now - current machine */

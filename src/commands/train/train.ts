@@ -33,7 +33,6 @@ import {
   warnOfSingleItemPages,
   withGpu,
 } from "./run_stages.ts";
-import { printLine } from "../../cli/print_line.ts";
 import { quotePath, quoteShellWord } from "../../shell_word.ts";
 import { runChild } from "../../cli/jobs.ts";
 import { describeProcess } from "../../cli/launch.ts";
@@ -93,13 +92,13 @@ async function prepareRawLog({ data, yes }: TrainOptions, { signal }: StopReques
   } catch (error) {
     if (!(error instanceof RawLogError) || !yes || !error.preparation.isComplete) throw error;
     const { args, out } = error.preparation;
-    printLine(describeRunning(error.preparation));
+    console.error(describeRunning(error.preparation));
     await writeSelect(error.preparation);
     await runChild({
       process: describeProcess("data", ["log", ...args]),
       signal,
-      onOutput: printLine,
-      onNote: printLine,
+      onOutput: console.error,
+      onNote: console.error,
     });
     return out;
   }
@@ -133,7 +132,7 @@ async function begin({ options: asked, given, stop, ranks }: TrainRequest): Prom
     const shared = { gpu, data, ranks, signal: stop.signal };
     if (follows) return await follow({ ...shared, init: undefined }, ranks, await receiveConfigs(ranks));
     const sizes = { model: trained.model, users: trained.training.batchSize };
-    const variants = await chooseVariants(options.autotune, gpu, data.source, sizes, printLine);
+    const variants = await chooseVariants(options.autotune, gpu, data.source, sizes, console.error);
     const config = {
       ...await createRunConfig(gpu, data, trained, { variants, init: init?.path }),
       ranks: own,
@@ -141,7 +140,7 @@ async function begin({ options: asked, given, stop, ranks }: TrainRequest): Prom
     const context: RunContext = { ...shared, init: init?.snapshot.weights };
     const path = options.saveDir ?? `runs/${data.source.name.replace(/[^\w.-]+/g, "_")}-${getTimestamp()}`;
     using _folder = await OwnedFolder.begin(path, NEW_RUN);
-    printLine(`run: ${path}`);
+    console.error(`run: ${path}`);
     const seeds = { seeds: listSeeds(options.seed, options.seeds), config };
     await sendConfigs(ranks, seeds.seeds.map((seed) => getSeedConfig(seeds, seed)));
     if (options.seeds === 1) return await runOne({ ...context, path, config }, options.report, stop);
@@ -201,7 +200,7 @@ async function openInit(source: string, data: Dataset): Promise<Init> {
     throw new UserError(`Expected a run with a best-prec1 snapshot for --init, but ${folder} has none.`);
   }
   const unfinished = await describeUnfinished(source);
-  if (unfinished) printLine(unfinished);
+  if (unfinished) console.error(unfinished);
   return { path, snapshot: await readSnapshot(path) };
 }
 

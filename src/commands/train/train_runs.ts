@@ -9,7 +9,6 @@ import { trainCommand } from "../../run/ranks/mpi.ts";
 import type { RunContext, StageRunResult, TrainingRun } from "../../run/training_run.ts";
 import type { ModelConfig } from "../../model/model_config.ts";
 import { continueRun, isFinished, listModelNotes } from "./run_stages.ts";
-import { printLine } from "../../cli/print_line.ts";
 import { EXIT_INTERRUPTED, type StopRequest } from "../../cli/stop.ts";
 import { reportFile } from "../../cli/arguments.ts";
 import { quotePath } from "../../shell_word.ts";
@@ -82,8 +81,8 @@ function where(config: RunConfig, results: readonly StageRunResult[]): string {
 }
 
 function interrupted(path: string, after: string, { ranks }: RunConfig): number {
-  printLine(`Interrupted after ${after}; everything is saved in ${path}.`);
-  printLine(`Resume with: ${trainCommand(ranks)} --resume ${quotePath(path)}`);
+  console.error(`Interrupted after ${after}; everything is saved in ${path}.`);
+  console.error(`Resume with: ${trainCommand(ranks)} --resume ${quotePath(path)}`);
   return EXIT_INTERRUPTED;
 }
 

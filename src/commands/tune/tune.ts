@@ -15,7 +15,6 @@ import { JobSlots } from "../../cli/jobs.ts";
 import { openData } from "../../cli/open_data.ts";
 import { getDefaultFolder } from "../../cli/arguments.ts";
 import { warnOfSingleItemPages, withGpu } from "../train/run_stages.ts";
-import { printLine } from "../../cli/print_line.ts";
 import { EXIT_INTERRUPTED, reportAtStop, stopOnSignals, type StopRequest } from "../../cli/stop.ts";
 import { parseTrainArguments, parseTuneOptions, type TuneOptions } from "./tune_options.ts";
 import { searchProgress } from "./search_progress.ts";
@@ -65,7 +64,7 @@ async function main(): Promise<number> {
     const work: Work = { runs, path, options, training: base.training, about, space, stop };
     const found = await searchOn(work, state, before?.spentSeconds ?? 0);
     if (stop.signal.aborted) {
-      printLine(`Interrupted; everything is saved in ${path}. Resume with the same command.`);
+      console.error(`Interrupted; everything is saved in ${path}. Resume with the same command.`);
       return EXIT_INTERRUPTED;
     }
     await reportTune({ path, options, trainArguments, iterations: base.training.iterations, runs }, found);

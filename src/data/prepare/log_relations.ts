@@ -93,7 +93,7 @@ async function ofFiles(
   const items = log.columns.find(({ name }) => name === options.items);
   if (items && items.type !== "JSON" && !items.type.endsWith("]")) {
     throw new UserError(
-      `${log.path}: expected ${items.name} (--items) to be a list of JSON or Parquet, got ${items.type}. ` +
+      `${log.path}: expected ${items.name} (--items) to be JSON text or a Parquet list, got ${items.type}. ` +
         "Use a SELECT to read lists that are written as text: see data/recipes/text_lists.sql.",
     );
   }

@@ -230,9 +230,13 @@ export class PackedLogWriter implements Disposable {
           (given && (!clicked || next > row + 1))
         ) {
           throw new UserError(
-            `Expected event ${e - from} of user ${this.#split.length} to have rows, and its click, if any, ` +
-              "in these rows (a context event: one row, clicked), " +
-              `got rows ${row}..${next - 1} and a click at ${click}.`,
+            `Expected event ${
+              e - from
+            } of user ${this.#split.length} to have rows and at most one click in ` +
+              `them, or one clicked row if it is a context event, got rows ${row}..${
+                next - 1
+              } and a click at ` +
+              `${click}.`,
           );
         }
         words[at++] = next - row + KIND_UNIT * KINDS.indexOf(kind);

@@ -103,7 +103,7 @@ export abstract class NetworkLearner implements Learner {
     };
   }
 
-  /** Returns dispatches that write the best slates of a page, and set the mask bits of the chosen items. */
+  /** Returns dispatches that choose each user's best slate, and set the mask bits of the chosen items. */
   protected abstract best(
     context: PageContext,
     rows: SlateRows<ClickSizes>,

@@ -269,7 +269,7 @@ function findPick({ best, slates }: Inputs, row: number): { item: number; value:
   return { item: listIndices(3).find((item) => !shown.includes(item)) ?? NONE, value: 0 };
 }
 
-/** Computes what the kernel must write. Results are exact: each is a sum of two numbers, rounded once. */
+/** Computes what the kernel must write, bit by bit: each result is one addition of two numbers. */
 function pickOnHost(inputs: Inputs) {
   const { table } = inputs;
   const masked = inputs.masked.slice();

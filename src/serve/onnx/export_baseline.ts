@@ -1,7 +1,6 @@
 /** Exports a baseline to ONNX, with the inputs and outputs of user_graph.ts. */
 
-import { forEachItemTokens, isIn, type TokenField } from "../../counts/train_counts.ts";
-import type { ClickPairs } from "../../counts/train_counts.ts";
+import { type ClickPairs, forEachItemTokens, isIn, type TokenField } from "../../counts/train_counts.ts";
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import type { FittedFormula } from "../../metrics/baselines/baselines.ts";
 import { FLOAT, type GraphBuilder, INT64, type TensorName } from "./graph_builder.ts";

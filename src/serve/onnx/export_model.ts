@@ -13,8 +13,7 @@ import type { EncoderInputs } from "./onnx_encoders.ts";
 import { addClickProduct, addEmptyState, addLstmState, addPwState, foldItems } from "./onnx_encoders.ts";
 import type { ContextFeature } from "../../data/manifest.ts";
 import { boundContextFeatures } from "./onnx_context.ts";
-import { COUNTED, FLOAT, type GraphBuilder } from "./graph_builder.ts";
-import type { TensorName } from "./graph_builder.ts";
+import { COUNTED, FLOAT, type GraphBuilder, type TensorName } from "./graph_builder.ts";
 import { encodeGraph, startGraph } from "./user_graph.ts";
 
 const LARGEST_FLOAT = 2 ** 127;

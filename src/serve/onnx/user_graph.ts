@@ -4,8 +4,7 @@ import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import type { ContextFeature } from "../../data/manifest.ts";
 import type { ModelConfig } from "../../model/model_config.ts";
 import { POSITION_BIAS } from "../../model/position_effect.ts";
-import { FLOAT, GraphBuilder, INT64, makeValueInfo } from "./graph_builder.ts";
-import type { TensorName } from "./graph_builder.ts";
+import { FLOAT, GraphBuilder, INT64, makeValueInfo, type TensorName } from "./graph_builder.ts";
 import { describeContextInputs } from "./onnx_context.ts";
 import { expectFits } from "./onnx_encoders.ts";
 

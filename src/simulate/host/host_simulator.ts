@@ -13,8 +13,7 @@ import {
   purposes,
   toUniform24,
 } from "../../data/philox.ts";
-import { choose, computeChoiceWeights } from "./dynamics.ts";
-import type { HostDynamics, UniformChoice } from "./dynamics.ts";
+import { choose, computeChoiceWeights, type HostDynamics, type UniformChoice } from "./dynamics.ts";
 import { createEmptyLog, type EpisodeLog } from "../episode_log.ts";
 import type { SimulatorOptions } from "../simulator_options.ts";
 import { findBestSlate, selectTopSlate } from "./host_best_slate.ts";
