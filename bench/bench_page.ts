@@ -38,7 +38,6 @@ export function renderCells({ head, rows }: TableCells, what: string): Html {
   return renderTable(what, head, [["", rows.map(([name = "", ...cells]): ReportRow => [name, ...cells])]]);
 }
 
-/** Draws the roofline chart of all kernels that do some arithmetic and move some bytes. */
 function rooflineChart(kernels: readonly KernelMeasurement[], ceilings: RooflineCeilings): ChartDefinition[] {
   const placed = kernels.flatMap((kernel) => {
     const { gflops, intensity } = computeRooflinePosition(kernel, kernel.median, ceilings);

@@ -139,7 +139,7 @@ async function writeStarter(exercise: Exercise, file: string): Promise<void> {
   );
 }
 
-/** Compiles the user's and clickgan's kernel of an exercise; prints statistics of their machine code. */
+/** Compares the machine code of the user's kernel with that of clickgan's kernel for the exercise. */
 async function showCompiled(
   ladder: Ladder,
   step: LadderStep,
@@ -168,7 +168,7 @@ async function showCompiled(
 const DAWN: string = "webgpu";
 
 interface CompilerVerdict {
-  /** Error messages with the faulty line: "mine.wgsl:12:5 'workgroupBarrier' must only be called from ...". */
+  /** Compiler errors, such as "mine.wgsl:12:5 'workgroupBarrier' must only be called from ...". */
   readonly faults: readonly string[];
   /** Reason why Tint did not run. */
   readonly missing?: string;

@@ -13,7 +13,7 @@ export interface GrowthAxis {
   readonly unit: string;
   readonly values: readonly number[];
   workload(value: number): Workload;
-  /** Returns the sizes of the hidden layers for a value of this axis (default: the default model's). */
+  /** Returns the sizes of the model's hidden layers; if absent, the default model's are used. */
   dims?(value: number): number[];
   /** Returns the x of the fitted line for a value of the varied size (default: this value). */
   x?(value: number): number;
@@ -92,7 +92,6 @@ interface Measured extends Pick<GrowthPoint, "gpuBytes" | "refusal"> {
   readonly times?: number[];
 }
 
-/** Measures a step for one value of an axis, or returns the adapter's limit that the step exceeds. */
 async function measurePoint(gpu: Gpu, axis: GrowthAxis, value: number, seconds: number): Promise<Measured> {
   const { log, users } = createBenchLog(axis.workload(value));
   const dims = axis.dims?.(value) ?? defaultModel.dims;

@@ -134,7 +134,7 @@ export async function measureKernels(
   return new Map([...found].map(([key, result]) => [key, { ...result, dispatches: counts.get(key) ?? 0 }]));
 }
 
-/** Runs all dispatches that precede a dispatch in a step, so that the dispatch gets a real step's inputs. */
+/** Runs all dispatches before the timed dispatch, because they compute its inputs. */
 function prepare(gpu: Gpu, parts: readonly RecordedPart[], { part, dispatch }: KernelCase): void {
   CommandRecorder.submit(gpu, "earlier dispatches", (commands) => {
     for (const [p, { program, sizes, offset, slice }] of parts.slice(0, part + 1).entries()) {

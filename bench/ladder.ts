@@ -37,7 +37,7 @@ interface LadderCommandOptions {
 }
 
 const FORMAT = "clickgan-ladders";
-/** First characters of a JSON file of ladders. A ladder is a kernel in versions from naive to fast. */
+/** Start of a JSON file of ladders: kernels in versions from naive to fast. Other files are not replaced. */
 const LADDERS_MARK = '\n[\n {"ladder":';
 const names = ladders.map(({ name }) => name);
 
@@ -140,10 +140,7 @@ function makeSizeParser(count: number, most: number): (text: string) => LadderSi
   };
 }
 
-/**
- * Returns a row per step (a version of the kernel), with its time, speedups and memory accesses.
- * @param options.cpuTimes - true if a CPU ran these kernels for GPUs: the speedups are then omitted
- */
+/** Returns a row per step (kernel version). @param options.cpuTimes - true to omit speedups */
 export function listLadderCells(
   results: readonly LadderStepMeasurement[],
   { cpuTimes = false }: { readonly cpuTimes?: boolean } = {},

@@ -1,11 +1,11 @@
 /**
  * `deno task bench logs OUT`: writes synthetic logs as CSV, and prepares each log with `data log`. The users
- * are simulated, so their utilities are known. A user of type t gets from item i at position k the utility
+ * are simulated, so their utilities are known. Users of type t prefer the price exp(best_t). Types and items
+ * have hidden vectors h. For a user of type t, item i at position k has the utility
  *   u_i = constant_t + strength_i + taste_t,category + similar (h_t . h_i) - price (log price_i - best_t)^2
  *         + novelty exp(-age_i / 30 days) - place k + again [i clicked before] + last [i clicked last]
- * where h are hidden vectors of types and items, and exp(best_t) is the price that the type prefers. Factors
- * without an index are constants of the log. "No click" has utility 0. So the user clicks item a of a page
- * with the probability exp(u_a) / (1 + sum_i exp(u_i)), where the sum is over the items of the page.
+ * Factors without an index are constants of the log. "No click" has utility 0. So the user clicks item a of a
+ * page with the probability exp(u_a) / (1 + sum_i exp(u_i)), where the sum is over the items of the page.
  */
 
 import { Argument, type Command } from "commander";
@@ -187,7 +187,7 @@ export const kinds: readonly LogKind[] = [
 const CATEGORIES = 8;
 const BRANDS = 12;
 const WIDTH = 4;
-/** Probability that a page repeats an item, for each of the MOST_AGAIN items that were clicked last. */
+/** Probability with which each of the MOST_AGAIN items that were clicked last is on the next page. */
 const SHOWN_AGAIN = 0.7;
 const MOST_AGAIN = 3;
 const DAY = 86_400;

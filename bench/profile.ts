@@ -58,7 +58,6 @@ import { listMeasuredCells } from "./compiled/tables.ts";
 const PARTS = ["adapter", "kernels", "steps", "growth"] as const;
 type Part = typeof PARTS[number];
 
-/** Workload W1 with four times the users: with default options, no data set has training steps this large. */
 const larger: Workload = { ...workloads.W1, name: "W1x4", users: 4 * workloads.W1.users };
 const known: ReadonlyMap<string, Workload> = new Map(
   [...Object.values(workloads), mixedWorkload, zipfWorkload, larger].map((

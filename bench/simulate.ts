@@ -96,7 +96,7 @@ interface SimulateRow {
   readonly kind: SimulationKind;
   readonly items: number;
   readonly users: number;
-  /** Milliseconds for one page of all users, by program. */
+  /** Milliseconds for one page of all users, by name of the program (clickgan or a PyTorch). */
   readonly played: ReadonlyMap<string, number>;
 }
 
@@ -119,7 +119,7 @@ export function chooseUsers(most: number, items: number, kind: SimulationKind): 
     : Math.min(most, 2 ** Math.floor(Math.log2(Math.max(1, MOST_PAIRS / items))));
 }
 
-/** Times each kind of pages with `items` items. @throws UserError if PyTorch's results differ */
+/** @throws UserError if PyTorch's results differ from clickgan's */
 async function measureSize(
   gpu: Gpu,
   items: number,
@@ -204,7 +204,7 @@ async function pagesFor(player: Pick<PagePlayer, "play">, turn: number): Promise
   return Math.max(1, Math.round(pages * turn / ms));
 }
 
-/** Returns a row per kind of slate and number of items. A user-step is one page of one user. */
+/** Returns the table of results, in which a user-step is one page of one user. */
 function listRowCells(rows: readonly SimulateRow[]): TableCells {
   const sorted = rows.toSorted((a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind));
   const peers = [...rows[0]?.played.keys() ?? []].filter((name) => name !== OWN);

@@ -25,7 +25,6 @@ export function createStudy(name: string, description: string): Command {
   return new Command(`deno task bench ${name}`).description(description);
 }
 
-/** Returns the arguments of `.option` for --readme. @param what - what a study writes, for the help text */
 export function createReadmeOption(markers: string, what = "the table") {
   return [
     "--readme <file>",
@@ -121,7 +120,7 @@ export class StudyStatus {
 
   /**
    * Shows a text "what: detail". If stderr is no terminal, only "what" is printed, without repetitions.
-   * @param share - finished share of a stage, from which the remaining time is estimated; 0 begins a stage
+   * @param share - finished share, from which the remaining time is estimated; 0 restarts the clock
    */
   show(text: string, share = 0): void {
     const { stderr } = process;
@@ -215,7 +214,7 @@ function getCellText(parts: readonly (string | TableCells)[]): string {
   return texts.filter((text) => text !== "").join("\n\n");
 }
 
-/** @throws UserError if the file has another format, so that {@link writeRecords} may not replace it. */
+/** @throws UserError if {@link writeRecords} would not replace the file, because it has another format. */
 export function expectRecords(file: string, format: string): void {
   expectReplaceable(file, formatMark({ format }, INDENT));
 }

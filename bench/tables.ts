@@ -69,7 +69,6 @@ function stepCells(step: StepMeasurement, ceilings: RooflineCeilings): TableCell
   ]);
 }
 
-/** Describes the time of a training step: total, dispatches, the rest (overhead), and code on the CPU. */
 function stepNotes(step: StepMeasurement): string[] {
   const { wall, group, host } = step;
   const total = dispatchTime(step);
@@ -117,7 +116,7 @@ function listGrowthCells(points: readonly GrowthPoint[]): TableCells {
   ]);
 }
 
-/** Returns a row per axis with two or more points: lines fitted to time (shortest run) and GPU memory. */
+/** Returns a table of the lines fitted to step times and to GPU memory, with a row per growth axis. */
 export function listSlopeCells(points: readonly GrowthPoint[]): TableCells {
   const lines = growthAxes.flatMap(({ name, unit }) => {
     const own = points.filter(({ axis }) => axis === name);

@@ -83,7 +83,6 @@ async function makeTrialsTable(runs: TrialRuns): Promise<string> {
   ].join("\n");
 }
 
-/** Test metrics of a finished training: of its snapshot with the best loss, and of the baselines. */
 type Trial = Awaited<ReturnType<typeof readTrial>>;
 
 /** @throws UserError if the training in a folder lacks test metrics */
@@ -122,7 +121,7 @@ async function listLogs({ logs, papers }: TrialRuns): Promise<[string, string][]
   return [...found.sort(([a], [b]) => a < b ? -1 : 1), ["demo", "demo"]];
 }
 
-/** Formats a metric of model and best baseline, and counts the seeds in which the model wins or loses. */
+/** Returns cells of a metric: the model's value, the best baseline's, numbers of better and worse seeds. */
 function formatCells(own: readonly Trial[], of: Metric, lightgbm: readonly LightgbmResult[]): string[] {
   const sign = of === "nll" ? -1 : 1;
   const valueOf = (name: string) => own[0]?.baselines[name]?.details.metrics[of] ?? NaN;

@@ -15,7 +15,7 @@ export interface Loop extends Code {
 }
 
 export interface Listing extends Code {
-  /** Innermost loop with at least as much arithmetic as all other code; undefined if there is none. */
+  /** Innermost loop with at least half of the kernel's estimated FLOPs; undefined if there is none. */
   readonly loop: Loop | undefined;
   readonly loops: number;
 }
@@ -27,7 +27,7 @@ interface Instruction {
   depth: number;
 }
 
-/** Parses lines of assembly: a block's label ("BB3:"), or an instruction followed by ";" and its bytes. */
+/** Parses lines such as "BB3:" (a block) and "s_barrier ; bf8a0000" (an instruction and its encoding). */
 export function readAssembly(assembly: string): Listing {
   const code: Instruction[] = [];
   const starts = new Map<string, number>();
@@ -114,7 +114,7 @@ export interface InstructionCycles {
 const MEMORY_LOAD = /^(buffer|global|flat|scratch)_load/;
 const NEAR_LOAD = /^(ds_(load|read)|s_(buffer_)?load)/;
 
-/** Returns how many loads of each kind may still be pending after a wait instruction; undefined: no limit. */
+/** Returns how many loads may be pending after a wait instruction; undefined if it does not limit them. */
 function readWait(text: string): Readonly<Record<"memory" | "near", number | undefined>> {
   const count = (pattern: RegExp) => {
     const [, digits] = text.match(pattern) ?? [];
@@ -128,10 +128,7 @@ function readWait(text: string): Readonly<Record<"memory" | "near", number | und
   };
 }
 
-/**
- * Estimates the cycles of a subgroup that runs alone on a SIMD. Instructions run in order, and loads of one
- * kind arrive in order. @param times - how often the code runs
- */
+/** Estimates the cycles of a subgroup that runs alone on a SIMD. @param times - how often the code runs */
 export function timeCode(
   { lines }: Pick<Code, "lines">,
   { vector, ...latency }: InstructionCycles,

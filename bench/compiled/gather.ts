@@ -51,7 +51,7 @@ export interface StepDispatch {
   /** The dispatch's workgroups, grouped by the kind of work that they do. */
   readonly parts: readonly DispatchPart[];
   readonly bytes: number;
-  /** Number of training steps per dispatch: above 1 if the dispatch builds the batches of several steps. */
+  /** Number of training steps whose batches the dispatch builds; 1 for all other dispatches. */
   readonly steps: number;
 }
 
@@ -83,7 +83,7 @@ const NO_CACHE = "MESA_SHADER_CACHE_DISABLE";
 
 class SpirvCapture {
   readonly texts = new Map<string, CompilableText>();
-  /** Workload and model that are being compiled, such as "W1 LSTM"; added to `uses` of their kernels. */
+  /** Workload and model whose kernels are being compiled, such as "W1 LSTM". */
   where = "";
 
   constructor(readonly gpu: Gpu, folder: SpirvFolder) {

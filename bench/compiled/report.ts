@@ -79,7 +79,6 @@ export interface CompiledFacts extends Listing {
   readonly gpu: string;
   readonly workgroup: readonly number[];
   readonly subgroup: number;
-  /** Number of invocations in a workgroup, and number of lanes in its subgroups (including idle lanes). */
   readonly lanes: readonly [working: number, all: number];
   readonly vgprs: number;
   readonly sgprs: number;

@@ -25,9 +25,8 @@ const UNIFORM_DYNAMIC = 8;
 const STEP_BINDING = /@binding\((\d+)\) var<uniform> steps?:/;
 
 /**
- * Parses a shader's entry point, workgroup size and bindings.
- * @param wgsl - WGSL source; the buffer that it calls `step` or `steps` is bound with a dynamic offset
- * @throws Error if the input is not a SPIR-V compute shader
+ * Parses a shader's entry point, workgroup size and bindings. @throws Error if `spirv` is not SPIR-V
+ * @param wgsl - the shader's WGSL, in which the uniform `step` or `steps` has a dynamic offset
  */
 export function parseShader(spirv: Uint8Array<ArrayBuffer>, wgsl = ""): SpirvShader {
   const words = new Uint32Array(spirv.buffer, spirv.byteOffset, spirv.length >> 2);

@@ -5,7 +5,6 @@ import type { ByWidth } from "./assembly.ts";
 import { bounds, getCard, LAUNCH_US, sumEstimates, type TimeBound } from "./time_model.ts";
 import type { CompiledFacts, CompiledReport, CompiledStep, CompiledText } from "./report.ts";
 
-/** Formats numbers of memory instructions by bits per lane, such as "4 x 128, 1 x 32". */
 function widthsText(counts: ByWidth): string {
   const named = Object.entries(counts).sort(([a], [b]) => Number(b) - Number(a));
   return named.map(([bits, count]) => `${count} x ${bits}`).join(", ") || "-";
@@ -19,7 +18,6 @@ export function describeShownCode({ loop, loops }: CompiledFacts): string {
     : `, all code: none of its loops (${loops}) has most of the arithmetic`;
 }
 
-/** Formats how many vector operations are FMAs: "12 of 20" in the main loop, "12 of 20, all" without one. */
 function fmaText({ loop, fma, vector }: CompiledFacts): string {
   return loop ? `${loop.fma} of ${loop.vector}` : `${fma} of ${vector}, all`;
 }
@@ -86,7 +84,7 @@ function isLow({ gpu, subgroup, subgroups }: CompiledFacts): boolean {
   return subgroups < (getCard(gpu).architecture.startsWith("CDNA") ? 5 : subgroup === 32 ? 8 : 16);
 }
 
-/** Returns a row per kernel with low occupancy: its registers and maximum subgroups per SIMD on each GPU. */
+/** Returns a table of the kernels with low occupancy, with a column per GPU. */
 export function listGpuCells({ gpus }: CompiledReport, texts: readonly CompiledText[]): TableCells {
   const low = texts.filter(({ facts }) => Object.values(facts).some(isLow));
   return buildCells(low, [
@@ -112,7 +110,7 @@ const boundsText: Readonly<Record<TimeBound, string>> = {
   vector: "vector instructions",
 };
 
-/** Returns a row per training step: estimated time per card, and its causes on the first card. */
+/** Returns a table of estimated times, with a row per training step and a column per GPU. */
 export function stepCells(steps: readonly CompiledStep[], gpus: readonly string[]): TableCells {
   const sumFor = ({ dispatches }: CompiledStep, gpu: string) =>
     sumEstimates(

@@ -1,14 +1,10 @@
 /**
  * Estimates the time of a dispatch on each graphics card for which kernels are compiled. No estimate was
- * compared with a measurement (bench/compiled.md). A dispatch takes the time "launch" plus the longest of the
- * times "memory", "vector" and "latency":
- *
- *   launch   = {@link LAUNCH_US}
- *   memory   = bytes to read or write / bandwidth of the memory, or of the last cache if all data fit into it
- *   vector   = time to issue the vector instructions of all workgroups, divided among all SIMDs
- *   latency  = time of the SIMD with the most subgroups, including waits for loads; subgroups that do not fit
- *              on the SIMD at once run in rounds
- *
+ * compared with a measurement (bench/compiled.md). A dispatch takes launch + max(memory, vector, latency):
+ *   launch  = {@link LAUNCH_US}
+ *   memory  = bytes / bandwidth of the memory, or of the last cache if the training step's data fit into it
+ *   vector  = time of one SIMD to issue all vector instructions / number of SIMDs
+ *   latency = time of the SIMD with the most subgroups, including waits for loads
  * Instructions and waits are counted in the machine code. The estimate assumes that only one loop repeats,
  * the innermost loop with the most arithmetic. Its number of iterations is FLOPs per invocation / FLOPs per
  * iteration. The model ignores bank conflicts, uncoalesced loads and clock drops.
@@ -40,7 +36,7 @@ export interface GpuCard {
   /** Number of vector registers per SIMD, counted as registers of 64 lanes. */
   readonly registers: number;
   readonly slots: number;
-  /** Lanes that RADV counts as one subgroup: 64 on CDNA, 32 on RDNA. */
+  /** Subgroup size that RADV's statistic "Subgroups per SIMD" assumes: 64 lanes on CDNA, 32 on RDNA. */
   readonly counted: number;
   readonly source: string;
 }
@@ -124,13 +120,13 @@ export interface DispatchWork {
 export const bounds = ["memory", "vector", "latency", "launch"] as const;
 export type TimeBound = typeof bounds[number];
 
-/** Microseconds of a dispatch by cause. `us`: launch + max(memory, vector, latency). `bound`: main cause. */
+/** Times in microseconds. `us`: launch + max(memory, vector, latency). `bound`: name of the longest time. */
 export interface TimeEstimate extends Readonly<Record<TimeBound, number>> {
   readonly us: number;
   readonly bound: TimeBound;
 }
 
-/** Returns a subgroup's cycles. `issue`: for vector instructions. `alone`: total without other subgroups. */
+/** Returns a subgroup's cycles to issue its vector instructions, and all its cycles if it runs alone. */
 function computeSubgroupCycles(
   { lanes }: GpuCard,
   { loop, subgroup, ...all }: CompiledFacts,
@@ -161,7 +157,7 @@ export function estimateTime(
   const held = Math.max(1, facts.subgroups * card.counted / facts.subgroup);
   const working = parts.filter(({ workgroups }) => workgroups > 0).map(({ workgroups, flops }) => {
     const { issue, alone } = computeSubgroupCycles(card, facts, flops / (workgroups * invocations));
-    /** Number of subgroups on the busiest SIMD. `own`: number of a workgroup's subgroups on one SIMD. */
+    /** Maximum number of subgroups on a SIMD: of all workgroups (`busiest`), of one workgroup (`own`). */
     const busiest = Math.ceil(Math.ceil(workgroups / units) * each / unitSimds);
     const own = Math.ceil(each / unitSimds);
     const rounds = Math.ceil(busiest / Math.max(own, held));

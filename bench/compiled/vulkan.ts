@@ -44,7 +44,7 @@ const layouts = {
     30,
   ),
   subgroupSize: new StructLayout("u32 size", 1000225001),
-  /** VkComputePipelineCreateInfo, which contains the struct of the shader stage. */
+  /** VkComputePipelineCreateInfo. `stageInfo` to `specialization` are its VkPipelineShaderStageCreateInfo. */
   pipeline: new StructLayout(
     "u32 flags, u64 stageInfo, pointer stageNext, u32 stageFlags, u32 stage, u64 module, pointer entry, " +
       "pointer specialization, u64 layout, u64 base, u32 baseIndex",
@@ -240,7 +240,7 @@ export class NullCompiler {
     };
   }
 
-  /** Returns structs that a Vulkan function fills. @param fill - adds buffers, which a second call fills */
+  /** Returns structs that Vulkan fills. @param fill - adds buffers to a struct, for Vulkan to fill */
   #list(
     kind: Kind,
     of: Uint8Array<ArrayBuffer>,

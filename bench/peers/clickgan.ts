@@ -1,4 +1,4 @@
-/** Times clickgan, which trains as `deno task train` does: no step waits for results of earlier steps. */
+/** Times clickgan. As in `deno task train`, the CPU submits steps without waiting for the GPU's results. */
 
 import { openGpu } from "../../src/gpu/host/open_gpu.ts";
 import { UserModel } from "../../src/model/user_model.ts";

@@ -3,9 +3,7 @@
  * compiled function. jax-js compiles a function again for every shape, so all batches are padded to one size,
  * and all pages to the longest page. jax-js frees arrays passed to it; `.ref` keeps an array for another
  * use. The library's gradient of `take` does not compile on Deno's WebGPU: its shader passes a storage
- * pointer to a function. On other backends this gradient runs on one thread. This file therefore does not
- * differentiate `take`: rows are gathered before the differentiated function, and {@link takeBack} computes
- * the rows' gradients.
+ * pointer to a function. On other backends this gradient runs on one thread. {@link takeBack} replaces it.
  */
 
 import { defaultDevice, init, jit, lax, nn, numpy as np, tree, valueAndGrad, vjp } from "@jax-js/jax";
@@ -20,7 +18,7 @@ type TrainingState = { parameters: Arrays; m: Arrays; v: Arrays };
 /** A gather: each output copies a table row. `taken`: [outputs] index of the row that an output copies. */
 type TakenRows = {
   taken: np.Array;
-  /** [table rows, n] indices of a row's outputs (at most n), padded with the number of outputs. */
+  /** [table rows, n] outputs that copy each row, padded with an index past the last output. */
   takers: np.Array;
 };
 
@@ -29,7 +27,7 @@ type Batch = {
   slotItem: TakenRows;
   /** [E K] index of each shown item among the distinct items, for K page positions of E events. */
   rowItem: TakenRows;
-  /** [E] index of each event's state among the (L + 1) B states of {@link computeStates}. */
+  /** [E] index of each event's state among the states from {@link computeStates}. */
   eventState: TakenRows;
   /** [L B] index of the clicked item among the distinct items, for L clicks of B users. */
   fedItem: TakenRows;
@@ -107,7 +105,7 @@ function getSizes({ batches, users, width }: PeerJob): Sizes {
   };
 }
 
-/** @param taken - row number per output; -1 for padding, which gets row 0 and has no gradient. */
+/** @param taken - row that each output copies; -1 for a padded output: it copies row 0 without a gradient */
 function findIndices(taken: Int32Array<ArrayBuffer>, rows: number, most: number): TakenRows {
   const takers = new Int32Array(rows * most).fill(taken.length);
   const counts = new Int32Array(rows);
@@ -216,7 +214,7 @@ function lossAndGradients(
   };
 }
 
-/** Computes the loss. @param states - [E, H] @param rowItems - [E K, N] items times ITEM_KERNEL */
+/** @param states - [E, H] @param rowItems - [E K, N] features of shown items, multiplied by ITEM_KERNEL */
 function computeLoss(
   states: np.Array,
   rowItems: np.Array,
@@ -239,7 +237,7 @@ function computeLoss(
   return partition.sum().sub(u.mul(batch.clicked.ref).sum()).mul(batch.share.ref).sum();
 }
 
-/** Returns [(L + 1) B, H] states after 0 to L clicks. @param input - [L B, 4H] items times INPUT_KERNEL */
+/** Returns [(L + 1) B, H] states after 0 to L clicks. @param input - [L B, 4H] items @ INPUT_KERNEL */
 function computeStates(input: np.Array, lstm: Arrays, { users, clicks }: Sizes): np.Array {
   const of = (name: string) => lstm[`encoder/lstm/${name}`]!;
   const recurrent = of("recurrent_kernel");

@@ -61,7 +61,6 @@ interface InitialTensor {
 export const getModelConfig = (model: PeerModel): ModelConfig =>
   model === "pw" ? defaultPwModel : defaultModel;
 
-/** Returns the training options of "pair": generator and reward are trained from the first step on. */
 export const buildAdversarialConfig = (batchSize: number) => ({
   ...paperAdversarial,
   batchSize,

@@ -18,9 +18,8 @@ export interface PeerMeasureOptions {
 export const COMPARED_STEPS = 10;
 
 /**
- * Largest allowed difference of two losses, relative to the loss or to 1, whichever is larger. The losses of
- * two correct f32 programs differ in ten steps by a few times 1e-6. A missing step, a wrong learning rate
- * or a wrong batch changes the losses by 1e-4 or more.
+ * Largest allowed |a - b| / max(1, |a|) of two losses. The losses of two correct f32 programs differ in ten
+ * steps by a few times 1e-6. A missing step, wrong learning rate or wrong batch changes them by 1e-4 or more.
  */
 export const TOLERANCE = 2e-5;
 
@@ -121,7 +120,7 @@ function describeError(error: unknown): string {
   return error instanceof Error ? `failed: ${error.message}` : String(error);
 }
 
-/** Starts a peer, runs `least` to COMPARED_STEPS steps, and chooses the number of steps per block. */
+/** Starts a peer, runs the steps whose losses are compared (at least `least`), and sets `stepsPerBlock`. */
 async function start(
   entry: PeerEntry,
   variant: PeerVariant,

@@ -22,8 +22,7 @@ export type Backend = typeof backends[number];
 /**
  * Returns a peer's function `run`, which reads back only the last step's loss. Step t = 1, 2, ... takes batch
  * (t - 1) modulo the number of batches.
- * @param step - runs a step. `rate`: learning rate times Adam's bias correction
- * @param read - returns the value of a loss, and disposes of the loss
+ * @param step - gets the learning rate with Adam's bias correction @param read - must dispose of the loss
  */
 export function createRunner<Batch, Loss extends { dispose(): void }>(
   learningRate: number,
@@ -104,7 +103,7 @@ export class PeerProcess {
 
   /**
    * @param seconds - time limit of the peer's start, and of each request to run steps
-   * @throws UnsupportedJobError if the job is not supported or `seconds` pass; Error if the peer fails
+   * @throws UnsupportedJobError for an unsupported job or after the time limit; Error if the peer fails
    */
   static async start(command: PeerCommand, seconds: number): Promise<PeerProcess> {
     const peer = new PeerProcess(command, seconds);
@@ -120,7 +119,7 @@ export class PeerProcess {
   }
 
   /**
-   * Runs more steps. @param kind - kind of steps, if the peer has several. @throws as {@link start}
+   * Runs more steps. @param kind - end of the request, such as "greedy 1024" @throws as {@link start}
    * @returns milliseconds, and the last step's loss; NaN if the loss is not finite
    */
   async run(steps: number, kind = ""): Promise<{ readonly ms: number; readonly loss: number }> {

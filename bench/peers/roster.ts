@@ -34,9 +34,8 @@ const deno = (
 ): PeerEntry => ({ key, name, program: "deno", variants: [{ settings: "", args }], models });
 
 /**
- * Environment variables of PyTorch. OpenBLAS, which computes matrix products, uses all cores. The number of
- * PyTorch's own threads is an argument of torch_peer.py; on two cores, one thread is often fastest.
- * OMP_WAIT_POLICY keeps waiting threads from spinning. MALLOC variables keep freed memory for later tensors.
+ * Environment variables of PyTorch. OpenBLAS, which computes matrix products, uses all cores. OMP_WAIT_POLICY
+ * keeps waiting threads from spinning. MALLOC variables keep freed memory for later tensors.
  */
 export const torchEnvironment = {
   OPENBLAS_NUM_THREADS: String(navigator.hardwareConcurrency),

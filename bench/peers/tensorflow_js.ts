@@ -39,7 +39,7 @@ async function openBackend(backend: Backend): Promise<string> {
 
 type Gather = (table: tf.Tensor2D, places: tf.Tensor1D) => tf.Tensor2D;
 
-/** Gathers rows; adds up gradients by a scatter, because the wasm backend has no unsortedSegmentSum. */
+/** Gathers rows. The gradient is a scatter, because the wasm backend has no unsortedSegmentSum. */
 const gatherByScatter: Gather = (table, places) => {
   const [rows, columns] = table.shape;
   const gather = tf.customGrad((x) => {
@@ -208,7 +208,7 @@ function createDeviceBatch(batch: PeerBatch, features: tf.Tensor2D | undefined) 
     /** [D, F] features of the distinct items; undefined for one-hot items. `fedFeatures`: [L B, F]. */
     slotFeatures: getRows(index(batch.slotItem)),
     fedFeatures: getRows(fedItem),
-    /** [E K] index of the row at each position of pages that are padded to K items; R at padded positions. */
+    /** [E K] row at each position of a page that is padded to K positions; R at padded positions. */
     pageRows: index(pageRows),
     longestPage,
   };

@@ -1,6 +1,6 @@
 /**
  * Runs simulate_peer.py, in which PyTorch simulates the same pages as clickgan. Before timing, the results of
- * PyTorch and clickgan are compared: a few pages, and the first optimiser step (the "lesson").
+ * a few pages and of one optimiser step (called the "lesson") are compared with clickgan's.
  */
 
 import * as v from "../../src/schema.ts";
@@ -61,8 +61,8 @@ const LESSON = { users: 64, pages: 4 };
 const ROWS = 1024;
 
 /**
- * Returns [rows, 3]: the episode, page and user of each row that `replay_draw.wgsl` samples for the first
- * step of the optimiser. At this step the buffer has all pages of episode 0, and page 0 of episode 1.
+ * Returns [rows, 3] episode, page and user of the pages that `replay_draw.wgsl` samples for the first
+ * optimiser step. At this step the buffer has all pages of episode 0, and page 0 of episode 1.
  */
 export function drawReplayPages(
   rows: number,
@@ -79,7 +79,7 @@ export function drawReplayPages(
   );
 }
 
-/** Trains a policy for two random episodes. @returns mean loss and Q-value of its first optimiser step */
+/** Trains a policy for two random episodes. @returns mean loss and mean Q-value of the first step */
 async function addLesson(gpu: Gpu, model: UserModel, put: Put): Promise<{ loss: number; q: number }> {
   const { users, pages } = LESSON;
   using trainer = await PolicyTrainer.create(gpu, new LearnedSource(model), {

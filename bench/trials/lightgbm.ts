@@ -33,7 +33,7 @@ const resultSchema = v.object({
 });
 export type LightgbmResult = v.InferOutput<typeof resultSchema>;
 
-/** @throws UserError if a Python lacks a package that the script needs, or has another version of it */
+/** @throws UserError if a Python lacks the package versions that lightgbm_peer.py needs */
 export async function expectLightgbm(program: string): Promise<LightgbmPython> {
   const expected = `Expected a Python with lightgbm as --python, got ${program}`;
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
@@ -70,7 +70,7 @@ export async function trainLightgbm(runs: TrialRuns, name: string, path: string)
   }));
 }
 
-/** Writes the input files of lightgbm_peer.py, in the format that this script describes. */
+/** Writes the input files of lightgbm_peer.py. Comments in lightgbm_peer.py describe their format. */
 export async function writeFeatures({ source, features, pageOrder }: Dataset, folder: string): Promise<void> {
   const config = buildCountsConfig(source, features?.tokens ?? []);
   if (!config) {

@@ -50,7 +50,7 @@ export class TrialRuns {
     });
   }
 
-  /** Makes a folder of results, unless an earlier run made it with the same `words`. @returns its path */
+  /** Calls `make` to fill a folder, unless an earlier run did with equal `words`. @returns the path */
   kept(name: string, words: readonly string[], make: Make): Promise<string> {
     const key = JSON.stringify([name, ...words]);
     const known = this.#asked.get(key) ?? this.#jobs.run(() => this.#make(name, words, make));

@@ -22,7 +22,7 @@ import type { ModelConfig } from "../model/model_config.ts";
 import { loadUncountedLog, recordModelStep } from "../model/model_program.ts";
 import { listModelParameters, recordModel } from "../model/user_model.ts";
 
-/** A matrix product, LSTM or sum; this file calls each a "product". The first variant is the default. */
+/** A matrix product, LSTM or sum (in this file: a "product"). The first variant is the default. */
 export interface TunableKernel {
   /** Key from formatMatmulKey or formatLstmKey; for a sum, the name of the kernel. */
   readonly key: string;
@@ -49,24 +49,18 @@ export interface TuningResult {
   /** Number of products (matrix products, LSTMs, sums) for which at least two variants were timed. */
   readonly compared: number;
   readonly seconds: number;
-  /** Part of `seconds` that went into compiling default variants, which training needs anyway. */
+  /** Time for compiling default variants, which training also needs. `seconds` includes this time. */
   readonly neededSeconds: number;
 }
 
-/**
- * Time limit of autotuning in ms: a variant is tried only if the time that is left probably suffices to
- * compile and measure it. Compiling default variants does not use up this time.
- */
+/** Time limit of autotuning in ms, not counting the compilation of default variants. */
 export const BUDGET = 2300;
 /** A variant replaces the default variant only if it saves this fraction of the default variant's time. */
 const MARGIN = 0.1;
-/**
- * Number of rounds in which variants are timed. `first` compares all variants. `again` compares only the
- * default variant and the fastest variant of the first comparison, which may be fastest by chance.
- */
+/** Numbers of timing rounds: `first` with all variants, `again` with only the default and the fastest one. */
 const ROUNDS = { first: 5, again: 9 };
 
-/** Assumed fractions of BUDGET: `unknown` to compile a new kind of variant, `timing` to time it. */
+/** Assumed fractions of BUDGET to compile a variant of an `unknown` family, and to time a variant. */
 const SHARE = { unknown: 0.65, timing: 0.1 };
 
 interface Ready<P> {
@@ -76,8 +70,7 @@ interface Ready<P> {
 
 /**
  * Tunes kernels. Variants of the default variant's family (such as "panel 32", "panel 64") are tried first: a
- * CPU adapter may need seconds to compile another family. Compiling default variants does not count towards
- * the budget, because training needs them anyway. A variant that was compiled is timed even after the limit.
+ * CPU adapter may need seconds to compile another family. A compiled variant is timed even after the limit.
  */
 export async function tuneKernels<P>(meter: KernelMeter<P>): Promise<TuningResult> {
   const began = meter.now();
@@ -240,7 +233,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
     this.#stack = stack.move();
   }
 
-  /** Adds a product; of several products with the same key, only the one with the most FLOPs is timed. */
+  /** Adds a product, or replaces a product that has the same key and fewer FLOPs. */
   #add(choice: KernelChoice<ClickSizes>): void {
     const [fixed] = choice.variants;
     const flops = fixed ? getCost(choice.buildDispatch(fixed), this.#sizes).flops : 0;

@@ -18,7 +18,7 @@ const groupKernel = parseKernel("batch_group", groupText);
 
 const MOST_SLICES = 16;
 const SLICE_BYTES = 8 * 2 ** 20;
-/** The slice of each batch starts at a multiple of this many elements, because bindings must be aligned. */
+/** Alignment in elements of each batch's slice, because WebGPU requires aligned offsets of bindings. */
 const SLICE_ALIGNMENT = 64;
 
 /** Index arrays of the batches of the next training steps. Each array has one slice per batch. */
@@ -103,7 +103,7 @@ export class BatchIndexBuffers implements ClickBatch, LogIndices {
     return this.#tokenPairs ??= new TokenPairs(this.arena, tokens, this, this.capacity);
   }
 
-  /** Returns the dispatches that build {@link tokenPairs}. They run after those of {@link layout}. */
+  /** Returns the dispatches that build {@link tokenPairs}, to run after the dispatches of {@link layout}. */
   ownDispatches(): ClickDispatch[] {
     this.#dispatched = true;
     return this.#tokenPairs?.dispatches() ?? [];
@@ -176,7 +176,6 @@ function throwMissingCounts(): never {
   throw new Error("expected a DeviceLog with counts");
 }
 
-/** Returns the number of elements of a slice, including those that only pad it. */
 function padSlots(elements: number): number {
   return SLICE_ALIGNMENT * Math.ceil(elements / SLICE_ALIGNMENT);
 }

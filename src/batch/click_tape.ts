@@ -31,12 +31,12 @@ export interface ClickBatch {
   readonly logged: LogIndices;
   readonly event: View;
   readonly history: View;
-  /** Clicks of simulated users, as one list per user. `history` has the length and end of each list. */
+  /** Clicks of simulated users, as one list per user. `history` contains each list's length and end index. */
   readonly clicks?: View;
   readonly row: View;
   /** Counts from which the kernels compute count features; absent for simulated pages. */
   readonly facts?: LogCountSummary;
-  /** `view` [words, users] counts displays without a click, see pass_over.wgsl. `slate`: items per page. */
+  /** `view`: [words, users] counts of displays without a click (pass_over.wgsl). `slate`: items per page. */
   readonly passed?: {
     readonly view: View;
     readonly users: number;
@@ -47,7 +47,7 @@ export interface ClickBatch {
   readonly contexts?: {
     /** Array [rows, X]: a row's `ofItem` impression features come before its page features. */
     readonly view: View;
-    /** Number of rows drawn from pages. They are followed by `perItem` rows (0 or more) for each item. */
+    /** `view` has `count` rows drawn from logged pages, and then `perItem` rows (0 or more) for each item. */
     readonly count: number;
     readonly ofItem: number;
     readonly perItem: number;
