@@ -52,14 +52,13 @@ export interface ClickBatch {
     readonly ofItem: number;
     readonly perItem: number;
   };
-  /** Number of items per page; if undefined, the rows of an event are one page. */
+  /** Number of items per page. If undefined, each event is one page, which may have any number of items. */
   readonly pageLength?: number;
   /** Per row: index of its item among the batch's distinct items; for one-hot items, the item's number. */
   readonly rowItem: View;
   readonly slotItem: View;
 }
 
-/** Index arrays that only batches of a log have: for gradients, and for the user state at every event. */
 export interface LogIndices {
   readonly plan: View;
   readonly eventItem: View;

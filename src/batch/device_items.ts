@@ -6,7 +6,7 @@ import { usesTextures } from "../gpu/kernel_variants.ts";
 import { makeProductLayout, type Memory, type View, writeMemory } from "../gpu/memory.ts";
 import { padColumns, padRows } from "../tape/tensor.ts";
 
-/** Features and tokens of items. One-hot items have neither: the model has a row of weights for each item. */
+/** Features and tokens of items, stored on the GPU. One-hot items have no features and no tokens. */
 export class DeviceItems {
   readonly #arena: Arena;
   readonly kind: ItemFeatures["kind"];

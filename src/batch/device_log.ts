@@ -52,22 +52,18 @@ export class DeviceLog {
   /** @internal */
   readonly items: DeviceItems;
   readonly capacity: LogCapacity;
-  /**
-   * @internal Four words per event, and four for the end of the log: first row; clicked row or NONE; number
-   * of clicks in earlier events, with flags {@link GIVEN_BIT} and {@link FURTHER_BIT}; clicked item or NONE.
-   * An additional click is an event with a row of its own, but its clicked row is a row of the page.
-   */
+  /** @internal Array `log_event` of batch_expand.wgsl: four words per event. */
   readonly event: View;
   /** Number of bits in a set of items: a bit per item of the log or (one-hot) per item of the catalogue. */
   readonly itemBits: number;
-  /** @internal Per row: its item's bit in bit sets; its item's index in `item`; row's index in item order. */
+  /** @internal Array `log_row` of batch_expand.wgsl: three words per row. */
   readonly row: View;
   /** @internal Per displayed item: its number, and the index of its first row among rows sorted by item. */
   readonly item: View;
   /** @internal Counts from which the count features are computed; undefined for a log without counts. */
   readonly facts: LogCountSummary | undefined;
 
-  /** @param capacity - by default `log`'s sizes. @throws UserError if a buffer is too large to be bound. */
+  /** @param capacity - default: sizes of `log`. @throws UserError if a buffer is too large to be bound. */
   constructor(
     readonly gpu: Gpu,
     log: ClickLog,
@@ -118,7 +114,7 @@ export class DeviceLog {
     }
     const event = new Uint32Array(4 * (events + 1));
     let clicks = 0;
-    /** Rows of the current page's additional clicks that are not processed yet, in click order. */
+    /** Rows of the current page that the next additional clicks refer to, in click order. */
     let clicked: number[] = [];
     /** Kind of the current page. If it is a context event, so are the additional clicks on the page. */
     let page = 0;
@@ -178,10 +174,7 @@ function tooLargeLog({ message, share }: LimitError, rows: number): UserError {
   );
 }
 
-/**
- * Sorts the rows by item with a counting sort, which keeps the order of an item's rows. If the catalogue has
- * more items than the log has rows, only displayed items get a counter. Returns {@link DeviceLog}'s arrays.
- */
+/** Sorts the rows by item (stable counting sort). Returns {@link DeviceLog}'s arrays `row` and `item`. */
 function orderByItem(
   rowItem: Uint32Array<ArrayBuffer>,
   { kind, count }: ItemFeatures,

@@ -21,10 +21,9 @@ export type BatchSlot = ClickSizes & {
 };
 
 /**
- * Ring buffer with one slot per step. A slot has step headers (batch sizes and settings) and four words per
- * user: the user's first event in the log, first event in the batch, first row in the batch, and 0. The GPU's
- * queue runs writes and steps in order, so the host may queue a write to a slot while earlier steps need its
- * old contents.
+ * Ring buffer with one slot per step. A slot has step headers (batch sizes and settings), and the array
+ * `plan` of batch_expand.wgsl. The GPU's queue runs writes and steps in order, so the host may queue a write
+ * to a slot while earlier steps need its old contents.
  */
 export class BatchPlan {
   readonly #arena: Arena;
@@ -37,9 +36,9 @@ export class BatchPlan {
 
   /**
    * @param capacity - sizes of the largest batch, for which buffers are allocated.
-   * @param headersEach - number of step headers per slot. Programs with different settings need one each.
+   * @param headersEach - number of step headers per slot: one for each program that has its own settings.
    * @param slices - number of batches, in consecutive slots, that one dispatch builds.
-   * @param dimensions - names of batch sizes, the same for all tapes that use the plan.
+   * @param dimensions - names of batch sizes. All tapes that use the plan must have the same names.
    */
   constructor(
     readonly gpu: Gpu,
@@ -71,9 +70,9 @@ export class BatchPlan {
   }
 
   /**
-   * Writes a slot (the users of one step) on the host; {@link upload} copies the slot to the GPU. @param
-   * purpose - settings of each step header; the last settings also apply to all further headers. @param log -
-   * by default the plan's log. @param of - for a micro-batch: number of predicted events in the whole batch.
+   * Writes a slot (the users of one step) on the host; {@link upload} copies the slot to the GPU.
+   * @param purpose - settings of each step header. If there are too few, the last settings are repeated.
+   * @param of - number of predicted events in the whole batch, if the users are one of its micro-batches.
    * @throws UserError for an unknown or repeated user, or if the whole batch has only context events.
    */
   put(
@@ -111,7 +110,6 @@ export class BatchPlan {
     return { ...sizes, counted };
   }
 
-  /** Writes an entry per user, from index `first` on, then one with the numbers of all events and rows. */
   #putUsers(first: number, users: ArrayLike<number>, log: ClickLog): { sizes: ClickSizes; context: number } {
     const { userEvents, eventRows, eventKind } = log;
     if (log.userSplit.length > this.#userStamps.length) {
@@ -159,7 +157,7 @@ export class BatchPlan {
     this.#headers.upload(first, count);
   }
 
-  /** Uploads `count` slots of the ring, from slot `first` modulo `slots` on. Slot 0 follows the last slot. */
+  /** Uploads `count` slots of the ring. `first` is reduced modulo `slots`; slot 0 follows the last slot. */
   uploadRing(first: number, count: number): void {
     const start = first % this.slots;
     const straight = Math.min(count, this.slots - start);
@@ -190,7 +188,7 @@ export function maxSizes(batches: readonly ClickSizes[]): ClickSizes {
   };
 }
 
-/** Returns upper bounds of the sizes of all batches with `count` of the users. */
+/** Returns upper bounds of the sizes that a batch of `count` users can have. */
 export function computeBatchCapacity(
   log: ClickLog | LogSource,
   users: ArrayLike<number> | "all",

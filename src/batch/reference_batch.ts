@@ -17,7 +17,7 @@ export interface ReferenceBatch {
   readonly rowSlot: number[];
   /** Distinct items, in ascending order. */
   readonly slotItem: number[];
-  /** For each row: the user's own counts of displays and clicks, packed by {@link packOwnCounts}. */
+  /** For each row: the words that {@link packOwnCounts} returns for the row. */
   readonly own: Uint32Array[];
   readonly features: Float32Array[];
   readonly noise: number;

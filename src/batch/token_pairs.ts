@@ -22,7 +22,7 @@ export interface RowsByItem {
 }
 
 export class TokenPairs {
-  /** Pairs (item's index, token). For clicked items, V (number of tokens) is added to each token. */
+  /** Array `pair` of token_group.wgsl: both lists, one after the other. */
   readonly pair: View;
   /** Each word of the two bit sets, and the number of 1 bits before the word. Last: the number of pairs. */
   readonly ranked: View;

@@ -75,7 +75,7 @@ function makeJsonParser<T>(schema: v.GenericSchema<unknown, T>, example: string)
   };
 }
 
-/** Creates the option --context (values of context columns). @param about - help text: of which pages */
+/** Creates the option --context. @param about - pages that have the values, such as "on all pages" */
 export function createContextOption(about: string): Option {
   return new Option(
     "--context <json>",
@@ -122,7 +122,6 @@ export function expectResumedAlone(
   );
 }
 
-/** Creates the option --seed. @param about - help text: use of the seed. @param flag - flag of the option */
 export function createSeedOption(about: string, flag = "--seed"): Option {
   return new Option(`${flag} <n>`, about).argParser(makeWholeNumberParser(0, LARGEST_SEED))
     .default(flag === "--seed" ? 1 : undefined);
@@ -145,7 +144,7 @@ export const ALLOW_HOST = [
   },
   [] as readonly string[],
 ] as const;
-/** Makes a parser of output paths with given endings, so that no other kind of file is overwritten. */
+/** Makes a parser of output paths that accepts only the given endings, such as ".html". */
 export const makeOutputFileParser = (...endings: readonly string[]) => (text: string): string => {
   const name = parsePath(text).replace(/^.*[/\\]/, "").toLowerCase();
   if (endings.some((ending) => name.endsWith(ending) && name !== ending)) return text;
@@ -208,7 +207,7 @@ function prepare(command: Command): void {
   command.allowExcessArguments(false);
 }
 
-/** Returns "Expected --b x, got --a x." if option --a is unknown and --b has the choice x; otherwise "". */
+/** Returns a hint if an unknown option has a value that is a choice of a known option; otherwise "". */
 function meantBy({ options }: Command, args: readonly string[]): string {
   const words = args.flatMap((arg) => arg.startsWith("--") ? arg.split("=") : [arg]);
   const hints = words.flatMap((word, k) => {

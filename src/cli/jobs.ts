@@ -75,7 +75,7 @@ export class JobSlots {
     else this.#free++;
   }
 
-  /** Returns the variable that sets a child's number of cores. @param alone - true if no other child runs */
+  /** Returns a child's number of cores as an environment variable. @param alone - true for the only child */
   cores(alone = false): Record<string, string> {
     const all = navigator.hardwareConcurrency;
     return { [CORES_VARIABLE]: String(alone ? all : Math.max(1, Math.floor(all / this.count))) };

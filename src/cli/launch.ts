@@ -3,8 +3,7 @@
  * permission flags and a module, for example `launch.ts --allow-read src/commands/train/train.ts`.
  *
  * Only a parent process can report that a command crashed in the graphics driver, or was killed because
- * memory ran out. The launcher does not read the command's arguments, uses no package, and delays a command
- * by 0.05 s. A command starts other commands without the launcher, see {@link describeProcess}.
+ * memory ran out. The launcher does not read the command's arguments, uses no package, and takes 0.05 s.
  */
 
 import config from "../../deno.json" with { type: "json" };
@@ -115,8 +114,8 @@ export interface ProcessOptions {
 }
 
 /**
- * Returns the arguments and environment variables for Deno to run a command, with permissions of deno.json.
- * @param module - module to run with the command's permissions; by default the command's own module
+ * Returns arguments and environment variables to run a command in a new Deno process. The process has the
+ * permissions of the task `name` in deno.json. @param module - by default the command's own module
  */
 export function describeProcess(
   name: TaskName,

@@ -13,8 +13,7 @@ import type { OpenedRun } from "../run/open_run.ts";
 import { UserError } from "../user_error.ts";
 
 /**
- * Opens a baseline in place of a run's model. For the baseline "logit on counts", returns undefined: this
- * baseline is a user model, and replaces the model of `run`.
+ * Opens a baseline. For the baseline "logit on counts", replaces the model of `run`, and returns undefined.
  * @param trained - training data of the run @param own - the command's data set, which may have more items
  * @throws UserError if `own` lacks items of `trained`, or the baseline cannot be fitted to `trained`
  */
@@ -48,10 +47,7 @@ export function openBaseline(
 /** Offset and slope that change nothing, used if there are no validation users to fit them to. */
 const NO_SCALE = { offset: 0, slope: 1 };
 
-/**
- * Replaces a run's model by the logit on counts, with a scale fitted to the validation users. Returns false
- * if the catalogue is too large for count tables.
- */
+/** Replaces a run's model by the logit on counts. Returns false if its tables would be too large. */
 function useLogit(
   run: OpenedRun,
   { source, features, pageOrder }: Dataset,

@@ -25,7 +25,7 @@ export interface ShopSeedOptions {
   dataUsersSeed?: number;
 }
 
-/** Default of --data-seed in commands that use a trained model (help text). */
+/** Help text: default of --data-seed in commands that use a trained model. */
 export const MODEL_SEED = "the seed of the model's data, else --seed";
 
 /** Adds options for the seeds of a synthetic shop. @param seed - default of --data-seed, for the help text */

@@ -93,7 +93,7 @@ export interface OpenedModel {
 
 /**
  * Opens the model of a command, and a data set with the model's items.
- * @param recorded - data to open if no option names data; by default the data of the model's training.
+ * @param recorded - data to open if no option names data, instead of the data of the model's training.
  * @throws UserError if the data set and the model have different items.
  */
 export async function openModel(

@@ -63,7 +63,6 @@ export function createTrainingProgress(
   const status: TrainingStatus = { iteration: start, total, start, seconds: 0, metrics: {}, names };
   let live: ReturnType<typeof createLiveLine> | undefined;
   let shown = 0;
-  /** Without a terminal, prints a line after each tenth of the training. */
   const printTenth = () => {
     const { iteration, validated = iteration } = status;
     const tenth = Math.floor(10 * (iteration - start) / Math.max(1, total - start));
@@ -181,7 +180,7 @@ interface StepProgress extends Disposable {
 /** Milliseconds until the display appears. Shorter work shows no progress. */
 const SILENT_MS = 1000;
 
-/** Shows the progress of steps: one line on a terminal; elsewhere a line per step over `silentMs` ms. */
+/** Shows the progress of steps. Without a terminal, prints each step that takes over `silentMs` ms. */
 export function stepProgress(output: ProgressOutput = process.stderr, silentMs = SILENT_MS): StepProgress {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let current: PreparationStatus | undefined;

@@ -45,7 +45,7 @@ export interface LogPreparation {
   /** True if all required columns were guessed. */
   readonly isComplete: boolean;
   readonly sample: LogSample;
-  /** Encoding of the data set of the model that will use the log; undefined without a model. */
+  /** Options that encode the log for a trained model; undefined if no model will use the log. */
   readonly encoding?: ModelEncoding;
   /** SELECT that reads the log, and a file for it; undefined if column names suffice to read the log. */
   readonly select?: { readonly file: string; readonly text: string };
@@ -83,14 +83,14 @@ async function readEncoding(
   };
 }
 
-/** Number of characters at the beginning and at the end of a file from which columns are guessed. */
+/** Columns are guessed from this many characters at the beginning of a file, and as many at its end. */
 const HEAD_LENGTH = 1 << 16;
 
 /**
  * Guesses a log's columns. @param given - columns that are known. @param out - folder of the prepared data
  * @param typed - arguments of `data log` that the user typed
  * @param modelData - data set of a trained model that will use the log
- * @returns undefined if the file is no table, or needs no preparation (layout of the paper's published data)
+ * @returns undefined if the file is no table, or has the paper's layout, which needs no preparation
  */
 export async function suggestPreparation(
   path: string,
@@ -192,9 +192,9 @@ export class RawLogError extends UserError {
 }
 
 /**
- * @param modelData - data set of the command's model. The error proposes to encode the log in the same way.
- * @param use - returns the command to run after the log was prepared. `out`: folder of the prepared log
- * @throws RawLogError for a Parquet file, and for a table that seems to have two or more columns of a log
+ * @param modelData - data set of the command's model. The error proposes to encode the log like these data.
+ * @param use - returns the command to run after the log was prepared in the folder `out`
+ * @throws RawLogError for a Parquet file, and for a table that seems to be a click log
  */
 export async function expectNoRawLog(
   data: string,
@@ -244,7 +244,7 @@ function listUnnamed(
   return others.length > 0 ? [`Columns that no option names: ${others.join(", ")}.`] : [];
 }
 
-/** Returns the text to print before a guessed `data log` command runs: the command, and further options. */
+/** Returns a message that shows a guessed `data log` command, and options that may improve the model. */
 export function describeRunning(found: LogPreparation): string {
   const features = guessFeatureArguments(found);
   const more = `Options that may improve the model: ${features.map(quoteShellWord).join(" ")}`;

@@ -60,9 +60,8 @@ const DRIVER_FOLDERS = ["/usr/share", "/usr/local/share", "/etc", "/usr/local/et
 );
 
 /**
- * Returns true if WebGPU probably has a driver. The driver is not started, so the call takes under 1 ms. On
- * Linux, it looks for registered Vulkan drivers and for variables such as VK_DRIVER_FILES. If the driver
- * fails later, an error advises `deno task setup`.
+ * Returns true if WebGPU probably has a driver. The driver is not started, so the call takes under 1 ms. If
+ * the driver fails later, an error advises `deno task setup`.
  */
 export function hasDriver(): boolean {
   if (Deno.build.os !== "linux") return true;

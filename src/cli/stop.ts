@@ -1,8 +1,8 @@
 /**
- * Stops commands by signals. The first Ctrl-C (or SIGTERM, SIGHUP) ends a training after its submitted steps.
- * A later signal ends the process at once. No child process outlives its parent process, even if `kill -9`
- * ends the parent. If a command's launcher (launch.ts) has ended, the command stops as after Ctrl-C. A
- * launcher stops when the `deno task` that started it has ended.
+ * Stops commands by signals. The first Ctrl-C (or SIGTERM, SIGHUP) ends a training as soon as the steps on
+ * the GPU are finished. A later signal ends the process at once. No child process outlives its parent
+ * process, even if `kill -9` ends the parent. If a command's launcher (launch.ts) has ended, the command
+ * stops as after Ctrl-C. A launcher stops when the `deno task` that started it has ended.
  */
 
 import { readEnvironmentVariable } from "./arguments.ts";
@@ -15,7 +15,7 @@ export interface StopRequest {
 /** Exit code of a command that a signal has stopped (128 + 2, as in shells). */
 export const EXIT_INTERRUPTED = 130;
 
-/** Signals within this time (ms) count as one: terminal, task and launcher each forward the same Ctrl-C. */
+/** Further signals within this time (ms) are ignored, because one Ctrl-C reaches a command several times. */
 export const ECHO_MS = 1000;
 /** Signals that ask a process to end. When a terminal is closed, the system sends SIGHUP. */
 export const REQUESTED_SIGNALS: readonly Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP"];

@@ -84,10 +84,7 @@ const GAP = "  ";
 /** Minimum width to which a text column is wrapped, in characters. */
 const NARROWEST = 12;
 
-/**
- * Wraps the lines of a text at words. A line such as "name  text" is continued below "text"; a line without
- * columns is continued below its first word. Commands are continued with a backslash, for pasting.
- */
+/** Wraps the lines of a text at words, with indentation. Wrapped lines of commands end in a backslash. */
 export function wrapText(text: string, width: number): string {
   return text.split("\n").map((line) => {
     if (measureText(line) <= width || /^\u2500+$/.test(line)) return line;
@@ -134,7 +131,7 @@ function isNumeric(cell: string | number): boolean {
   return typeof cell === "number" || /^([-+]?[\d,]*\.?\d+(e[-+]?\d+)?( ?%)?|-|NaN|)$/i.test(cell.trim());
 }
 
-/** Before a file is replaced, this many of its first characters are compared with those that were read. */
+/** A file is replaced only if this many characters at its beginning have not changed since it was read. */
 const READ_AGAIN = 400;
 
 /**

@@ -17,7 +17,7 @@ const GRACE_MS = 10_000;
 const IDLE_CONNECTIONS = 256;
 
 const LOOK_MS = 100;
-/** Number of consecutive checks without open requests before the service ends. */
+/** The service ends after this many consecutive checks that find no open request. */
 const FREE_LOOKS = 5;
 
 interface ServeOptions extends ModelDataOptions, Omit<ServiceOptions, "uncalibrated" | "effects"> {

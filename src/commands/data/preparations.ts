@@ -91,10 +91,7 @@ export function createLogCommand(run: Prepare = runPreparation): Command {
     });
 }
 
-/**
- * With --yes, guesses the columns of --source that no option names. @param error - thrown if there is nothing
- * to guess @throws UserError that proposes a command if --yes is missing or a required column is not guessed
- */
+/** Guesses columns that no option names. @throws UserError without --yes, or if a column cannot be guessed */
 async function guessMissing(
   options: LogOptions & { yes: boolean; out: string },
   given: GivenOptions,
@@ -147,7 +144,7 @@ function parseSplitAt(text: string): PrepareOptions["splitAt"] {
   );
 }
 
-/** Converts a UTC time to ms since 1970, and "7d" (before the last page) to negative ms; otherwise NaN. */
+/** Parses a UTC time (ms since 1970), or days or hours such as "7d" (negative ms). @returns NaN if invalid */
 function parseBegin(text: string): number {
   const [, amount, unit] = text.match(/^(\d+(?:\.\d+)?)([dh])$/) ?? [];
   if (amount !== undefined) return Math.round(-Number(amount) * 3_600_000 * (unit === "d" ? 24 : 1)) || NaN;

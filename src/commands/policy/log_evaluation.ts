@@ -39,8 +39,8 @@ export async function openLogged(
 }
 
 /**
- * Selects a log's pages for evaluation, without train users' pages if the click model was trained on them.
- * @param counted - true to exclude train users' pages in any case, for a policy that counts clicks on them
+ * Selects a log's pages for evaluation. Excludes train users' pages if the click model was trained on them.
+ * @param counted - true if the policy counts clicks on train users' pages, which are then excluded, too
  * @throws UserError if the log is not in memory, or if the positions of items on pages are unknown
  */
 export function selectEvaluationClicks(
@@ -174,7 +174,7 @@ export async function evaluatePoliciesOnLog(
   });
 }
 
-/** Formats a table of click rates, estimated from a log and simulated, with notes below the table. */
+/** Formats a table that compares click rates estimated from a log with simulated click rates. */
 export function formatLogComparison(
   log: string,
   comparison: PolicyComparison,

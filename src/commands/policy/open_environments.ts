@@ -41,7 +41,7 @@ export interface OpenedEnvironments {
   readonly environments: readonly OpenEnvironment[];
   /** Users on whom the policies were trained. The users' model computes the states that policies observe. */
   readonly observer: UsersSource;
-  /** Computes user states on logged pages. All context features have their mean values. */
+  /** Computes user states on logged pages, with the mean of each context feature. */
   readonly logObserver: UsersSource;
   readonly log: LogSource;
   /** Reads the log's user states and item impressions; undefined for policies trained on a ground truth. */
@@ -53,7 +53,8 @@ const MOST_HISTORIES = 4096;
 
 /**
  * Finds the environments that the options name. @param subject - environment in which policies were trained
- * @throws UserError if data changed, items differ, an environment is named twice, or all pages have a click
+ * @throws UserError if data changed, items differ, or an environment is named twice, and for a log with a
+ * click on every page (its model does not learn how often users click nothing)
  */
 export async function findEnvironments(
   subject: PolicySubject,

@@ -56,9 +56,8 @@ import { describeEnvironment } from "../../report/policy_charts.ts";
 import { formatTable } from "../../cli/table.ts";
 
 /**
- * Number of grid points per axis of a shop's state space. Much finer grids than `fine` change the expected
- * return of the best policy by less than 0.3 %. For 500 items and 20 pages, a CPU computes the best policy in
- * 10 s with `fine`, and in 1 s with `coarse`.
+ * Number of grid points per axis of a shop's state space. Finer grids than `fine` change the best policy's
+ * return by less than 0.3 %. For 500 items and 20 pages, a CPU takes 10 s with `fine`, and 1 s with `coarse`.
  */
 const GRIDS = { fine: [33, 33, 17], coarse: [17, 17, 7], none: undefined } as const;
 const DEFAULT_PAGE = "runs/compared.html";
@@ -288,7 +287,7 @@ async function tell(
   console.log(`\nThe page is ${out}\nReturn of each user: ${getReturnsPath(out)}`);
 }
 
-/** Lists the return of each user: one array per policy, seed and environment, all with the same users. */
+/** Lists an array per policy, seed and environment, which has the return of each user. */
 function listReturns(comparisons: readonly PolicyComparison[]): { name: string; returns: Float64Array }[] {
   const tasks = nameTasks(comparisons);
   return comparisons.flatMap(({ cells }, k) =>

@@ -75,7 +75,7 @@ function tell(
   if (value !== undefined) console.log(describeReturn(value, { page, pages, reward }));
 }
 
-/** Describes a predicted return. Warns of a return above the maximum: one click on each remaining page. */
+/** Describes a predicted return. Warns if it is larger than the number of pages left (one click per page). */
 export function describeReturn(
   value: number,
   { page, pages, reward }: Pick<PolicyTrainingConfig, "pages" | "reward"> & { readonly page: number },

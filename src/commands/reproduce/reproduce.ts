@@ -192,7 +192,7 @@ function trainedAs(
   };
 }
 
-/** Builds a run's config. Some adversarial runs start from the weights of another run with that seed. */
+/** Builds a run's config. Adversarial runs may start from weights of another model with the same seed. */
 async function buildRunConfig(
   seeds: SeedsConfig,
   model: ExperimentModel,

@@ -24,7 +24,7 @@ import {
 import { type Exploration, TEMPERATURES } from "../../simulate/exploring_policy.ts";
 import { findShop, shopNames, shops } from "../../data/shops.ts";
 
-/** Value of --pool: all items, items drawn for each page (`random` on average), or items listed in a file. */
+/** Value of --pool: all items, about `random` items that are drawn for each page, or the items of a file. */
 export type PoolArgument = "all" | { readonly random: number } | { readonly file: string };
 
 export interface EpisodeOptions extends PolicyTask {

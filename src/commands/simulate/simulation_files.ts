@@ -92,7 +92,7 @@ function listRows(log: EpisodeLog, u: number, { items, startedAs }: EpisodeFileO
 }
 
 export interface RowSink<T = EpisodeLog> {
-  /** Adds rows after earlier rows are written, which limits memory use. @throws Error if writing fails */
+  /** Waits until earlier rows are written, and adds rows. @throws Error if writing fails */
   put(made: T): Promise<void>;
   /** Writes the end of the file. @throws UserError if the file cannot be written. */
   finish(): Promise<void>;
@@ -106,7 +106,7 @@ export function createSink<T>(write: (all: AsyncIterable<T>) => Promise<unknown>
   const done = write(readable);
   into.closed.catch(() => {}); // put and finish report the error
   done.catch((error) => into.abort(error)).catch(() => {}); // ends the writer if the reader fails
-  /** Waits for `work`. If `write` has failed, throws the error of `write`, not that of `work`. */
+  /** Waits for `work`. If `work` fails because `write` failed, throws the error of `write`. */
   const orWhyNot = (work: Promise<void>) =>
     work.catch(async () => {
       await done;

@@ -152,7 +152,7 @@ function sentences(
   return [...texts, ...notes, ...about];
 }
 
-/** Compares the first policy with each of the other policies (best first), on the same users. */
+/** Compares the first policy with every other policy on the same users, sorted by the other's return. */
 export function describeDifferences(summary: SimulationSummary, runs: readonly SimulatedPolicy[]): string[] {
   if (summary.noClickRateReason !== undefined) return [summary.noClickRateReason];
   const [first, ...all] = runs;
