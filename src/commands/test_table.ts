@@ -9,7 +9,7 @@ import { formatTable, getOutputWidth, WIDEST } from "../cli/table.ts";
 import { computeMeanAndSd, getMetric, getMetricName } from "../report/report_parts.ts";
 import type { ReportPart, Scoring } from "../report/report_parts.ts";
 
-/** A row of the table: a baseline, or a ranking of items by a snapshot's reward or by its generator. */
+/** A row of the table: a baseline or a snapshot. */
 interface Player {
   readonly name: string;
   readonly ranking: ReportPart["ranking"];
@@ -117,7 +117,7 @@ export function formatDifferencesTable(differences: MetricDifferences): string {
   return formatTable(["", "difference", RANGE, ""], rows) + (hasPagesOfOne ? `\n${STAR}` : "");
 }
 
-/** Compares the snapshot `best-loss` with the ground truth; undefined if the ground truth is unknown. */
+/** Compares prec@1 and loss of the snapshot `best-loss` with those of the ground truth, if it is known. */
 export function describeAttainedShare(
   results: readonly SnapshotResult[],
   { attainable }: BaselineResults,

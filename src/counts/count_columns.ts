@@ -9,7 +9,7 @@
  *   cutoff                  largest similarity of an item that is not among the M nearest items
  *   S x (token, share)      S slots: a token of the item (-1: none), and the token's share of clicks
  *   M x id                  ids of the M nearest items, ascending; NO_ITEM if there are fewer
- *   M x both                for each nearest item, number of users who clicked both this and the row's item
+ *   M x both                numbers of users who clicked both the row's item and each nearest item
  */
 
 import type { PastPages } from "../data/click_log.ts";
@@ -43,7 +43,7 @@ export interface CountsConfig {
 export const LAGS = 20;
 /** Number of pseudo-observations that smooth a rate or share. Their rate or share is the average one. */
 export const PRIOR = 5;
-/** A user's click rate is smoothed with this number of pseudo-displays at the average click rate. */
+/** Number of pseudo-observations that smooth a user's click rate. */
 export const USER_PRIOR = 2 * PRIOR;
 export const SIMILARITY_FLOOR = 0.05;
 export const NO_ITEM = 2 ** 24;
@@ -53,7 +53,7 @@ export const MOST_FIELDS = 4;
 /** Largest number of context features per row; a kernel holds all columns of a row in registers. */
 export const MOST_ROW_FEATURES = 64;
 
-/** Names of the first count features. One feature per category field follows, then the features `AFTER`. */
+/** Count features in order: `BEFORE`, one per category field, `AFTER`, and the context features. */
 const BEFORE = ["rate", "shown", "similarity", "clicked before", "clicked last", "passed over"] as const;
 const AFTER = ["clicks so far", "page length", "page click rate", "display click rate"] as const;
 
@@ -79,7 +79,7 @@ const TABLE_FLOATS = 28 * 2 ** 20;
 /** Largest number of floats (64 MiB) in a table with more than 8 neighbours per item. */
 const USUAL_FLOATS = 2 ** 24;
 
-/** Returns the maximum number of tokens per item. They fill at most half of the largest table of counts. */
+/** Returns the largest number of tokens per item that leaves half of a table of counts for neighbours. */
 export function maxTokenSlots({ count }: Pick<ItemsShape, "count">): number {
   return Math.min(MOST_SLOTS, Math.floor((TABLE_FLOATS / count - 4) / 4));
 }
@@ -94,21 +94,21 @@ export function maxNeighbours({ count }: Pick<ItemsShape, "count">, fields: read
 }
 
 /**
- * A user's own counts of an item. All except `passed` are subtracted from the tables of counts, because the
- * tables include a train user's clicks, but not a new user's. For a new user, the subtracted counts are 0.
+ * A user's own counts of an item. `shown`, `clicks` and the pairs are subtracted from the tables of counts.
+ * For a user who is not in the tables, these counts are 0 or false.
  */
 export interface OwnCounts {
   /** Number of the user's earlier displays of the item without a click. */
   readonly passed: number;
   readonly shown: number;
   readonly clicks: number;
-  /** True if the tables count pairs of items that the user clicked. */
+  /** True if the tables count the user's pairs of clicked items. */
   readonly paired: boolean;
   /** True if the item is in such a pair. */
   readonly inPairs: boolean;
 }
 
-/** Number of words per row that hold a user's counts: 1 by {@link packOwn}, and 2 by {@link packPast}. */
+/** Words per row: one of {@link packOwn} and two of {@link packPast}. */
 export const OWN_WORDS = 3;
 
 const MOST_PASSED = 255;
@@ -120,7 +120,7 @@ export function packOwn({ passed, shown, clicks, paired, inPairs }: OwnCounts): 
     (Math.min(clicks, MOST_OWN) << 19) | (paired ? 1 << 30 : 0) | (inPairs ? 1 << 31 : 0)) >>> 0;
 }
 
-/** Packs a user's totals into two words of 16 + 16 bits: clicked pages and pages, clicks and displays. */
+/** Packs clicked pages and pages into the first word, and clicks and displays into the second. */
 export function packPast({ pages, clickedPages, displays, clicks }: PastPages): [number, number] {
   return [packShare(clickedPages, pages), packShare(clicks, displays)];
 }

@@ -100,13 +100,12 @@ export function countTables(
   return tables;
 }
 
-/** Share of all displays that belong to rare items, which are the items with the fewest displays. */
+/** Rare items are those with the fewest displays, which together have this share of all displays. */
 const RARE = 0.01;
 
 /**
- * Estimates displays and clicks of an item that train users never saw. The item gets 1 display less than a
- * rare item, and the average click rate. With 0 displays, the count features would be outside of the range
- * that the model was trained on.
+ * Estimates displays and clicks of an item that train users never saw: 1 display less than the most displayed
+ * rare item, and the average click rate.
  */
 export function estimateUnshownItem(
   shown: ArrayLike<number>,
@@ -121,10 +120,7 @@ export function estimateUnshownItem(
   return { shown: others, clicks: Math.fround(others * clicked / displays) };
 }
 
-/**
- * Returns `table` with added rows for all other items of `catalogue`. The new rows have the counts of an item
- * that train users never saw, see {@link estimateUnshownItem}.
- */
+/** Returns `table` with a row for each new item of `catalogue`, filled by {@link estimateUnshownItem}. */
 export function extendTable(
   table: Float32Array<ArrayBuffer>,
   config: CountsConfig,

@@ -13,7 +13,7 @@ import { countWidth } from "./count_columns.ts";
 import { computeCountFeatures, type CountTables } from "./page_counts.ts";
 import { readLogItems } from "./train_counts.ts";
 
-/** Each choice is one row of a page, or no click. An additional click is a choice among unclicked rows. */
+/** One choice per page, or one per click if a page has several, each among the rows not yet clicked. */
 export interface LogitSample {
   /** [rows, D] features of the options of all choices, one row per option; D is `columns`. */
   readonly x: Float64Array;
@@ -29,10 +29,9 @@ export interface LogitSample {
 const MOST_STEPS = 30;
 
 /**
- * Returns the weights w [D] that maximise the likelihood of the choices. Rows have the utilities u = x w;
- * clicking nothing has the utility 0. The loss is convex and minimised by Newton's method.
- * @param ridge - [D] positive coefficients of a penalty sum_d ridge_d / 2 w_d^2 on the summed loss. The
- * penalty keeps the weights finite if no user clicks, or if every user clicks the best item.
+ * Returns the weights w [D] that maximise the likelihood of the choices, by Newton's method. Rows have the
+ * utilities u = x w; clicking nothing has the utility 0.
+ * @param ridge - [D] positive. The loss, summed over choices, has the penalty sum_d ridge_d / 2 w_d^2.
  */
 export function fitLogit(choices: LogitSample, ridge: ArrayLike<number>): Float64Array<ArrayBuffer> {
   let best = evaluatePoint(choices, new Float64Array(choices.columns), ridge);
@@ -77,8 +76,8 @@ const LEAST_PIVOT = 1e-12;
 
 /**
  * Returns the Newton step H^-1 g for the gradient g and the Hessian H. A row has features x and choice
- * probability p; mean(x) is the sum of p x over the rows of a choice:
- *   H = sum_rows p x x' - sum_choices mean(x) mean(x)' + diag(ridge)
+ * probability p. A choice has the mean m = sum p x over its rows.
+ *   H = sum_rows p x x' - sum_choices m m' + diag(ridge)
  */
 function newtonStep(choices: LogitSample, { w, p }: Point, ridge: ArrayLike<number>): Float64Array {
   const { x, columns: D, start, chosen } = choices;
@@ -108,8 +107,8 @@ export interface LogitOptions {
 }
 
 /**
- * Weights of a row's utility. For count features c and dense features f, the utility is
- *   bias + sum_k (c_k - mean_k) scaled_k counts_k + dense . f + position effect
+ * Weights of a row's utility. A row with count features c and dense features f has the utility
+ *   bias + sum_k counts_k scaled_k (c_k - mean_k) + dense . f + position effect
  */
 export interface CountsLogit {
   /** [C] mean of each count feature over the rows of the sample. */
@@ -133,13 +132,10 @@ const BIAS_RIDGE = 1e-3;
 /** Largest number of dense features in a fit. If there are more, the fit uses none, to save time. */
 const MOST_DENSE = 64;
 
-/** Fits by their tables and options: a training needs the same fit for its start, snapshots and baselines. */
+/** Cache of {@link fitCounts}, keyed by tables and by options. */
 const fits = new WeakMap<CountTables, Map<string, CountsLogit>>();
 
-/**
- * Fits the logit to choices of train users, or returns the earlier fit with equal `tables` and `options`. The
- * counts for a user's rows exclude the user's own pages. @param tables - counts of this log's train users
- */
+/** Fits the logit to choices of train users (cached). @param tables - counts of this log's train users */
 export function fitCounts(source: LogSource, tables: CountTables, options: LogitOptions): CountsLogit {
   const known = fits.get(tables) ?? new Map<string, CountsLogit>();
   fits.set(tables, known);
@@ -214,8 +210,7 @@ function getLogitColumns(source: LogSource, tables: CountTables, { dense, positi
 
 /**
  * Lists the choices of users. Each row has these features, not yet standardised: C count features, F dense
- * features, a 1 (for the bias), and P position indicators. The counts for a train user exclude the user's own
- * pages.
+ * features, a 1 (for the bias), and P position indicators. A train user's own counts are subtracted.
  */
 export function buildLogitSample(
   source: LogSource,

@@ -51,10 +51,7 @@ export interface PageHistory {
   readonly past: PastPages;
 }
 
-/**
- * Fields of {@link CountsConfig} that describe one log. `latest` is absent if the tables of counts were built
- * without the users of this log.
- */
+/** Fields of {@link CountsConfig} for one log; no `latest` if the log's users are not in the tables. */
 export type LogWithCounts = Partial<Pick<CountsConfig, "latest" | "sampledPages" | "rowFeatures">>;
 
 /** Own counts of a user whose pages are not in the tables of counts. */
@@ -152,8 +149,7 @@ function isRepeated(recent: ArrayLike<number>, lag: number): boolean {
 
 /**
  * Returns the mean lift of the item's tokens in a field; 1 for an item without tokens. A token's lift is its
- * share of the user's clicks / its share of all clicks. @param own - index in `items` of the item's first
- * slot for tokens of the field. @param within - column of the first slot
+ * share of the user's recent clicks, divided by its share of all clicks.
  */
 function computeLift(
   items: Float32Array,
@@ -190,10 +186,7 @@ function computeLift(
 
 const TRAIN = splits.indexOf("train");
 
-/**
- * Returns, for each row, the own counts of the row's user: [R, {@link OWN_WORDS}], packed by {@link packOwn}
- * and {@link packPast}. Displays on sampled pages are not counted.
- */
+/** Returns each row's words [R, {@link OWN_WORDS}] of {@link packOwn} and {@link packPast}. */
 export function packOwnCounts(log: Clicks, counted: LogWithCounts): Uint32Array<ArrayBuffer> {
   const own = new Uint32Array(OWN_WORDS * log.rowItem.length);
   for (let user = 0; user < log.userSplit.length; user++) writeOwnCounts(log, user, counted, own);
@@ -250,9 +243,8 @@ export function expectRowFeatures(
 }
 
 /**
- * Returns count features [rows, C] of all rows of some users, user by user, before standardising. Rows of
- * context events and of additional clicks are zeros.
- * @param latest - see {@link LogWithCounts}
+ * Returns count features [rows, C] of all rows of some users, user by user, before standardising. Features of
+ * events that are not predicted are 0. @param latest - see {@link LogWithCounts}
  */
 export function computeCountFeatures(
   log: Clicks,

@@ -82,7 +82,7 @@ export interface TokenField {
 
 const CHUNK = 2 ** 16;
 
-/** Returns true for a category: 2 or more values, on average 2 or more items per value, no hashed ids. */
+/** Returns true if a field has at least 2 values, at least 2 items per value on average, and no hashes. */
 export function isCategory({ count, hashed }: TokenField, items: ItemsShape): boolean {
   return hashed === undefined && count > 1 && 2 * count <= items.count;
 }
@@ -142,7 +142,7 @@ const MOST_SLOTS = 2 ** 22;
 
 const FULL = 0.6;
 
-/** Hash table from item pairs to counts (open addressing). If {@link isFull} is true, call {@link keep}. */
+/** Hash table from item pairs to counts (open addressing). */
 export class PairCounts {
   #low = new Uint32Array(SMALLEST);
   #high = new Uint32Array(SMALLEST);
@@ -224,7 +224,7 @@ const MOST_PAIRS = 20_000_000;
 const MOST_CLICKS = 500;
 
 export interface ClickPairs {
-  /** [I] for each item, the number of users whose latest clicks include the item. */
+  /** [I] number of users who have each item among their last clicks (see {@link countPairs}). */
   readonly users: Uint32Array;
   /** For each pair of items with at least {@link least} users each: the number of users who clicked both. */
   readonly pairs: PairCounts;
@@ -232,7 +232,7 @@ export interface ClickPairs {
   readonly least: number;
 }
 
-/** Counts pairs of items clicked by one user, also in context events. @param latest - item limit per user */
+/** Counts pairs of items that a user clicked. @param latest - largest number of last items per user */
 export function countPairs(
   source: LogSource,
   latest: number,
@@ -271,7 +271,7 @@ export function findLatestClicks(log: Clicks, user: number, most: number): numbe
   return [...found];
 }
 
-/** Chooses a limit of clicks per user, so that there are at most {@link MOST_PAIRS} pairs of items. */
+/** Chooses how many of a user's last items are paired: at most {@link MOST_PAIRS} pairs over all users. */
 export function chooseLatestLimit(source: LogSource): number {
   const { userEvents } = source;
   const train = listUsers(source, "train");

@@ -20,8 +20,8 @@ export const CONTEXT_EVENT = 1;
 /** Code of an event that is an additional click on the preceding page. */
 export const ADDITIONAL_CLICK = 2;
 /**
- * In a split by time: code of a page that a validation user saw before validation began, or a test user saw
- * before test began. A model reads the clicks on such a page as history, but does not predict the clicks.
+ * Code of an earlier page in a split by time: a page of a validation or test user from before the period of
+ * the split. A model reads the clicks on such a page as history, but does not predict the clicks.
  */
 export const EARLIER_PAGE = 3;
 
@@ -30,15 +30,12 @@ export function isPage(kind: number | undefined): boolean {
   return !kind || kind === EARLIER_PAGE;
 }
 
-/** Returns true if a click in a batch is predicted: a row index or NONE, not GIVEN or an additional click. */
+/** Returns true if a click code of a batch is a row index or {@link NONE}. */
 export function isPredicted(click: number): boolean {
   return click < FURTHER || click === NONE;
 }
 
-/**
- * Part of the data. Each user belongs to one part. In a split by time, a user with pages in several parts
- * counts as several users, one per part.
- */
+/** Part of the data. Each user belongs to one part; a split by time divides a user into one user per part. */
 export type Split = "train" | "validation" | "test";
 /** Splits with the codes 0, 1, 2 in {@link Clicks.userSplit}. The paper's files use these codes, too. */
 export const splits: readonly Split[] = ["train", "validation", "test"];
@@ -100,7 +97,7 @@ export interface Clicks {
   readonly rowFeatures?: Float32Array<ArrayBuffer>;
   /**
    * [E] propensities of each page: one probability of the whole page, or one per item. An item's probability
-   * is conditional on the items above it. The list is [] if unknown. Absent if unknown for all pages.
+   * is conditional on the items above it. A page with unknown propensities has [].
    */
   readonly eventPropensities?: readonly (readonly number[])[];
   /** [E] items from which each page was drawn; [] for a draw from all items that the user had not clicked. */
@@ -109,7 +106,6 @@ export interface Clicks {
   readonly pastPages?: readonly PastPages[];
 }
 
-/** Names of the optional fields of {@link Clicks} that have a list of numbers per event. */
 export const eventLists = ["eventPropensities", "eventCandidates"] as const;
 type EventLists = Pick<Clicks, typeof eventLists[number]>;
 
@@ -193,12 +189,7 @@ export function listUsers(
   return users.filter((user) => userSplit[user] === code);
 }
 
-/**
- * Checks a log. @throws UserError for the first fault: inconsistent array lengths or offsets, an event
- * without rows, a clicked row outside of its event, a context event that is not a single click, an additional
- * click on an item that is already clicked or is not on the page, an item out of range, a feature that is not
- * finite, a token that is out of range or repeated, or a split in `needed` without users.
- */
+/** @throws UserError if arrays are inconsistent, values are invalid, or a split in `needed` has no users. */
 export function checkLog(log: ClickLog, needed: readonly Split[] = splits): void {
   const fail = (fault: string): never => {
     throw new UserError(`The click log "${log.name}" is faulty: ${fault}.`);
@@ -267,7 +258,7 @@ function checkGiven(
     fail(`eventKind has ${eventKind.length} entries, expected one per event = ${eventClick.length}`);
   }
   for (let user = 0; user < userSplit.length; user++) {
-    /** Items that may get an additional click: those of the preceding clicked page that have no click yet. */
+    /** Items of the preceding clicked page that have no click yet. */
     let left = new Set<number>();
     for (let event = userEvents[user]!; event < userEvents[user + 1]!; event++) {
       const start = eventRows[event]!, end = eventRows[event + 1]!, click = eventClick[event]!;
@@ -313,7 +304,6 @@ function checkTokens(
 ): void {
   if (count < 1) fail(`there are ${count} tokens, expected at least one; without tokens items are dense`);
   checkStarts("tokens.first", first, "item", items, "tokens.token", token.length, fail);
-  /** Last item in which each token was found, plus 1; 0 if the token was not found yet. */
   const seen = new Uint32Array(count);
   for (let item = 0; item < items; item++) {
     for (let p = first[item]!; p < first[item + 1]!; p++) {
@@ -327,7 +317,6 @@ function checkTokens(
   }
 }
 
-/** Checks that the offsets `starts` [count + 1] begin with 0, never fall, and end with `target`'s length. */
 function checkStarts(
   name: string,
   starts: Uint32Array,

@@ -9,17 +9,17 @@ export type ContextRecord = Readonly<Record<string, string | number | boolean | 
 /** Key in {@link RequestContext.impressions} for values that apply to all items of the page. */
 export const ALL_ITEMS = "*";
 
-/** Context of the page in a request. A simulation can use one context for all of its pages. */
+/** Context of the page in a request. */
 export interface RequestContext {
   /** Values of the columns that describe the page. */
   readonly page?: ContextRecord | undefined;
-  /** Values of the columns that describe a displayed item, by the item's id or {@link ALL_ITEMS}. */
+  /** Values of the columns that describe displayed items. The keys are item ids or {@link ALL_ITEMS}. */
   readonly impressions?: Readonly<Record<string, ContextRecord>> | undefined;
   /** Time for which ages are computed: seconds or ms since 1970, or ISO 8601; default: now. */
   readonly time?: string | number | undefined;
 }
 
-/** Names of columns for which a request had no value (`missing`) or an unknown category (`unknown`). */
+/** Columns without a value in a request (`missing`), or with a category that the data lack (`unknown`). */
 export interface ContextGaps {
   readonly missing: readonly string[];
   readonly unknown: readonly string[];

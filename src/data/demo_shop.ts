@@ -111,8 +111,7 @@ export function makeDemoShop(seed: number, options: Partial<DemoOptions> = {}): 
 /**
  * Draws the features [I, F] of all items of a synthetic shop. Shops with equal seeds sell equal items. The
  * values of a feature are spread evenly over the feature's range. All categories have equally many items, and
- * all brands have equally many items. The seed determines which item has which value, and a small random
- * change of each value. So shops with different seeds have similar items.
+ * all brands have equally many items.
  */
 export function drawShopItems(seed: number, count = demoDefaults.items): Float32Array<ArrayBuffer> {
   const random = createRandomStream(seed, "demo", "items");

@@ -72,7 +72,7 @@ function denseText(there: Dense, here: Dense): string | undefined {
   return `${there.name} is ${scaleText(there.transform)} there, ${scaleText(here.transform)} here`;
 }
 
-/** Relative tolerance for a number such as a mean, whose 16th digit may differ between two data engines. */
+/** Relative tolerance for a number such as a mean, which may have been rounded differently. */
 const ROUNDED = 1e-12;
 
 function isSame(there: Transform | ValueTransform, here: Transform | ValueTransform): boolean {

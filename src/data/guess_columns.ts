@@ -13,7 +13,7 @@ export interface LogSample {
   readonly separator?: string;
 }
 
-/** Usual names of the column for each option of `data log`, in lower case, likeliest first. */
+/** Usual column names for each option of `data log`, in lower case, the likeliest first. */
 const COMMON_NAMES = {
   user:
     "user userid uid visitor visitorid customer customerid member memberid person reader readerid viewer " +
@@ -48,7 +48,7 @@ export function suggestCommand(path: string, head: string): string {
   return formatLogCommand(listLogArguments(path, guessColumns(names, rows), "runs/data/mine"));
 }
 
-/** Lists the arguments of `data log` for a log. COLUMN stands for a required column whose name is unknown. */
+/** Lists arguments of `data log`, with the word COLUMN for a required column that is unknown. */
 export function listLogArguments(path: string, columns: LogColumns, out: string): string[] {
   if (Object.values(columns).some((column) => column.includes("."))) {
     return ["--query", NESTED, "--out", out];
@@ -60,7 +60,7 @@ export function listLogArguments(path: string, columns: LogColumns, out: string)
   return ["--source", path, ...words, "--out", out];
 }
 
-/** Name of an SQL file, for a log with nested values. The user must write a SELECT into this file. */
+/** SQL file that the user must write if columns are nested, such as "user.id". */
 const NESTED = "log.sql";
 
 export function formatLogCommand(args: readonly string[]): string {
@@ -141,7 +141,7 @@ const isFlag = (text: string) => /^(0|1|true|false|yes|no)$/i.test(text);
 /** Returns true for words such as "ja", which mean a click. {@link selectLog} converts them to true. */
 const isYes = (text: string) => /^(ja|j|oui|s[ií]|sim|y|t|x|click|clicked)$/i.test(text);
 
-/** Guesses columns by values: on a page (rows with equal times), the user is the same, and items differ. */
+/** Guesses columns by values. Rows with equal times form a page, which has one user and distinct items. */
 function guessByValues({ names, rows }: LogSample, found: Partial<Record<LogOption, string>>): void {
   const read = (name: string) => rows.map((row) => row[names.indexOf(name)] ?? "");
   const guess = (option: LogOption, fits: (values: readonly string[]) => boolean) => {
@@ -173,7 +173,6 @@ function guessByValues({ names, rows }: LogSample, found: Partial<Record<LogOpti
     inMost((page) => count(on(values, page)) === page.length));
 }
 
-/** Guessed columns of features, for four options of `data log`. */
 export interface FeatureColumns {
   /** Columns for --tokens: categories that depend only on the item. `dense` (for --dense): such numbers. */
   readonly tokens: readonly string[];
@@ -216,7 +215,7 @@ export function guessFeatures({ names, rows }: LogSample, columns: LogColumns): 
   return found;
 }
 
-/** Returns a SELECT for a CSV log with an unusual separator or clicks such as "ja"; otherwise undefined. */
+/** Returns SQL that reads a CSV log if its separator or its values for a click (such as "ja") are unusual. */
 export function selectLog(
   path: string,
   { names, rows, separator }: LogSample,

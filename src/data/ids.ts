@@ -4,7 +4,7 @@ import * as v from "../schema.ts";
 import { GrowingArray } from "./growing_array.ts";
 import { UserError } from "../user_error.ts";
 
-/** Ids of all users, or of all items. Versions of an item (with different features) share one id. */
+/** Ids of all users, or of all items. An item whose features changed has several numbers, but one id. */
 export interface IdList {
   /** Number of ids. */
   readonly count: number;
@@ -12,7 +12,7 @@ export interface IdList {
   of(number: number): string;
   /** Returns the number of an id (of an item's latest version); undefined for an unknown id. */
   findIndex(id: string): number | undefined;
-  /** Returns the numbers of all users, or of the latest version of each item, in ascending order. */
+  /** Returns the numbers of all ids in ascending order, and for an item only its latest number. */
   latest(): Uint32Array<ArrayBuffer>;
 }
 
@@ -41,7 +41,6 @@ export class TextIds implements IdList {
     return this.list.length;
   }
 
-  /** Returns the id of the user or item `number`, or the number as text if the list is shorter. */
   of(number: number): string {
     return this.list.at(number) ?? String(number);
   }

@@ -48,7 +48,7 @@ export class MemoryItems implements ItemCatalogue {
     return this.#tokenCounts ??= this.items.kind === "mixed" ? countTokens(this.items.tokens) : NO_TOKENS;
   }
 
-  /** Copies the features of some items. One-hot items have no features to copy, so all are returned. */
+  /** Copies the features of some items. For one-hot items, returns the whole catalogue. */
   read(ids: Uint32Array): ItemFeatures {
     const { items } = this;
     if (items.kind === "one-hot") return items;
@@ -88,7 +88,7 @@ export function toCatalogue(items: ItemFeatures | ItemCatalogue): ItemCatalogue 
   return "read" in items ? items : new MemoryItems(items);
 }
 
-/** Concatenates parts of a catalogue. `count` in the first argument is ignored. */
+/** Concatenates the features in `chunks`. */
 export function joinItems(
   { kind, width, ...more }: ItemsShape,
   chunks: readonly ItemFeatures[],

@@ -1,4 +1,4 @@
-/** Item ids as features: an item has its own token, or two tokens that a hash of the item's id selects. */
+/** Item ids as features: each item has its own token or, with hashed ids, two tokens chosen by hashes. */
 
 import { getItemsShape, type ItemCatalogue, type ItemsShape, MemoryItems } from "./item_catalogue.ts";
 import type { FeatureManifest } from "./manifest.ts";
@@ -11,7 +11,7 @@ const ITEM_IDS = "item";
 
 const isIds = ({ name, column = null }: Field) => name === ITEM_IDS && column === null;
 
-/** Returns the item-id field if it can be removed: its tokens come last, and items have other features. */
+/** Returns the item-id field; undefined if its tokens are not last, or if items have no other features. */
 export function findItemIdField(features: FeatureManifest | undefined): Field | undefined {
   const field = features?.tokens.find(isIds);
   if (!features || !field || features.tokens.length + features.dense.length < 2) return undefined;

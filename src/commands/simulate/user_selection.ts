@@ -1,4 +1,4 @@
-/** Opens the simulated users that options name. Their clicks follow a learned model or a ground truth. */
+/** Opens simulated users, whose clicks follow a learned model or a ground truth. */
 
 import { dirname, join } from "node:path";
 import { findShop, shopNames } from "../../data/shops.ts";
@@ -31,11 +31,11 @@ export interface UserSelection {
   readonly model: Extract<PolicySubject, { kind: "model" }> | undefined;
   readonly truth: Extract<PolicySubject, { kind: "truth" }> | undefined;
   readonly run: OpenedRun | undefined;
-  /** Paragraphs about the model's test metrics and the context of simulated pages; [] without a model. */
+  /** Paragraphs to print about the model and the simulated pages; [] without a model. */
   readonly notes: readonly string[];
   /** Contexts of simulated pages; undefined if the model reads none, or all pages have the mean context. */
   readonly contexts: SimulatedContexts | undefined;
-  /** Opens the users in `stack`. @param other - replaces `contexts` if both have the same features */
+  /** @param stack - disposes of the model. @param other - replaces `contexts` if the features are equal */
   open(gpu: Gpu, stack: DisposableStack, other?: SimulatedContexts): UserEnvironment;
 }
 
@@ -46,7 +46,6 @@ export interface UserEnvironment {
   readonly known: UsersSource | undefined;
 }
 
-/** Returns the value of `trainedOn` in the config of a policy that is trained on these users. */
 export function getSubject({ truth, model }: UserSelection): PolicySubject {
   const subject = truth ?? model;
   if (subject) return subject;
@@ -54,9 +53,8 @@ export function getSubject({ truth, model }: UserSelection): PolicySubject {
 }
 
 /**
- * Finds the users that the options name. @param options - `checkUsers` must accept them. `seed` is
- * the seed of a new split, and of a shop whose seed neither `dataSeed` nor the model's data contain.
- * @throws UserError for a missing model, different items, or an unknown ground truth.
+ * Finds the users that a command selects. @param options.seed - seed of a new split or a new shop
+ * @throws UserError if the model is missing or has other items than the data, or the ground truth is unknown
  */
 export async function findUsers(
   options: UserSelectionOptions & { readonly seed: number; readonly resplit: boolean },
@@ -149,7 +147,6 @@ async function selectModel(
   };
 }
 
-/** Describes contexts of simulated pages. @param drawn - the log's contexts; undefined to use their means */
 function describeContext(
   features: readonly ContextFeature[],
   context: RequestContext,
@@ -202,7 +199,7 @@ async function readTestFindings(snapshot: string): Promise<readonly string[]> {
   }
 }
 
-/** Returns true if data sets have equal item ids in equal order and, if held in memory, equal features. */
+/** Compares the item ids, in order, and the features if both data sets hold them in memory. */
 export function hasSameItems(one: OpenedDataset, other: OpenedDataset): boolean {
   const [a, b] = [one.source.items, other.source.items];
   if (a.shape.count !== b.shape.count) return false;

@@ -47,7 +47,7 @@ export function encodeMessage(message: JobMessage): string {
   return new Uint8Array(serialize(message)).toBase64();
 }
 
-/** A run in a child process: name, progress display, and `jobs`, which limits the number of processes. */
+/** A run in a child process, and its progress display. */
 export interface FollowedRun {
   readonly name: string;
   readonly jobs: JobSlots;
@@ -123,9 +123,8 @@ export interface RunOfMany {
 }
 
 /**
- * Trains runs: in this process if `jobs` is 1, otherwise in child processes.
- * @param jobs - number of runs at the same time. @param context - used if `jobs` is 1. Runs without `after`
- * start from the weights `context.init`. @param resumeHint - see {@link runInJobs}.
+ * Trains runs: in this process if `jobs` is 1, otherwise in up to `jobs` child processes at the same time.
+ * @param context - for training in this process. @param resumeHint - see {@link runInJobs}.
  * @returns the results in the order of the runs. Results of unfinished runs are incomplete or missing.
  */
 export async function runAll(

@@ -58,10 +58,7 @@ export async function continueRun(
   return results;
 }
 
-/**
- * Checks that a run can be started or resumed with a config. Changes no file.
- * @throws UserError if files of the run have changed, or if the run has more iterations than the config.
- */
+/** @throws UserError if the run's files changed, or if the run is already longer than the config allows. */
 export async function expectToGoOn(path: string, config: RunConfig): Promise<void> {
   for (const stage of listStages(config)) {
     const done = await countIterationsDone(stage, path) ?? 0;
@@ -170,7 +167,7 @@ function spentText({ size, share, seconds, calls, bytes }: NonNullable<StageRunR
     } calls, ${megabytes} MB sent per rank).`;
 }
 
-/** Opens the GPU adapter, prints adapter and data, and calls `use`. @param trained - stages to be trained */
+/** Opens the GPU, prints a description of GPU and data, and calls `use`. @param trained - stages to train */
 export async function withGpu<T>(
   data: Dataset,
   trained: readonly TrainingWorkload[],
@@ -220,10 +217,7 @@ function describe(gpu: Gpu, data: Dataset, readsContext: boolean): void {
   }
 }
 
-/**
- * Builds the config of a new run. For several seeds, this is the config of the first seed's run.
- * @param options.init - file with the initial weights. @param options.command - the command's arguments.
- */
+/** Builds the config of a new run. @param options.init - file with the initial weights */
 export async function createRunConfig(
   gpu: Gpu,
   data: Dataset,
@@ -263,10 +257,7 @@ export async function hasBegun(path: string): Promise<boolean> {
   return begun.includes(true);
 }
 
-/**
- * Reopens a run's data. @param fresh - true for a run without saved state, to also read the initial
- * weights, and to adapt the data to the model of these weights. @throws UserError if a file has changed
- */
+/** Reopens a run's data and, for a `fresh` run, the initial weights. @throws UserError if a file changed */
 export async function reopen(
   { data: own, init }: RunConfig,
   fresh: boolean,
@@ -329,7 +320,7 @@ function listParts({ system, adapter, clickgan, variants }: ComputedBy): Readonl
   return { system, ...adapter, clickgan, ...kernels };
 }
 
-/** Lists notes on a model's metrics. @param weights - weights of a snapshot, if available */
+/** Lists remarks on the metrics of a model with a logistic loss or position effects. */
 export function listModelNotes({ loss, positions }: ModelConfig, weights?: Weights): string[] {
   const notes: string[] = [];
   if (loss === "logistic") {

@@ -83,7 +83,7 @@ interface TrainRequest {
   readonly ranks: MpiRanks | undefined;
 }
 
-/** Prepares the data if they are a raw log. @throws RawLogError without --yes, or if columns are not known */
+/** Returns the data; prepares a raw log first. @throws RawLogError without --yes, or for unknown columns */
 async function prepareRawLog({ data, yes }: TrainOptions, { signal }: StopRequest): Promise<string> {
   try {
     const words = (out: string) => Deno.args.map((arg) => quoteShellWord(arg.replace(data, out)));
@@ -220,7 +220,7 @@ async function followResumed(ranks: MpiRanks, stop: StopRequest): Promise<number
   });
 }
 
-/** Resumes a run, or one run per seed. @returns exit code. @throws UserError if a run cannot be resumed */
+/** @returns the exit code. @throws UserError if the run, or the run of a seed, cannot be resumed */
 async function resume(path: string, { options, given, stop, ranks }: TrainRequest): Promise<number> {
   const isRun = await hasConfig(path) || await readSeeds(path) !== undefined;
   if (!isRun) await readConfig(path); // throws an error, because the folder has no run
@@ -270,7 +270,7 @@ async function expectExtensible(path: string, saved: RunConfig, wanted: RunConfi
   }
 }
 
-/** Sets the numbers of iterations that the user typed. @throws UserError for a stage that the run lacks */
+/** @throws UserError if the user typed a number of iterations for a stage that the run does not have */
 function extend(config: RunConfig, options: TrainOptions, given: ReadonlySet<string>): RunConfig {
   let extended = config;
   for (const stage of stages.filter(({ option }) => given.has(option))) {

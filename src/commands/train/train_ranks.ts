@@ -126,7 +126,7 @@ export function buildRanksConfig(ranks: MpiRanks | undefined, syncEvery: number)
 /** Number of ranks that train a run, and number of steps between two synchronisations of their weights. */
 type RanksConfig = NonNullable<RunConfig["ranks"]>;
 
-/** @throws UserError if ranks cannot train this config, such as a model with batch normalisation. */
+/** @throws UserError if several ranks cannot train `config`, for example because of --batch-norm. */
 export function expectTrainable(ranks: RanksConfig, config: StagesConfig, source: LogSource): void {
   const { model, training, adversarial } = config;
   if (model.batchNorm) {

@@ -31,7 +31,7 @@ export function searchProgress(state: SearchState, budgetSeconds: number, spent:
     [left(), ...running.values(), bestText(current)].filter((text) => text !== "").join("  ");
   const { note, stop } = createLiveLine(output, (width) => line().slice(0, Math.max(0, width)));
   return {
-    /** Shows that a training starts. @param iterations - planned number @returns callbacks for the run */
+    /** Displays a new training. @param iterations - all planned iterations @returns callbacks for the run */
     begin({ number, iterations: done }: SearchCandidate, iterations: number): RunCallbacks {
       const show = (at: number, value: string) =>
         running.set(number, `setting ${number}: ${at}/${iterations}${value}`);
@@ -64,7 +64,6 @@ export function searchProgress(state: SearchState, budgetSeconds: number, spent:
   };
 }
 
-/** Formats the best setting so far, such as "38 settings, best val loss 1.3912: setting 7". */
 function bestText(state: SearchState): string {
   const { candidates, criterion } = state;
   const winner = findWinner(state);

@@ -39,7 +39,7 @@ export class TuneRuns {
     if (findItemIdField(data.features)) this.#withoutIds = removeItemIds(data);
   }
 
-  /** Returns true if `train` accepts a setting for the data set's items and this GPU adapter. */
+  /** Returns true if the setting's options are valid, and the GPU can bind each of its weight matrices. */
   accepts(setting: TuneSetting): boolean {
     const most = this.gpu.device.limits.maxStorageBufferBindingSize;
     const data = this.#getData(setting);
@@ -87,10 +87,8 @@ export class TuneRuns {
 }
 
 /**
- * Continues the training of a setting.
- * @param common - the run; its `signal` ends the training.
- * @param inJob - child process that trains the setting; undefined to train in this process.
- * @param limit - seconds after which training is interrupted (but not before the first validation).
+ * Continues the training of a setting. @param inJob - child process; undefined to train in this process.
+ * @param limit - seconds. Training ends after this time, but never before its first validation.
  * @throws UserError if files have changed or cannot be written.
  */
 export async function trainCandidate(
@@ -143,10 +141,7 @@ export async function trainCandidate(
   }
 }
 
-/**
- * Tests a setting without further training. The verdict in the result compares the snapshot
- * `best-<criterion>` with baselines. @param run - its config must not ask for further iterations
- */
+/** Tests a setting whose training has ended. The verdict compares `best-<criterion>` with baselines. */
 export async function testCandidate(
   run: TrainingRun,
   criterion: Criterion,
