@@ -87,7 +87,7 @@ export class Random {
     }
   }
 
-  /** Returns a {@link normal} number in -2..2: draws until one is in this range. The sd is about 0.880. */
+  /** Returns a standard normal random number truncated to -2..2, by rejection. The sd is about 0.880. */
   truncatedNormal(): number {
     while (true) {
       const x = this.normal();
@@ -115,9 +115,8 @@ export class Random {
 }
 
 /**
- * Creates the random stream of a seed and a path. The stream's initial state is a hash of seed and path, so
- * streams with different seeds or paths are independent for all practical purposes.
- *
+ * Creates a stream of random numbers. Its initial state is a hash of `seed` and `path`, so streams with
+ * different seeds or paths are independent for all practical purposes.
  * @example
  * ```ts ignore
  * const users = createRandomStream(7, "batch", 1200).sampleWithoutReplacement(1400, 50);

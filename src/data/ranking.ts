@@ -1,4 +1,4 @@
-/** Ranking metrics of pages. Each metric is a mean over all orders of items with equal scores. */
+/** Ranking metrics of pages. Ties are broken at random, and each metric is the expected value. */
 
 import type { Clicks } from "./click_log.ts";
 
@@ -41,14 +41,10 @@ function bestStanding(
 }
 
 /**
- * Returns the probability that a clicked row is among the top k rows. The rows `start..end-1` are ranked by
- * descending score. Ties are broken at random: the row order would reveal the clicked row, which is always
- * last in the paper's files.
- *
- * Let g rows score higher than the best clicked row, and let t rows (including that row) have the same score.
- * If g >= k, the probability is 0. Else, if one of the t rows is clicked, the probability is
- * min(1, (k - g) / t). If several are clicked, the probability is higher, or is already 1.
- *
+ * Returns the probability that a clicked row is among the top k of the rows `start..end-1`, which are ranked
+ * by descending score. Rows with equal scores are ranked in random order, because the order in the paper's
+ * files reveals the clicked row, which is always last. With one clicked row, the probability is
+ * min(1, max(0, k - g) / t): g rows score higher, and t rows (including the clicked row) have its score.
  * @param scores: [R] score of each row, not NaN. @param clicked: the clicked rows, at least one
  */
 export function computePrecision(
@@ -72,7 +68,7 @@ function atTop({ greater, same, own }: Standing, k: number): number {
   return 1 - none;
 }
 
-/** Ranking metrics of a page with a click. Each is a mean over all orders of rows with equal scores. */
+/** Ranking metrics of a page with a click. */
 export interface PageRanking {
   /** Probability that a clicked item is ranked first. */
   readonly prec1: number;
@@ -123,13 +119,13 @@ function firstReciprocal({ greater, same, own }: Standing): number {
   return sum;
 }
 
-/** Computes means of `worth(rank)`, such as 1 / rank, over ranges of ranks, from cached cumulative sums. */
+/** Caches cumulative sums of `worth` over the ranks 1, 2, 3, ... */
 class RankWorths {
   readonly #upTo = [0];
 
   constructor(private readonly worth: (rank: number) => number) {}
 
-  /** Returns the mean of the function over the ranks before + 1 .. before + count. */
+  /** Returns the mean of `worth` over the ranks before + 1 .. before + count. */
   mean(before: number, count: number): number {
     if (count === 1) return this.worth(before + 1);
     const upTo = this.#upTo;
@@ -169,8 +165,8 @@ export function logSumExp(utility: ArrayLike<number>, start: number, end: number
 }
 
 /**
- * Returns -log P(clicks of the user on a page). First, the user chooses one row
- * or no click. Each additional click is a choice among the rows that are not clicked yet. @param clicked: in click order
+ * Returns -log P(clicks of the user on a page). First, the user chooses one row or no click. Each additional
+ * click is a choice among the rows that are not clicked yet. @param clicked: in click order
  */
 export function computeChoiceLoss(
   utility: ArrayLike<number>,

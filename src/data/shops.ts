@@ -112,7 +112,7 @@ export const demo: ShopTruth = {
 
 /**
  * Shop in which clicks on the best items narrow a user's taste. A narrow taste lowers the utilities of all
- * items equally. A greedy policy (a ranking by utility) ignores this loss; planning ahead avoids it.
+ * items equally. So a greedy ranking by utility loses later clicks.
  */
 export const restless: ShopTruth = {
   name: "restless",

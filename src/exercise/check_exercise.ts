@@ -15,7 +15,7 @@ import { runLadder } from "../ladder/ladders.ts";
 import type { LadderStepMeasurement } from "../profile/bench_report.ts";
 import { type Exercise, type ExerciseCase, HOLE, listCases, listConstants } from "./exercise.ts";
 
-/** Parses --size. @throws UserError if a size is out of range, or the exercise does not support the sizes */
+/** Parses --size. @throws UserError for a number out of range, or a size that is not supported */
 export function parseSize({ ladder, refuses }: Exercise, text = ladder.size.join("x")): LadderSize {
   const size = parseLadderSize(text, ladder.size.length, 2 ** 20);
   const refusal = size && refuses?.(size);
@@ -211,7 +211,7 @@ function gridFault(error: unknown, { name: size }: ExerciseCase, file: string): 
 /** Error for a size that needs too much memory. The reader's kernel is not at fault. */
 class TooLarge extends UserError {}
 
-/** @throws UserError if an input exceeds the uniform buffer from which a reader's kernel reads it */
+/** @throws UserError if an input in a uniform buffer has more bytes than a uniform buffer can hold */
 function checkUniforms(
   { step, spec: { views } }: BoundStep,
   { name: size }: ExerciseCase,
@@ -297,7 +297,6 @@ async function findFault(bound: BoundLadder, step: BoundStep): Promise<string | 
     `first.${largest}${hint}`;
 }
 
-/** Returns a hint about a NaN in the results: the kernel did not write this element, or computed NaN. */
 async function explainNaN(
   { trial, outputs }: BoundLadder,
   { spec }: BoundStep,

@@ -20,10 +20,10 @@ export interface ExerciseCase {
   readonly name: string;
 }
 
-/** Hard cases of a test: description (such as "long pages"), size, and the rule that makes the inputs. */
+/** Hard cases: description (such as "long pages"), size, and the argument `rule` of a {@link RuledTrial}. */
 type RuledCases<R> = readonly (readonly [what: string, size: LadderSize, rule: NoInfer<R>])[];
 
-/** Creates a test. @param rule - replaces the rule by which the test makes its inputs */
+/** Creates a test case. @param rule - selects special inputs */
 type RuledTrial<R> = (gpu: Gpu, size: LadderSize, rule?: R) => Trial;
 
 export function listHardCases<R>(trial: RuledTrial<R>, cases: RuledCases<R>): ExerciseCase[] {
@@ -43,7 +43,7 @@ export interface Exercise {
   /** Cases with special inputs, which find errors that random inputs miss. */
   readonly hard: readonly ExerciseCase[];
   readonly letters: (size: LadderSize) => SizeLetters;
-  /** Returns why the approach of the starter file cannot support a size; undefined if it can. */
+  /** Returns why a size is not supported, such as "needs a multiple of 64"; undefined if it is supported. */
   readonly refuses?: (size: LadderSize) => string | undefined;
 }
 
@@ -56,7 +56,6 @@ export function getSolution({ ladder, solution }: Exercise): LadderStep {
   return step;
 }
 
-/** Description of an exercise that has one kernel, the solution, instead of a ladder of kernels. */
 interface KernelExercise<R>
   extends
     Omit<Exercise, "ladder" | "solution" | "hard">,
@@ -98,14 +97,14 @@ export function listCases({ ladder, hard }: Exercise, size: LadderSize = ladder.
   return [...ladder.oddSizes.map(toOrdinaryCase), ...hard, toOrdinaryCase(size)];
 }
 
-/** Returns E (number of pages) and K (most rows per page). Pages have `page` - 1 to `page` + 1 rows. */
+/** Returns E (number of pages) and K (largest number of rows of a page, which is `page` + 1). */
 export function getPageLetters([E = 1, page = 1]: LadderSize): SizeLetters {
   return { E, K: page + 1 };
 }
 
 export const getOrdinaryUtility: UtilityFunction = (k, e) => ((3 * k + 5 * e) % 7 - 3) / 2;
 
-/** Case with pages of 300 rows. A workgroup has at most 256 invocations, so some process several rows. */
+/** Case with pages of 300 rows, more than the 256 invocations of the largest workgroup. */
 export const longPages = ["long pages", [3, 300], getOrdinaryUtility] as const;
 
 /** Evaluates an expression such as "E * K / 4". @param line - "grid" or "workgroup", for errors */
@@ -184,7 +183,7 @@ export function createAnswerStep(exercise: Exercise, file: string, text: string)
   }
 }
 
-/** Returns the names of a starter's constants, the only constants that the host sets in an answer. */
+/** Returns the names of a starter's constants. The host sets no other constants in an answer. */
 export function listConstants({ name, starter }: Exercise): ReadonlySet<string> {
   return new Set(parseKernel(name, starter).constants.keys());
 }

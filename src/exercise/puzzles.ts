@@ -1,4 +1,4 @@
-/** The warm-up of the course: exercises of one or two lines, one idea each. Expected results are in f64. */
+/** The warm-up of the course: exercises of one or two lines, one idea each. */
 
 import blockStarter from "../../kernels/exercises/block.wgsl" with { type: "text" };
 import gridStarter from "../../kernels/exercises/grid_2d.wgsl" with { type: "text" };
@@ -23,7 +23,7 @@ interface Puzzle extends Pick<Exercise, "name" | "what" | "starter"> {
   readonly answer: readonly string[];
   /** Returns the lengths of the inputs, by name. */
   readonly inputs: (size: LadderSize) => Readonly<Record<string, number>>;
-  /** Number of terms in the sum of each element of the result. */
+  /** Number of terms that are summed per element of the result; 1 by default. */
   readonly terms?: number;
   readonly compute: (inputs: Readonly<Record<string, Float32Array>>, size: LadderSize) => readonly number[];
 }

@@ -35,7 +35,7 @@ import { createScoredRows, type ScoredRows, scoreTrial } from "../selftest/slate
 import type { TrainingPage } from "../selftest/small_logs.ts";
 import { createHistoryLog, createOneHotItems, createRowsBatch, logOfPages } from "../selftest/small_logs.ts";
 
-/** Number of items in {@link rankTrial}. The bits of all items must fit into one word of 32 bits. */
+/** Number of items in {@link rankTrial}; at most 32, because one word of the input has a bit per item. */
 const RANKED_ITEMS = 20;
 
 /**
@@ -91,7 +91,6 @@ function clear({ queue }: Gpu, { buffer, offset, size }: View): void {
   queue.writeBuffer(buffer, offset, new Uint8Array(size));
 }
 
-/** Optional rules by which {@link createTableTrial} makes its batch. */
 export interface TableRule {
   /** Returns the item of a row. (The first rows show each item once.) @param u - random number in [0, 1) */
   readonly getItem?: (u: number, items: number) => number;
@@ -155,7 +154,7 @@ export function createNormTrial(gpu: Gpu, [R = 1, N = 1]: LadderSize, hard = fal
   );
 }
 
-/** `rows`: rows of the batch (enough for several partial sums per gradient). `iteration`: Adam's t. */
+/** Rows of the batch (enough for several partial sums per gradient), and Adam's step t. */
 const ADAM = { rows: 1027, iteration: 3 };
 
 export function countAdamParameters([P = 1]: LadderSize): number {

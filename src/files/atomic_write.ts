@@ -2,8 +2,8 @@
  * Writes files atomically: after a write, a file either has all new contents or is unchanged.
  *
  * New contents of `train.csv` are first written to the temporary file `.train.csv.clickgan-tmp` in the same
- * folder. The writing process keeps the temporary file locked. If the process is killed, the lock ends. The
- * temporary file stays until `train.csv` is written again, or until a later command locks the folder.
+ * folder. The writing process keeps the temporary file locked. If the process is killed, the file stays. The
+ * next write of `train.csv` overwrites the file, or the next command that locks the folder removes the file.
  */
 
 import { UserError } from "../user_error.ts";
@@ -28,7 +28,7 @@ const RUN_BYTES = 2 ** 20;
  * An existing file keeps its permissions.
  *
  * @param mark - see {@link expectReplaceable}
- * @throws {UserError} that names path, cause and remedy, after removing the temporary file
+ * @throws {UserError} that names path, cause and remedy
  */
 export function writeFileAtomically(path: string, contents: FileContents, mark?: string): Promise<void> {
   return writeAtomically(path, async (write) => {
@@ -68,11 +68,11 @@ export async function writeAtomically(
 const SEARCHED = 4096;
 
 /**
- * Checks that a file may be written at a path. An existing file must be a regular file. The file must
- * contain `mark`, or this process must have locked the file or its folder. Links and their targets are never
- * replaced. @param mark - text that only files of one kind contain, near the beginning or the end. A mark
- * that begins with a newline is found only at the start of a line. @returns the file's permissions. @throws
- * UserError if the file may not be written. Errors of the file system are passed on as they are.
+ * Checks that a file may be written at a path. An existing file must be a regular file (not a link). Unless
+ * this process has locked the file or its folder, the file must contain `mark`.
+ * @param mark - text that only files of one kind contain, near the beginning or the end. A mark that begins
+ * with a newline is found only at the start of a line. @returns the file's permissions.
+ * @throws UserError if the file may not be written. Errors of the file system are passed on as they are.
  */
 export function expectReplaceable(path: string, mark?: string): number | undefined {
   const info = regularFile(path);
@@ -91,7 +91,7 @@ export function expectReplaceable(path: string, mark?: string): number | undefin
 
 /**
  * Checks that a file may be changed in place. An existing file must be a regular file without further hard
- * links: a write would also change the file under its other names.
+ * links, because a write would change the file under all its names.
  * @throws UserError if the file may not be changed. Errors of the file system are passed on as they are.
  */
 export function expectSole(path: string): void {

@@ -67,7 +67,7 @@ export function formatPath(path: string): string {
   return `${line.slice(0, MOST_SHOWN / 2)}...${line.slice(-MOST_SHOWN / 4)} (${path.length} characters)`;
 }
 
-/** Cause and remedy by the system's error code. `toRead`: remedy for failed reads, if it differs. */
+/** Cause and remedy by the system's error code. `toRead`: another remedy for failed reads. */
 const CAUSES: Readonly<Record<string, readonly [cause: string, remedy: string, toRead?: string]>> = {
   ENOSPC: ["the disk is full", "Free some space, or choose a folder on another disk."],
   EDQUOT: ["your disk quota is used up", "Free some space, or choose a folder on another disk."],
@@ -164,8 +164,7 @@ export function expectFile(path: string): Deno.FileInfo {
 
 /**
  * Opens a file for reading. Every file that may come from a user is opened with this function,
- * {@link readText} or {@link readBytes}. These functions refuse FIFOs and devices: opening such a file may
- * block the process, and Ctrl-C would be ignored.
+ * {@link readText} or {@link readBytes}, which refuse FIFOs and devices.
  * @throws UserError, before opening, if the path is neither a regular file nor a folder. Errors of
  * the file system are passed on as they are.
  */
@@ -210,7 +209,7 @@ function expectReadable(path: string): void {
   if (!Deno.statSync(path).isDirectory) expectFile(path);
 }
 
-/** Converts an error of a read to a UserError. If `path` is a broken link, the error names its target. */
+/** Converts the error of a failed read to a UserError, which names the target if `path` is a broken link. */
 export function explainMissing(error: unknown, path: string): unknown {
   if (!(error instanceof Deno.errors.NotFound)) return explainFileError(error, "read", path);
   let target: string;
@@ -225,7 +224,6 @@ export function explainMissing(error: unknown, path: string): unknown {
   );
 }
 
-/** Returns the kind of a file that is not regular, in words such as "a folder". */
 export function describeFileKind(info: Deno.FileInfo): string {
   if (info.isDirectory) return "a folder";
   if (info.isFifo) return "a FIFO (a named pipe)";

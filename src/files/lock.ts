@@ -1,6 +1,6 @@
 /**
- * Locks of files and folders. A lock is a separate file. Its text names the process that took the lock, and
- * the operating system locks this file (flock) until the process ends.
+ * Locks of files and folders. A lock is a separate file. The process that takes the lock writes its name to
+ * this file, and locks the file with flock. When the process ends, the operating system unlocks the file.
  */
 
 import { UserError } from "../user_error.ts";
@@ -85,9 +85,8 @@ export class Lock implements Disposable {
   }
 
   /**
-   * Locks the file or folder `what` ("runs/x") for this process.
-   * @param path - lock file, which is removed when the lock is released.
-   * @throws UserError that names the other process, if another process has the lock.
+   * Takes a lock for this process. @param path - the lock file, which is removed when the lock is released.
+   * @param what - the locked file or folder. @throws UserError if another process has the lock.
    */
   static take(path: string, what: string): Lock {
     const taken = Lock.#try(path, what);
@@ -97,7 +96,7 @@ export class Lock implements Disposable {
     );
   }
 
-  /** Waits for a lock and takes it. @param onWait - called once, with the name of the process that has it. */
+  /** Waits for a lock and takes it. @param onWait - called once, with the name of the lock's owner. */
   static async wait(path: string, what: string, onWait: (holder: string) => void): Promise<Lock> {
     for (let told = false;; told = true) {
       const taken = Lock.#try(path, what);

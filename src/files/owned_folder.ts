@@ -2,9 +2,9 @@
  * An owned folder is written by one process only. A command that writes a run, several runs or a data set
  * locks the output folder until the command ends, and writes all files of the folder atomically.
  *
- * Some commands, such as those that write a data set, cannot be resumed. Until their output is complete, the
- * folder has the sign file `.clickgan-partial`. A command that fails removes its incomplete output. If a
- * command is killed, the next command in the folder removes the incomplete output.
+ * Output that cannot be resumed, such as a data set, is marked by the sign file `.clickgan-partial` until the
+ * output is complete. A command that fails removes its incomplete output. If a command is killed, the next
+ * command in the folder removes the incomplete output.
  */
 
 import { basename, dirname, join, relative } from "node:path";
@@ -30,11 +30,11 @@ export function isOwnName(name: string): boolean {
   return (name.startsWith(".") && name.endsWith(LOCK)) || isTemporaryName(name);
 }
 
-/** Words for an output folder in messages: its content ("the run"), and its option ("--save-dir"). */
+/** Purpose of an output folder: contents (`what`, such as "the run"), and option (such as "--save-dir"). */
 export interface FolderPurpose {
   readonly what: string;
   readonly option: string;
-  /** Names of all output files. Absent if the output can be resumed: then no sign file is written. */
+  /** Names of all output files; absent for output that can be resumed, which has no sign file. */
   readonly own?: readonly string[];
   /** Pattern of the names of working files. They are removed when the output is complete. */
   readonly work?: RegExp;
@@ -46,7 +46,7 @@ export class OwnedFolder implements Disposable {
   private constructor(
     readonly path: string,
     private readonly lock: Lock,
-    /** True if this process created the folder. Such a folder is removed at the end if it is empty. */
+    /** True if this process created the folder, and therefore removes it at the end if it is empty. */
     private readonly made: boolean,
   ) {}
 
@@ -54,9 +54,8 @@ export class OwnedFolder implements Disposable {
   #unfinished: FolderPurpose | undefined;
 
   /**
-   * Creates a folder, or takes an empty folder, and locks it.
-   * @param together - all folders of the output, in order, if the output has several. The sign file in the
-   * first folder lists all folders. While this file exists, all folders count as incomplete.
+   * Locks a new or empty folder. @param together - all folders of an output that has several. The sign file
+   * in the first folder lists all folders. While this file exists, all folders count as incomplete.
    * @throws UserError if the folder is not empty, is owned by another process, or is not writable.
    */
   static async begin(

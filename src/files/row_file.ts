@@ -13,7 +13,7 @@ export interface RowColumn<Row> {
   of(row: Row): Exclude<Cell, undefined>;
 }
 
-/** Number of rows that are written at once. In a Parquet file, they form one row group. */
+/** Smallest number of rows (except for the last rows) that are written at once, as one Parquet row group. */
 const ROWS = 2 ** 16;
 
 /** Number of written rows. `formulas`: number of CSV cells that a spreadsheet may run as formulas. */
@@ -43,10 +43,8 @@ function parseRowFormat(path: string, what: string): RowFormat {
 
 /**
  * Writes rows to a file in the format of its extension.
- * @param what - purpose of the file, for messages.
- * @param shared - number of columns, from the left, that all CSV files for this purpose have. An existing CSV
- * file is replaced only if its header begins with these columns.
- * @throws UserError if the file cannot be written.
+ * @param what - purpose of the file, for messages. @param shared - an existing CSV file is replaced only if
+ * its header begins with the first `shared` names of `columns`. @throws UserError on failure.
  */
 export async function writeRows<Row>(
   path: string,
@@ -77,9 +75,8 @@ export async function writeRows<Row>(
 }
 
 /**
- * Returns a text by which an earlier file for the purpose `what` is recognised. In a CSV file, this text is
- * the beginning of the header; in a Parquet file, it is "clickgan" and `what`.
- * @param isWhole - true if `columns` are all columns of the file
+ * Returns the text that all files for the purpose `what` contain: in a CSV file the names of `columns`, in a
+ * Parquet file "clickgan" and `what`. @param isWhole - true if the file has no further columns
  */
 export function getRowsMark(
   path: string,

@@ -26,9 +26,8 @@ export function allowWrites(path: string): void {
 }
 
 /**
- * Returns `path` if this command may write, rename or remove the path. A command may write its outputs, paths
- * in an output folder, and some files next to an output. Next to "page.html", these are files with names that
- * begin with "page" or ".page": other output such as "page-returns.csv", locks and temporary files.
+ * Returns `path` if this command may write, rename or remove the path: an output, a path in an output folder,
+ * or (next to an output "page.html") a path with a name that begins with "page" or ".page".
  * @throws Error for any other path, because writing to it would be a bug.
  */
 export function requireWritable(path: string): string {

@@ -81,7 +81,7 @@ export interface Dataset {
   /** Meaning of the item features; undefined if no manifest describes them. */
   readonly features: FeatureManifest | undefined;
   readonly pageOrder: PageOrder | undefined;
-  /** Warnings in the manifest; undefined with a new split, to which the warnings may not apply. */
+  /** Warnings in the manifest; undefined if the users were split again (--resplit). */
   readonly warnings?: readonly string[];
   /** Dates of a split by time; undefined for a split by users. */
   readonly timeSplit?: TimeSplit;
@@ -89,7 +89,7 @@ export interface Dataset {
   readonly truth: Float64Array | undefined;
 }
 
-/** Options for opening a data set. By default, train, validation and test must all have users (`needed`). */
+/** Options for opening a data set. `needed` is train, validation and test by default. */
 export interface OpenOptions extends Partial<Omit<PreparedOptions, "onNote">> {
   /** Seed of the items and users of a synthetic shop; by default the run's seed. */
   readonly dataSeed?: number;
@@ -276,8 +276,8 @@ export interface ModelItems {
 
 /**
  * Adapts a data set to a model: removes item ids that the model does not use.
- * @param what: the model's name, for messages. @param onNote: called if features may have another meaning
- * than in training. @throws UserError if they have another meaning, or if the model does not know the items.
+ * @param what: the model's name, for messages. @param onNote: called if it is unknown whether
+ * features differ from training. @throws UserError if they differ, or if the model does not know the items.
  */
 export function fitDataset(
   whole: Dataset,

@@ -1,6 +1,6 @@
 /**
- * Merges data sets: concatenates their users, who keep their parts (train, validation, test). Items with
- * equal ids become one item. If their features differ, this item gets several versions.
+ * Merges data sets. Each user stays in the same part (train, validation, test). Items with equal ids become
+ * one item, which has several versions if its features differ between the data sets.
  */
 
 import { createHash } from "node:crypto";
@@ -107,7 +107,6 @@ function expectDistinct(parts: readonly MergePart[]): void {
   }
 }
 
-/** Warns if a set's pages with propensities were chosen from fewer items than the merged set has. */
 function drawnFrom(
   { name, data: { source: { log, items: { shape: { count } } } } }: MergePart,
   all: number,

@@ -39,9 +39,8 @@ export class OpenedDataset {
   }
 
   /**
-   * Returns the index of the user with this id. A split by time makes up to three users with the same id
-   * (train, validation, test). The last one is returned: its history includes all pages.
-   * @throws UserError for an unknown id.
+   * Returns the index of the user with this id. If a split by time made several users with this id, the user
+   * with the longest history is returned. @throws UserError for an unknown id.
    */
   user(id: string): number {
     return this.users.findIndex(id) ?? this.#missing("user", id, this.users);

@@ -19,10 +19,10 @@ const MAGIC = [0x63696c63, 0x6d657469]; // "clicitem"
 const VERSION = 2;
 const KINDS = ["one-hot", "dense", "mixed"] as const;
 
-/** Number of words per read. One read returns several items if their numbers are close together. */
+/** Number of words per read. */
 const BLOCK = 4096;
 
-/** A catalogue in a file. Only two blocks of 16 KiB and `tokenCounts` are in memory. */
+/** A catalogue that stays on disk, except for `tokenCounts` and two buffers of 16 KiB. */
 export class PackedItems implements ItemCatalogue, Disposable {
   /** Always undefined, because the whole catalogue is never in memory. */
   readonly items: undefined = undefined;
@@ -67,7 +67,7 @@ export class PackedItems implements ItemCatalogue, Disposable {
   }
 
   /**
-   * Reads the features of some items. For one-hot items, which have no stored features, `ids` is ignored.
+   * Reads the features of some items. One-hot items have no stored features, so `ids` is ignored.
    * @param ids: ascending, distinct. @throws {UserError} for a file that cannot be read, or an unknown item
    */
   read(ids: Uint32Array): ItemFeatures {
@@ -128,7 +128,6 @@ class Block {
     for (let k = 0; k < count; k++) target[place + k] = this.#floats[this.#place(first + k)] ?? 0;
   }
 
-  /** Returns the index in `#words` of the section's word `at`; the word's block is read if necessary. */
   #place(at: number): number {
     if (at < this.#first || at >= this.#end) this.#read(at);
     return at - this.#first;
@@ -143,7 +142,6 @@ class Block {
   }
 }
 
-/** Largest number of words of the section `items`, because the file stores this number as a u32. */
 const MOST = 2 ** 32 - 1;
 
 /** Writes a packed catalogue piece by piece. Needs 4 bytes of memory per mixed item. */

@@ -34,7 +34,7 @@ function computeOffset({ userEvents, userRows }: UserIndex, width: number, user:
   return 4 * HEADER_WORDS + 8 * (userEvents[user] ?? 0) + 4 * (1 + width) * (userRows[user] ?? 0);
 }
 
-/** A log in a file. Only the index (13 bytes per user) and a buffer for consecutive users are in memory. */
+/** A log that stays on disk, except for an index (13 bytes per user) and a buffer for reads. */
 export class PackedLog implements LogSource, Disposable {
   /** Always undefined, because the whole log is never in memory. */
   readonly log: undefined = undefined;
@@ -103,7 +103,7 @@ export class PackedLog implements LogSource, Disposable {
     return this.rowColumns.length;
   }
 
-  /** Returns the log with other items, another split or fewer features. Closing one log closes both. */
+  /** Returns the log with other items, another split or fewer features. Both logs share one open file. */
   with(change: Parameters<LogSource["with"]>[0]): PackedLog {
     const { name, file, sampledPages, fileWidth, userEvents, userRows, userCounted, otherRows } = this;
     const { items = this.items, userSplit = this.userSplit } = change;
@@ -128,7 +128,7 @@ export class PackedLog implements LogSource, Disposable {
     return window;
   }
 
-  /** Appends consecutive users to `window`. @param place: end of the part that is filled; is updated. */
+  /** Appends consecutive users to `window`. @param place: next free user and row of `window`; is updated. */
   #readRun(first: number, count: number, window: Clicks, place: { user: number; row: number }): void {
     const { fileWidth: X } = this;
     const position = computeOffset(this, X, first);
@@ -173,7 +173,6 @@ export class PackedLog implements LogSource, Disposable {
   }
 }
 
-/** Largest number of events, and largest number of rows, because the file stores both numbers as u32. */
 const MOST = 2 ** 32 - 1;
 
 /**

@@ -14,7 +14,7 @@ export interface PageLabel {
 
 /**
  * Reads the labels of some users' pages. Needs about 20 bytes of memory per page.
- * @returns a function that looks up a label; `page` counts the user's pages from 0
+ * @returns a function that looks up a label; each user's pages are numbered from 0
  */
 export async function readPageLabels(
   config: DataConfig,

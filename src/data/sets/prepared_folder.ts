@@ -156,7 +156,6 @@ export async function computeTableChecksum(
   return { path: `${folder}/${part}`, bytes, sha256: whole.digest("hex"), each };
 }
 
-/** Wraps the path of a Parquet file. The method `open` opens the file, which must be a regular file. */
 export function openParquetFile(path: string): TableFile {
   const open = () => {
     expectFile(path);

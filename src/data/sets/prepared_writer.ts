@@ -47,7 +47,7 @@ const PARTS = ["pages", "users", "items"] as const;
 /** Names of the files that every prepared data set has, in the order of writing. */
 export const PREPARED_FILES: readonly string[] = [...PARTS.map((part) => `${part}.parquet`), MANIFEST];
 
-/** File that lists the categorical value of each integer token. Not every set has this file. */
+/** File that maps each token (an integer) to its categorical value. Not every set has this file. */
 export const VOCABULARY = "vocabulary.parquet";
 /** Names of all files that a set may have. */
 export const OWN_FILES: readonly string[] = [...PREPARED_FILES, VOCABULARY];
@@ -65,9 +65,9 @@ export async function writeNewSet<T>(
 }
 
 /**
- * Writes a prepared data set. Users are numbered from 0, in the order of `chunks`.
+ * Writes a prepared data set, with the manifest last. Users are numbered from 0, in the order of `chunks`.
  * @param folder: an existing folder. @param chunks: clicks; a chunk has all clicks of its users.
- * @throws UserError if a file cannot be written. Then the folder has no manifest and cannot be read as a set.
+ * @throws UserError if a file cannot be written.
  */
 export async function writePrepared(
   folder: string,
@@ -223,7 +223,7 @@ function listColumnNames(schema: readonly Element[]): string[] {
   return schema.slice(1).filter(({ name }) => name !== "list" && name !== "element").map(({ name }) => name);
 }
 
-/** Rows of the table of users. They are collected while the pages are written. */
+/** Rows of the table of users, collected while the pages are written. */
 class UserRows {
   readonly #split = new GrowingArray(Uint8Array);
   readonly #pages = new GrowingArray(Uint32Array);
@@ -312,7 +312,6 @@ async function* pageGroups(
 const listContextKinds = (widths: ContextWidths) =>
   (["impression", "page"] as const).filter((kind) => widths[kind] > 0);
 
-/** Returns the context features of a page, or of its impressions; zeros if the log has none. */
 function listContext(
   { rowFeatures }: Clicks,
   { impression, page }: ContextWidths,
@@ -361,7 +360,7 @@ function hashIds({ items: { shape }, itemIds }: PreparedContents): string {
   return hash.digest("hex");
 }
 
-/** Appends the checksum of this set's item ids to `features.catalogues` (checksums of earlier item sets). */
+/** Appends the checksum of the item ids to `features.catalogues`. */
 function addCatalogue(contents: PreparedContents, features: FeatureManifest): FeatureManifest {
   return { ...features, catalogues: [...new Set([...features.catalogues ?? [], hashIds(contents)])] };
 }
