@@ -34,7 +34,7 @@ export class Arena {
 
   /**
    * Allocates a texture for vectors of four f32. @throws UserError if the adapter does not support the size.
-   * @param used - bytes that kernels write per batch; undefined if only the host writes the texture
+   * @param used - number of bytes that kernels compute per batch; undefined if all data come from the host
    */
   allocateTexture(
     name: string,

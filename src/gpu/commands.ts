@@ -23,7 +23,7 @@ export class CommandRecorder {
     return this.#pass ??= this.#encoder.beginComputePass({ label: this.label });
   }
 
-  /** Copies a batch's data to the texture that later kernels read, from the buffer that kernels write. */
+  /** Copies a batch's data, which kernels wrote to a buffer, into the texture. */
   copyToTexture(view: TextureView, sizes: BatchSizes): void {
     this.#endPass();
     copyWritten(this.#encoder, view, sizes);
@@ -45,7 +45,7 @@ export class CommandRecorder {
   }
 }
 
-/** Records the copy of a buffer to its texture. @throws Error for a texture that no kernel writes. */
+/** Records the copy from a texture's buffer to the texture. @throws Error for a texture without a buffer. */
 export function copyWritten(
   encoder: GPUCommandEncoder,
   { texture, layout, written }: TextureView,

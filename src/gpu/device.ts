@@ -18,7 +18,7 @@ export class LimitError extends UserError {
 
 const SUBGROUPS: GPUFeatureName = "subgroups";
 
-/** Description of an adapter; a run stores the description of its adapter in its config. */
+/** Adapter and runtime of a device. A run's config records them. */
 export interface AdapterDescription {
   /** @internal Kind of adapter, which selects the kernels. */
   readonly kind: AdapterKind;
@@ -99,9 +99,8 @@ export class Gpu {
     return this.#variants;
   }
   /**
-   * Sets the variants of the kernels that are compiled from now on.
-   * @throws Error if the variants are for another kind of adapter, or if `matrices` differs.
-   * @internal
+   * @internal Sets the variants of the kernels that are compiled from now on.
+   * @throws Error if the variants are for another kind of adapter or another storage of matrices
    */
   setVariants(variants: KernelVariants): void {
     if (!matchAdapter(variants, this.#variants)) {
@@ -196,7 +195,7 @@ export class Gpu {
     );
   }
 
-  /** Returns a kernel's pipeline, cached or newly compiled. @throws Error that names the faulty line */
+  /** Returns a kernel's pipeline, cached or newly compiled. @throws Error with the compiler's messages */
   async pipeline(
     kernel: string,
     source: string,
@@ -233,8 +232,7 @@ export class Gpu {
 
   /**
    * Waits until all submitted work has run. In Deno, which polls the device every 10 ms, a call takes 11 ms
-   * or more. Training steps do not call this method. Do not call it before a read: a read itself waits for
-   * submitted work. Errors of the work are thrown by {@link check}, not by this method.
+   * or more. Errors of the work are thrown by {@link check}, not by this method.
    */
   async workDone(): Promise<void> {
     await this.queue.onSubmittedWorkDone();
@@ -262,8 +260,7 @@ export class Gpu {
 
 /**
  * Opens a device in any runtime with WebGPU. Limits (limits.ts) are WebGPU's defaults or higher.
- *
- * @param gpu - WebGPU object that provides the adapter; undefined if the browser or page has none
+ * @param gpu - entry point of WebGPU; undefined if the runtime has no WebGPU
  * @throws UserError if there is no adapter, or if its limits are too low
  */
 export async function openDevice(
@@ -314,7 +311,7 @@ export function formatCompilerError(
   ].join("\n");
 }
 
-/** Matches the names of drivers that compute on the CPU, for runtimes that do not set `isFallbackAdapter`. */
+/** Matches drivers that compute on the CPU. Some runtimes do not set `isFallbackAdapter` for them. */
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i;
 
 function classifyAdapter(
@@ -324,7 +321,7 @@ function classifyAdapter(
 }
 
 /**
- * Matches the names (in Deno and Chromium) of CPU adapters that read buffers faster than textures.
+ * Matches SwiftShader, a CPU adapter that does not read textures faster than buffers.
  * llvmpipe reads textures faster (bench/ladder.md). Other CPU adapters are assumed to be like llvmpipe.
  */
 const READS_BUFFERS = /swiftshader/i;

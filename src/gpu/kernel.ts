@@ -102,10 +102,7 @@ export interface KernelTextInputs {
   readonly views: Readonly<Record<string, Memory>>;
 }
 
-/**
- * Returns the text that the driver compiles. @throws Error if a constant is not declared, if the bound of an
- * unrolled loop is no number, or if the kernel cannot access a binding as a uniform or as a texture.
- */
+/** Returns the text that the driver compiles. @throws Error if constants or views do not fit the kernel */
 export function buildKernelText({ kernel, constants = {}, views }: KernelTextInputs): string {
   for (const name of Object.keys(constants)) {
     if (!kernel.constants.has(name)) throw new Error(`kernel ${kernel.name} has no constant ${name}`);
@@ -168,8 +165,8 @@ function formatLiteral(value: number | boolean, default_: string): string {
 
 /**
  * Matches a loop over n with the comment "unrolled". Groups: first, end and step of n; the loop's body; the
- * constant with which the body compares n. Such loops are unrolled, because on CPU adapters some kernels run
- * faster if array indices are literals.
+ * constant with which the body compares n. Unrolling replaces the array index n by literals, with which some
+ * kernels run faster on CPU adapters.
  */
 const unrolledLoop =
   /^( *)for \(var n = (\d+)u; n < (\d+)u; n(?:\+\+| \+= ([1-9]\d*)u)\) \{ (if \((\w+) > (?:first \+ )?n\) \{.*\}) \} {2}\/\/ unrolled$/gm;
@@ -216,7 +213,7 @@ function readTexture(kernel: Kernel, text: string, name: string, { layout }: Tex
     .replace(formatDeclaration(name), `var ${name}: texture_storage_2d<${TEXTURE_FORMAT}, read>;`);
 }
 
-/** Makes a kernel write to a buffer in the order of texels; the buffer is later copied to the texture. */
+/** Makes a kernel write to the texture's buffer in the layout of the texture. */
 function writeTexture(kernel: Kernel, text: string, name: string, { layout }: TextureView): string {
   if (layout.rowVectors === 1) return text; // stored row by row, as the kernel writes
   const head = `fn store_${name}(i: u32, value: vec4f)`;

@@ -6,7 +6,7 @@ import { UserError } from "../user_error.ts";
 /** Kind of adapter: a software adapter (llvmpipe, SwiftShader) or a GPU. */
 export type AdapterKind = "cpu" | "gpu";
 
-/** Product of a dense layer: output act(X W + b), X's gradient dY W^T, or W's gradient X^T dY. */
+/** Product of a dense layer: act(X W + b) (forward), dX = dY W^T (input), or dW = X^T dY (weight). */
 export type MatmulDirection = "forward" | "input" | "weight";
 
 const matmulVariants = ["panel 64", "panel 128", "panel 256", "rows", "tiled"] as const;
@@ -32,10 +32,7 @@ export type KernelVariant = MatmulVariant | LstmVariant | SumVariant;
 
 export const kernelVariantsSchema = v.strictObject({
   kind: v.picklist(["cpu", "gpu"]),
-  /**
-   * Storage of matrices that matrix products read many times. "buffers" is set on SwiftShader, a CPU adapter.
-   * If absent, the matrices are stored in textures on other CPU adapters, and in buffers on a GPU.
-   */
+  /** Set on SwiftShader: buffers store the inputs of matrix products. Other CPU adapters use textures. */
   matrices: v.optional(v.literal("buffers")),
   /** Variants that replace the defaults of matrix products. The keys are from {@link formatMatmulKey}. */
   matmul: v.record(v.string(), v.picklist(matmulVariants)),
@@ -99,7 +96,7 @@ export function formatLstmKey(direction: LstmDirection, h4: number): string {
   return `lstm ${direction} ${4 * h4}`;
 }
 
-/** Largest sum that a panel kernel unrolls, as number of terms / 4. Longer sums compile slowly on a GPU. */
+/** Longest sum that a panel kernel unrolls, in units of 4 terms. Longer sums compile slowly on a GPU. */
 const PANEL_K4: Readonly<Record<AdapterKind, number>> = { cpu: 64, gpu: 16 };
 
 export interface VariantContext {
@@ -118,10 +115,10 @@ export function computePanelBytes(direction: "forward" | "input", k4: number, n4
   return 16 * (direction === "forward" ? 16 * k4 + 8 : 16 * n4);
 }
 
-/** Time to copy a panel (16 columns of weights), divided by the time to multiply one row by the panel. */
+/** Copying a panel (16 columns of weights) takes as long as multiplying this number of rows by the panel. */
 const PANEL_COPY = 19;
 
-/** Returns the panel variants, fastest first. A partly filled last workgroup costs as much as a full one. */
+/** Returns the panel variants, fastest first. */
 function rankPanels(rows: number): MatmulVariant[] {
   const time = (own: number) => Math.ceil(rows / own) * (own + PANEL_COPY);
   return ([256, 128, 64] as const).toSorted((a, b) => time(a) - time(b)).map((own) =>
@@ -170,10 +167,7 @@ export function countGroupUsers(variant: LstmVariant, h4: number): number | unde
   return { group: most, "group 1": 1, "group 4": 4, user: undefined }[variant];
 }
 
-/**
- * Returns the bytes of workgroup memory of an LSTM kernel that copies its weights there. The kernel also
- * stores two copies of hidden states (backward: gate gradients). @param units - padded number of units
- */
+/** Returns the bytes of workgroup memory that an LSTM kernel needs. @param units - padded number of units */
 export function computeLstmBytes(direction: LstmDirection, units: number, users: number): number {
   return 16 * units ** 2 + 2 * (direction === "forward" ? 4 : 16) * users * units + 16;
 }

@@ -20,12 +20,10 @@ export type LimitName = keyof typeof LEAST;
 const NAMES = Object.keys(LEAST) as LimitName[];
 
 /**
- * Limits of which more than WebGPU's default is requested, up to these bounds. Reasons for more:
- *
- * - Size of a buffer: the parameters of a model with many items need more than the default 256 MiB.
- * - Size of a binding: a table with a row per item or token must fit into one binding. The default is 128
- *   MiB; many cards allow 2 GiB or more. A buffer of several tables may be larger than a binding, because
- *   kernels bind parts of the buffer.
+ * Upper bounds of the limits that are requested above WebGPU's defaults. Reasons:
+ * - Buffer: all parameters of a model with many items may need more than the default of 256 MiB.
+ * - Binding: a table with a row per item or token must fit into one binding. WebGPU's default is 128 MiB;
+ *   many cards allow 2 GiB or more.
  * - Workgroup memory: a panel kernel with 256 inputs needs 16,512 bytes. On an adapter with less
  *   memory, matrix products use another kernel (see kernel_variants.ts).
  */
@@ -38,7 +36,7 @@ const MOST: Readonly<Partial<Record<LimitName, number>>> = {
 /**
  * Returns the limits to request from an adapter. @param adapter - name of the adapter, for errors
  * @param most - upper bounds of the limits, for tests
- * @throws UserError for an adapter with less than a default limit; the message has the limit's name
+ * @throws UserError if one of the adapter's limits is below WebGPU's default
  */
 export function computeRequiredLimits(
   limits: Readonly<Record<LimitName, number>>,

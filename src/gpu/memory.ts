@@ -14,11 +14,10 @@
  * A texel holds a vector of four f32. A matrix is stored row by row, or in panels of sixteen columns. In a
  * panel, sixteen numbers of a row (64 bytes) are followed by the next row's numbers in these columns.
  *
- * Why panels: some kernels read the same sixteen columns of every row. In a matrix of 64 columns that is
- * stored row by row, these kernels read one cache line in four; with 256 columns, one in sixteen. No CPU's
- * prefetcher follows such a pattern, so a kernel often waits for main memory. In a panel, the cache lines are
- * adjacent, so the prefetcher loads them in time. The width of a texture limits a panel to 2,048 rows. An
- * output's gradient is stored row by row, because kernels read whole rows of the gradient.
+ * Why panels: some kernels read the same sixteen columns of every row. If a matrix of 64 columns is stored
+ * row by row, these kernels read one cache line of each row and skip the next three. No CPU's prefetcher
+ * follows such a pattern, so a kernel often waits for main memory. In a panel, the cache lines are adjacent,
+ * so the prefetcher loads them in time.
  */
 
 import type { SizeExpression } from "./sizes.ts";
@@ -30,7 +29,7 @@ export interface View {
   readonly offset: number;
   /** Size in bytes. */
   readonly size: number;
-  /** Set if the buffer has a slice per batch: the view is the first slice. `stride` is in bytes. */
+  /** Set if each of several batches has a slice. The view is the first slice. `stride` is in bytes. */
   readonly slices?: { readonly count: number; readonly stride: number };
 }
 
@@ -103,7 +102,7 @@ const TEXTURE_WIDTH = 8192;
 export const TEXTURE_FORMAT = "rgba32float";
 export const BYTES_PER_TEXEL = 16;
 
-/** Number of vectors of a row in one panel; 64 bytes in all. */
+/** Number of vectors per row of a panel: 16 columns / 4. */
 const PANEL_VECTORS = 4;
 /** Number of texels in 256 bytes. WebGPU copies several lines only if each has a multiple of 256 bytes. */
 const WIDTH_STEP = 16;
@@ -111,10 +110,10 @@ const WIDTH_STEP = 16;
 export interface TextureLayout {
   readonly width: number;
   readonly height: number;
-  /** Vectors per row of a matrix in panels (columns / 4). 1 without panels: row length does not matter. */
+  /** Number of vectors per row of the matrix (columns / 4); 1 if the matrix is not stored in panels. */
   readonly rowVectors: number;
   readonly panelVectors: number;
-  /** Number of panels per row. A last panel with fewer columns takes as much space as the other panels. */
+  /** Number of panels of the matrix, rounded up. */
   readonly panels: number;
   /** Number of rows per line of the texture. The panels of these rows are in consecutive lines. */
   readonly lineRows: number;
@@ -129,7 +128,7 @@ export function makePanelLayout(bytes: number, rowVectors: number): TextureLayou
   return makeTextureLayout(bytes, rowVectors, PANEL_VECTORS);
 }
 
-/** Returns the layout of a matrix product's input: rows, or panels if a row fills at least two. */
+/** Returns the layout of a matrix product's input: panels from 32 columns on, otherwise row by row. */
 export function makeProductLayout(bytes: number, rowVectors: number): TextureLayout {
   return rowVectors >= 2 * PANEL_VECTORS ? makePanelLayout(bytes, rowVectors) : makeRowLayout(bytes);
 }
@@ -164,7 +163,7 @@ export function formatTexelCode(layout: TextureLayout): string {
   return `vec2u(${x}, ${y})`;
 }
 
-/** Returns WGSL code that computes {@link computeTexelIndex}. */
+/** Returns WGSL code for the texel index of vector `i`; see {@link computeTexelIndex}. */
 export function formatTexelIndexCode(layout: TextureLayout): string {
   const { x, y } = formatTexelCoordinates(layout);
   return `(${y}) * ${layout.width}u + ${x}`;
@@ -179,7 +178,6 @@ function formatTexelCoordinates(layout: TextureLayout): { x: string; y: string }
   };
 }
 
-/** Returns WGSL code for `a / by`: a shift if `by` is a power of two, because a division checks for zero. */
 function formatQuotient(a: string, by: number): string {
   if (by === 1) return a;
   return Number.isInteger(Math.log2(by)) ? `(${a} >> ${Math.log2(by)}u)` : `(${a} / ${by}u)`;

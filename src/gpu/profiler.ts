@@ -1,4 +1,4 @@
-/** Times dispatches by timestamp queries. For this each dispatch gets its own pass, so the step is slower. */
+/** Times dispatches by timestamp queries. Each dispatch is a separate pass, so a timed step is slower. */
 
 import { copyWritten } from "./commands.ts";
 import type { Gpu } from "./device.ts";
@@ -65,7 +65,7 @@ export async function timePasses(
 export interface TimedWork extends Cost {
   readonly label: string;
   readonly kernel: string;
-  /** Training steps in one dispatch. `flops` and `bytes` count one step, the time covers all of them. */
+  /** Training steps in one dispatch. `flops` and `bytes` are per step; the time is measured for all steps. */
   readonly steps: number;
   /** Number of invocations for all steps together; absent for copies. */
   readonly invocations?: number;

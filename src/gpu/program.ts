@@ -1,8 +1,9 @@
 /**
  * A recorded program: the dispatches of a training step. Each dispatch has a pipeline, a bind group, and a
- * grid that is a function of the batch's sizes. Several batches can be built at once: then each array of
- * indices has a slice per batch. Recording creates the pipelines, and the bind groups for the first slice.
- * The first replay of another slice creates the bind groups of all slices. Replays create no other objects.
+ * grid that is a function of the batch's sizes. If several batches are built at once, each index array is
+ * divided into slices, one per batch. Recording creates the pipelines, and the bind groups for the first
+ * slice. The first replay of another slice creates the bind groups of all slices. Replays create no other
+ * objects.
  */
 
 import { UserError } from "../user_error.ts";
@@ -23,7 +24,7 @@ import { STEP_BYTES, STEP_STRIDE } from "./step.ts";
 export interface Cost {
   readonly flops: number;
   readonly bytes: number;
-  /** If workgroups have different tasks: number of workgroups and FLOPs per task. */
+  /** Number of workgroups and FLOPs of each task, if the dispatch combines several tasks. */
   readonly parts?: readonly { readonly workgroups: number; readonly flops: number }[];
 }
 
@@ -89,12 +90,11 @@ interface Dispatch<S extends BatchSizes> {
   readonly spec: DispatchSpec<S>;
   readonly pipeline: GPUComputePipeline;
   readonly slices: number;
-  /** Bind groups, one per slice of the index arrays; all but the first are created on first use. */
   readonly bindGroups: GPUBindGroup[];
   readonly bind: (slice: number) => GPUBindGroup;
   readonly workgroup: readonly [number, number];
   readonly manySteps: boolean;
-  /** Textures whose buffers the dispatch writes. Each buffer is then copied into its texture. */
+  /** Textures that are filled after the dispatch, each from a buffer that the dispatch writes. */
   readonly copies: readonly TextureView[];
 }
 
@@ -164,8 +164,8 @@ export class Program<S extends BatchSizes = BatchSizes> {
 const offsets = new Uint32Array(1);
 
 /**
- * Computes the numbers of workgroups of a dispatch along x, y and z. A grid with x above `maxGrid` is folded
- * into x and y if the kernel computes its index from num_workgroups.
+ * Computes the numbers of workgroups of a dispatch along x, y and z. If x exceeds `maxGrid` and the kernel is
+ * `foldable`, the workgroups are spread over x and y.
  * @param workgroup - invocations per workgroup along x, y. @param maxGrid - most workgroups per axis
  * @throws UserError for a grid that exceeds `maxGrid`
  */

@@ -1,4 +1,4 @@
-/** Reads results to the host. Training does not read in each step: a read may take 10 ms. */
+/** Reads results to the host. A read may take 10 ms, so training reads the results of many steps at once. */
 
 import type { Gpu } from "./device.ts";
 import { BYTES_PER_TEXEL, isTexture, type Memory, unpackTexels, type View } from "./memory.ts";
@@ -65,7 +65,7 @@ function stagingBytes(view: Memory): number {
   return isTexture(view) ? BYTES_PER_TEXEL * view.texture.width * view.texture.height : view.size;
 }
 
-/** Queue of reads of one view. {@link submit} does not wait for the result, which {@link take} returns. */
+/** Queue of reads of one view. {@link submit} starts a read; {@link take} waits for the oldest read. */
 export class ReadbackQueue {
   readonly #staging: StagingPool;
   readonly #pending: StagingBuffer[] = [];
@@ -122,13 +122,12 @@ export function joinArrays(parts: readonly Float32Array[]): Float32Array<ArrayBu
 }
 
 /**
- * Matches Deno versions in which mapAsync returns only when the buffer is mapped. Then the promise is not
- * awaited, because Deno resolves it 10 ms or more later. But the first map of a new buffer must be awaited,
- * because Deno panics otherwise. In other Deno versions, every map is awaited.
+ * Matches Deno versions in which mapAsync returns only when the buffer is mapped. Awaiting its promise takes
+ * another 10 ms or more. So only a buffer's first map is awaited, which prevents a panic of Deno.
  */
 const MAPS_AT_ONCE = /^deno\/2\.9\./i;
 
-/** Largest reused staging buffer, in bytes. For larger buffers, reuse would save little of a read's time. */
+/** Largest reused staging buffer, in bytes. */
 const MOST_KEPT = 2 ** 20;
 /** Smallest staging buffer in bytes. */
 const LEAST = 2 ** 12;
@@ -188,7 +187,7 @@ export class StagingPool {
     if (!this.mapsAtOnce) staging.mapped = staging.buffer.mapAsync(GPUMapMode.READ);
   }
 
-  /** Waits for a buffer's data, calls `use` with a function that returns ranges of them, frees the buffer. */
+  /** Waits for a buffer's data, calls `use` with a function that reads byte ranges, and frees the buffer. */
   async read<T>(
     staging: StagingBuffer,
     use: (range: (at: number, bytes: number) => ArrayBuffer) => T,
@@ -216,7 +215,7 @@ export class StagingPool {
     }
   }
 
-  /** Calls `now`; if that throws, because npm's webgpu maps later, awaits `mapped` and calls `now` again. */
+  /** Calls `now`. If `now` throws, as it does with npm's webgpu, awaits `mapped` and calls `now` again. */
   async #useWhenMapped<T>(now: () => T, mapped: Promise<void>): Promise<T> {
     try {
       return now();
@@ -227,7 +226,7 @@ export class StagingPool {
     }
   }
 
-  /** Lets Deno handle signals, timers and servers. Reads block them if {@link mapsAtOnce} is true. */
+  /** Lets Deno handle signals, timers and servers, which wait during reads if {@link mapsAtOnce} is true. */
   async yieldToEvents(): Promise<void> {
     if (!this.mapsAtOnce) return;
     // A timer of 0 ms takes 1 to 2 ms. A message takes 0.01 ms, but Deno then handles no signal.

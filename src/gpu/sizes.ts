@@ -1,7 +1,6 @@
 /**
  * Sizes of a batch. Each kind of batch has at most four named dimensions: a batch of clicks has users,
- * events, rows and items; a batch of a replay buffer has, for example, transitions and candidates. This
- * module is independent of the kind.
+ * events, rows and items; a batch of a replay buffer has, for example, transitions and candidates.
  */
 
 /** Sizes of a batch by dimension. Each kind of batch has a separate type. */
@@ -28,7 +27,7 @@ export function estimateDistinctRows(picks: number, rows: Dim, sizes: BatchSizes
 /** A function of batch sizes: "events", or `{ of: "users", per: 4, times: 64 }` for 64 * ceil(users / 4). */
 export type SizeExpression<S extends BatchSizes = BatchSizes> = Dim<S> | ScaledSize<S>;
 
-/** The number `times * ceil((of + plus) / per)`, clipped to the range from `least` to `most`. */
+/** A batch size `of`, scaled: `times * ceil((of + plus) / per)`, at least `least` and at most `most`. */
 export interface ScaledSize<S extends BatchSizes = BatchSizes> {
   readonly of: Dim<S> | ((sizes: S) => number);
   readonly plus?: Dim<S>;
@@ -59,7 +58,7 @@ export interface ChunkRule {
 export const MAX_CHUNKS = 16;
 export const cpuChunks: ChunkRule = { rows: 256, most: MAX_CHUNKS };
 
-/** Largest number of chunks on a GPU: with a workgroup for each, most cores are busy. */
+/** Largest number of chunks on a GPU. With a workgroup per chunk, most cores of the GPU are busy. */
 const GPU_CHUNKS = 128;
 /** A GPU uses more than {@link MAX_CHUNKS} chunks if the partial sums then need at most this many bytes. */
 const PARTIAL_BYTES = 2 ** 24;
@@ -94,10 +93,7 @@ export class Dimensions<S extends BatchSizes = BatchSizes> {
     return name;
   }
 
-  /**
-   * Returns the number of partial sums of a step's weight gradients. The number depends only on the
-   * batch and on `chunks`, so every run adds in the same order. @param times - number of partial sums per chunk
-   */
+  /** Returns the number of partial sums of a weight's gradient. @param times - partial sums per chunk */
   scaleByChunks(times = 1): ScaledSize<S> {
     const { rows, most } = this.chunks;
     return { of: this.chunked, per: rows, times, least: times, most: times * most };

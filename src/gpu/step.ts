@@ -43,7 +43,7 @@ export interface StepBatch<S extends BatchSizes> {
   readonly first: number;
 }
 
-/** Distance between step headers in bytes: the alignment of uniform offsets that every adapter accepts. */
+/** Distance between step headers in bytes. Every adapter accepts multiples of 256 as uniform offsets. */
 export const STEP_STRIDE = 256;
 /** Number of bytes of a header that kernels read. */
 export const STEP_BYTES = 80;
@@ -53,7 +53,7 @@ export class StepHeaders<S extends BatchSizes> {
   readonly buffer: GPUBuffer;
   readonly #values: DataView<ArrayBuffer>;
 
-  /** @param each - number of headers per slot. @param seen - number of slots that one dispatch can read */
+  /** @param each - headers per slot. @param seen - slots that a multi-step kernel reads in one dispatch */
   constructor(
     private readonly arena: Arena,
     readonly dimensions: Dimensions<S>,

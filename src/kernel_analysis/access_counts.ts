@@ -21,13 +21,13 @@ const WORD = 4;
 export type AccessCount = number | "unknown" | undefined;
 
 export interface LoadRequests {
-  /** Mean number of reads per invocation. Invocations that access no memory do not count. */
+  /** Mean number of reads per invocation that accesses memory. */
   readonly reads: AccessCount;
   readonly writes: AccessCount;
-  /** Sectors per 32 reads of storage buffers. A sector counts once per access of a subgroup. */
+  /** Sectors per 32 reads of storage buffers. A sector that several invocations read at once counts once. */
   readonly readSectors: AccessCount;
   readonly writeSectors: AccessCount;
-  /** Mean number of extra cycles, due to bank conflicts, of a subgroup's access to workgroup memory. */
+  /** Mean number of extra cycles, because of bank conflicts, per access of a subgroup to workgroup memory. */
   readonly conflicts: AccessCount;
 }
 
@@ -165,7 +165,7 @@ class Tally {
   }
 }
 
-/** Returns the indices of the `piece`-byte segments that contain elements of `size` bytes at `addresses`. */
+/** Returns the indices of the memory segments (of `piece` bytes) in which the elements at `addresses` lie. */
 function listSegments(addresses: readonly number[], size: number, piece: number): number[] {
   const found = new Set<number>();
   for (const at of addresses) {

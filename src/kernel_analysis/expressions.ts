@@ -62,7 +62,7 @@ export function makeBinary(sign: string, left: Expression, right: Expression): E
   };
 }
 
-/** Makes an expression for a member or element of a value. Evaluating it loads only this part. */
+/** Makes the expression `of.name` or `of[index]`. Its evaluation loads no other part of `of` from memory. */
 function makePart(
   of: Expression,
   select: (whole: MemoryReference, walk: Interpreter, mask: InvocationMask) => MemoryReference,

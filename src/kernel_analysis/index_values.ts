@@ -19,7 +19,7 @@ export interface IndexValues {
 
 const nothing: IndexValues = { lines: [], idle: false, getValue: () => undefined };
 
-/** Returns a function from an invocation to its index values, all unknown if the kernel is unsupported. */
+/** Returns a function that computes an invocation's index values; all unknown for an unsupported kernel. */
 export function traceIndexValues(text: string, scope: IndexScope): (invocation: Invocation) => IndexValues {
   const module = tryRead(() => parseModule(text));
   const repeated = findRepeatedNames(text);

@@ -44,7 +44,7 @@ export interface Expression {
 }
 
 export interface WgslFunction {
-  /** Parameters of the function. A pointer has `type: undefined`. */
+  /** Parameters of the function. The type of a pointer is undefined. */
   readonly parameters: readonly {
     readonly name: string;
     readonly builtin: string | undefined;
@@ -98,7 +98,7 @@ interface Frame {
 
 export class Interpreter {
   readonly lanes: number;
-  /** Declarations of the entry point, outside of loops, with a known value for the first invocation. */
+  /** Declarations in the entry point, except in loops, with their known values in the first invocation. */
   readonly lines: TracedLine[] = [];
   /** True if the first invocation returns without any work. */
   idle = false;
@@ -107,7 +107,7 @@ export class Interpreter {
   readonly #shared = new Map<string, WgslValue>();
   #frame: Frame;
   #depth = 0;
-  /** Number of loops, and of branches with an unknown condition, around the current statement. */
+  /** Nesting depth of the current statement in loops and in branches with an unknown condition. */
   #uncertain = 0;
   #executed = 0;
 
@@ -317,7 +317,7 @@ export class Interpreter {
     return result;
   }
 
-  /** Returns the mask with OFF where the condition equals `ends`, at most PERHAPS where it is unknown. */
+  /** Returns the mask with invocations OFF if their condition is `ends`, at most PERHAPS if it is unknown. */
   narrow(mask: InvocationMask, condition: readonly WgslValue[], ends: boolean): InvocationMask | undefined {
     return nonEmpty(mask.map((state, k) => {
       const value = condition[k];
@@ -335,7 +335,7 @@ export class Interpreter {
     this.#uncertain -= unknown;
   }
 
-  /** Interprets a loop. Its body runs again only while an invocation is surely (not perhaps) active. */
+  /** Interprets a loop. The loop ends when no invocation is ON (surely active) any more. */
   loop(mask: InvocationMask, body: Statement, condition?: Expression, next?: Statement): void {
     const before = this.#frame.exits;
     const left: LoopExits = { broken: new Uint8Array(this.lanes), continued: new Uint8Array(this.lanes) };

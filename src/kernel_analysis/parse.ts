@@ -53,7 +53,7 @@ class Parser extends WgslTokens implements WgslModule {
     return found;
   }
 
-  /** Parses all declarations of a module. A type or an array's length must be declared before it is used. */
+  /** Parses all declarations of a module. Types and array lengths must be declared before use. */
   declarations(): void {
     while (this.peek() !== "") this.#declaration();
   }
@@ -184,7 +184,7 @@ class Parser extends WgslTokens implements WgslModule {
     return this.readBefore(";", () => this.#simple());
   }
 
-  /** Parses a simple statement without its semicolon, or the first or last part of a `for`. */
+  /** Parses a statement without a body, such as `i++` or `let x = 1`, up to its semicolon. */
   #simple(): Statement {
     if (/^(let|const|var)$/.test(this.peek())) return this.#local(this.next());
     if (this.take("return")) {

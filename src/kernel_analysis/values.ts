@@ -1,7 +1,6 @@
 /**
  * Types of WGSL with their memory layout (https://www.w3.org/TR/WGSL/#memory-layouts), and WGSL's operators
- * on known integers and booleans. An {@link IndexScope} has the workgroup's size, the grid and the step
- * header of a dispatch.
+ * on known integers and booleans.
  */
 
 /** A WGSL type. Size, alignment and stride are in bytes. */
@@ -23,7 +22,7 @@ const SCALARS: Readonly<Record<string, WgslType>> = {
 };
 const SUFFIX: Readonly<Record<string, string>> = { u: "u32", i: "i32", f: "f32", h: "f16" };
 
-/** Returns the type with a name such as u32 or mat4x4. @param readTemplate - parses `<f32>` after the name */
+/** Returns a scalar, vector or matrix type by name. @param readTemplate - parses `<f32>` after the name */
 export function parsePlainType(name: string, readTemplate: () => WgslType): WgslType | undefined {
   const [, kind, counts = "", suffix = ""] = /^(vec|mat)(\d(?:x\d)?)([uifh]?)$/.exec(name) ?? [];
   if (!kind) return SCALARS[name];
@@ -147,7 +146,7 @@ export interface IndexScope {
   readonly grid: readonly [x: number, y: number, z: number];
   /** Value of `step.size` in WGSL: in click models the numbers of users, events, rows and items. */
   readonly sizes: readonly number[];
-  /** Number of partial sums per weight gradient. */
+  /** Value of `step.chunks`: number of partial sums of a weight's gradient. */
   readonly chunks: number;
   /** Values of all other fields of the step header, by the fields' names in WGSL. */
   readonly header?: Readonly<Record<string, number>>;

@@ -12,7 +12,7 @@ const read = (path: string) => Deno.readTextFile(new URL(path, ROOT));
 
 export interface LabPage {
   readonly html: string;
-  /** Bundled JavaScript. "kernels" and "reader" are loaded at their first use: see client/scripts.ts. */
+  /** Bundled JavaScript. "kernels" and "reader" (of the user's files) are loaded at their first use. */
   readonly scripts: Readonly<Record<"page" | "worker" | "kernels" | "reader", Bundle>>;
 }
 
@@ -22,14 +22,14 @@ const POLICY = "default-src 'none'; script-src 'unsafe-inline' blob:; worker-src
 
 /**
  * Stubs for two decompressors of Parquet files. hysnappy needs WebAssembly, which POLICY forbids; hyparquet
- * then decodes Snappy in JavaScript. Brotli is not supported: it would more than double the script's size.
+ * then decodes Snappy in JavaScript. The Brotli decompressor would more than double the script's size.
  */
 const STUBS = {
   "hysnappy": "export const snappyUncompressor = () => undefined; export const snappyUncompress = undefined;",
   "./brotli.js": "export const decompressBrotli = undefined;",
 };
 
-/** Builds the page. Equal sources give equal bytes. @throws Error with the messages of the bundler */
+/** Builds the page. @throws Error with the messages of the bundler */
 export async function buildLab(): Promise<LabPage> {
   const entry = (name: string) => fileURLToPath(new URL(`./client/${name}`, import.meta.url));
   const page = await buildBundle({ entry: entry("main.ts"), format: "iife" });
@@ -62,7 +62,7 @@ ${new Html(style)}</style>`;
   return { html: htmlPage(POLICY, head, body), scripts: { page, worker, kernels: checks, reader } };
 }
 
-/** Title element of the lab's page. Only files with this element may be overwritten by a new page. */
+/** Title element of the lab's page. The command `lab` overwrites only files with this element. */
 export const TITLE = "<title>clickgan lab</title>";
 
 /** Returns the WGSL files that scripts import, by kernel name. @throws Error if a name occurs twice */
@@ -84,7 +84,7 @@ const LAST_STEP_CHAPTER = 9;
 /** Number of the chapter about kernels for CPU adapters. */
 const CPU_CHAPTER = 12;
 
-/** Titles of sections of kernels/README.md and bench/ladder.md that the lab adds to the chapters. */
+/** Titles of sections of kernels/README.md and bench/ladder.md that the lab shows as further chapters. */
 const SECTIONS = [
   "A kernel of your own",
   "The exercises",
@@ -150,7 +150,7 @@ function findChapterKernels(chapter: string): string[] {
   return [...first.matchAll(/\(\.\.\/\w+\/(\w+)\.wgsl\)/g)].map(([, name]) => name ?? "");
 }
 
-/** Returns an entry per op of a source file: its name, and the file's code of all float64 references. */
+/** Returns the names of a source file's ops, each with the code of all float64 references in the file. */
 function findReferences(text: string): [op: string, reference: string][] {
   const ops = [...text.matchAll(/\bop: "(\w+)"/g)].map(([, op]) => op ?? "");
   const pattern = /^(?:export )?(?:function|const) (\w*[rR]eference)\b[^]*?^\}(?:;|\))*$/gm;

@@ -16,8 +16,8 @@ export interface OpenGpuOptions extends GpuOptions {
 const INSTALL = "Run `deno task -q setup`: it installs a software Vulkan driver or prints what to install.";
 
 /**
- * Opens the default adapter; see `openDevice`. Sets a software driver's number of threads, if this is the
- * process's first adapter. @throws UserError if there is no adapter, or if its limits are too low.
+ * Opens the default adapter; see `openDevice`. Only the first call in a process can set the number of
+ * threads of a software driver. @throws UserError if there is no adapter, or if its limits are too low.
  */
 export async function openGpu({ stepFlops, kernelSeconds, ...options }: OpenGpuOptions = {}): Promise<Gpu> {
   using _threads = setDriverThreads(stepFlops);
@@ -27,7 +27,7 @@ export async function openGpu({ stepFlops, kernelSeconds, ...options }: OpenGpuO
 }
 
 interface Watch {
-  /** [number of calls that wait for the device now, number of starts and ends of waits so far] */
+  /** Two numbers: the calls that wait for the device now, and a counter of all starts and ends of waits. */
   readonly state: Int32Array<SharedArrayBuffer>;
   readonly seconds: number;
 }
@@ -58,7 +58,7 @@ function watchKernels(gpu: Gpu, seconds: number): void {
   };
 }
 
-/** Runs in a worker, which gets this function as source text. So the function may use only its argument. */
+/** Runs in a worker. The worker gets only this function's source text, so imports are not available in it. */
 function watch({ state, seconds }: Watch): void {
   const write = (text: string) =>
     Deno.stderr.writeSync(new TextEncoder().encode(`${Deno.stderr.isTerminal() ? "\r\x1b[K" : ""}${text}\n`));

@@ -28,7 +28,7 @@ const STOP_MS = 700;
 export interface CallOptions<P> {
   onProgress?(progress: P): void;
   readonly signal?: AbortSignal;
-  /** Returns true if a cancelled call must wait for its result, and not fail after `STOP_MS`. */
+  /** Returns true if a cancelled call must return its result even if this takes longer than `STOP_MS`. */
   needsResult?(): boolean;
 }
 

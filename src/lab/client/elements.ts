@@ -66,7 +66,7 @@ export function button(text: string, act: () => unknown, attributes: Attributes 
 
 type Work = (signal: AbortSignal) => Promise<void>;
 
-/** Button that stops the running operation. Until the operation ends, the user can start no other one. */
+/** Button that stops the running operation. All start buttons are disabled until the operation ends. */
 export class StopButton {
   readonly element = element("button", { type: "button", disabled: true }, "Stop");
   readonly #starts: HTMLButtonElement[] = [];
@@ -117,7 +117,7 @@ export class Notice {
     fill(this.element, markOptions(text));
   }
 
-  /** Shows a measurement's progress and an estimate of the time left. A share of 0 starts the clock. */
+  /** Shows a measurement's progress and an estimate of the time left. The first call must have share 0. */
   showProgress({ text, share }: MeasurementProgress): void {
     if (share === 0) this.#began = performance.now();
     const left = describeShare(share, (performance.now() - this.#began) / 1000);

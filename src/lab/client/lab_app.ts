@@ -8,7 +8,7 @@ export interface Screen {
   /** Name of the screen in the address: "step" in #step/adam. {@link Lab.part} is the rest ("adam"). */
   readonly id: string;
   readonly title: string;
-  /** Page of the course about the screen, such as "1-softmax". */
+  /** Chapter of the course that explains the screen, such as "1-softmax". */
   readonly chapter?: string;
   /**
    * Fills the section of the screen when it is first shown. The section already has a heading, and is hidden
