@@ -17,7 +17,7 @@ import { readViews } from "../gpu/readback.ts";
 import { CheckCollector, checkText, type ComparedValues } from "../selftest/finding.ts";
 import { CANARY, isOverlapping, type KernelTrial, runTrial } from "../selftest/harness.ts";
 
-/** Memory from which a step reads an input. "panels": a texture with another order (memory.ts). */
+/** Memory from which a step reads an input; "panels" is a texture with the layout of makePanelLayout. */
 export type InputStorage = "texture" | "panels" | "uniform";
 
 export interface LadderStep {
@@ -30,11 +30,11 @@ export interface LadderStep {
   readonly changes?: number;
   readonly where?: Readonly<Record<string, InputStorage>>;
   readonly constants?: (size: LadderSize) => Constants;
-  /** Names of the dispatch's constants that the kernel gets (default: all constants that it declares). */
+  /** Constants of the replaced dispatch that the kernel gets (default: all that the kernel declares). */
   readonly takes?: ReadonlySet<string>;
   /** Returns the number of invocations at a size (default: as in the replaced dispatch). */
   readonly invocations?: (size: LadderSize) => InvocationCounts<ClickSizes>;
-  /** True if the kernel sums over all rows at once; other kernels write a partial sum per chunk of rows. */
+  /** True if the kernel writes one sum over all rows; false if one partial sum per chunk of rows. */
   readonly oneChunk?: boolean;
   /** Returns why the kernel does not support a size, or undefined. @param workgroupBytes - adapter's limit */
   readonly refuses?: (size: LadderSize, workgroupBytes: number) => string | undefined;
@@ -57,14 +57,14 @@ export interface Ladder {
   readonly oddSizes: readonly LadderSize[];
   /** Creates the op's dispatches, with all data in buffers. @throws UserError for an unsupported size */
   readonly open: (gpu: Gpu, size: LadderSize) => KernelTrial<ClickSizes>;
-  /** The steps replace the kernel whose name starts with this text. */
+  /** Start of the name of the kernel that the steps replace. */
   readonly dispatch: string;
   /** Names of bindings that the op's kernel may write, but a step may only read. */
   readonly given?: readonly string[];
   /** Returns constants for the steps' kernels, in addition to the constants of the replaced dispatch. */
   readonly constants?: (size: LadderSize) => Constants;
   readonly steps: readonly LadderStep[];
-  /** Numbers of the steps towards the shipped GPU kernel (default: all); others are for CPU kernels. */
+  /** Numbers of the steps that lead to the GPU kernel (default: all). Other steps lead to CPU kernels. */
   readonly forGpus?: readonly number[];
 }
 
@@ -76,7 +76,7 @@ export function selectGpuSteps(ladder: Ladder): Ladder {
   };
 }
 
-/** Stores each step's number in the step, so that removing other steps does not change the number. */
+/** Fills in the defaults of each step's `number` and `changes`. */
 export function numberSteps({ steps }: Pick<Ladder, "steps">) {
   return steps.map((step, k) => ({
     ...step,
@@ -110,7 +110,7 @@ export interface BoundStep {
 export class BoundLadder implements Disposable {
   readonly steps: BoundStep[] = [];
   readonly target: ClickDispatch;
-  /** Inputs that {@link prepare} copies to other memory. Keys are binding and memory: "weights, texture". */
+  /** Inputs that {@link prepare} copies to other memory. A key is, for example, "weights, texture". */
   readonly #placed = new Map<string, { readonly from: Memory; readonly to: Memory }>();
   /** Integer arrays that the dispatch reads, by the name of the binding. */
   #data: Record<string, Uint32Array<ArrayBuffer>> = {};
@@ -185,7 +185,7 @@ export class BoundLadder implements Disposable {
     return own;
   }
 
-  /** Returns memory for a step's binding: the op's memory, or a copy of an input in other storage. */
+  /** Returns the memory of a binding: the op's own, or new memory for a copy of an input. */
   #place(name: string, where?: InputStorage): Memory {
     const { trial: { arena }, target } = this;
     const from = target.views[name];
@@ -227,7 +227,7 @@ export class BoundLadder implements Disposable {
     );
   }
 
-  /** Checks an op that runs with a step's dispatch. @returns the failed checks, wrong numbers first */
+  /** Runs the op with a step in place of the op's kernel. @returns the failed checks, wrong numbers first */
   async checkStep({ spec, step }: BoundStep): Promise<ComparedValues[]> {
     const { trial, target } = this;
     const checks = new CheckCollector();

@@ -1,8 +1,7 @@
 /**
  * Defines and runs ladders: steps from a naive kernel to the shipped kernel, with one idea per step. A kernel
- * that only one step uses has the number of the step in its file name. Any other step uses a shipped kernel,
- * or the kernel of an earlier step with an input in other memory, such as a texture. All steps are checked at
- * irregular sizes and at the ladder's size. Only correct steps are timed.
+ * that only one step uses has the number of the step in its file name. All steps are checked at irregular
+ * sizes and at the ladder's size. Only correct steps are timed.
  */
 
 import type { BoundStep, Ladder, LadderSize } from "./check_ladder.ts";
@@ -97,7 +96,7 @@ export function findLadder(name: string): Ladder {
 export interface LadderOptions {
   readonly size?: LadderSize;
   readonly rounds: number;
-  /** @param share - finished share of the checks, from 0 to 1; then, from 0 to 1, of the timing */
+  /** @param share - from 0 to 1 during the checks, and again from 0 to 1 during the timing */
   onProgress?(text: string, share: number): void;
 }
 
@@ -193,7 +192,7 @@ function summarizeRounds(rounds: readonly Timing[]): Timing {
   };
 }
 
-/** Returns the extra ms of the first dispatch over the second: some drivers compile at the first dispatch. */
+/** Returns the extra milliseconds of a first dispatch, in which some drivers compile the kernel. */
 async function timeFirstRun(gpu: Gpu, { encode }: BoundStep): Promise<number> {
   if (!gpu.hasTimestamps) return 0;
   const [first = 0] = await timePasses(gpu, [encode]);

@@ -99,12 +99,12 @@ function withViews<D extends KernelTrial<ClickSizes>["specs"][number]>(spec: D, 
 
 export type StepInvocations = NonNullable<LadderStep["invocations"]>;
 
-/** Converts a matmul's size [M, K, N] to [M, K4, N4]. K4 vec4f store K numbers, and N4 vec4f N numbers. */
+/** Converts a matmul's size [M, K, N] to [M, K4, N4]. K4 and N4 are numbers of vec4f. */
 function toVectorSizes([M = 1, K = 1, N = 1]: LadderSize): [M: number, K4: number, N4: number] {
   return [M, padColumns(K) / 4, padColumns(N) / 4];
 }
 
-/** Largest number of terms per sum of a panel kernel: one written for the ladder (study), or shipped. */
+/** Largest number of terms per sum in two kinds of panel kernels: study (only in ladders) and shipped. */
 export const PANEL = { study: 64, shipped: 256 };
 /** Returns the function `refuses` of a panel kernel that supports sizes up to `most` on one axis. */
 export const makePanelCheck = (axis: 1 | 2, most: number) => (size: LadderSize) =>
@@ -122,7 +122,7 @@ export function listForwardSteps(): LadderStep[] {
 
 const oneEach: StepInvocations = (size) => [4 * toVectorSizes(size)[2], size[0]];
 
-/** Returns a grid in which an invocation computes `n4` vec4f of `rows` rows. Axis x: blocks of rows. */
+/** Returns a grid whose invocations each compute `rows` rows of `n4` vec4f. Rows are on axis x. */
 function blocks(rows: number, n4: number): StepInvocations {
   return (size) => {
     const [M, , N4] = toVectorSizes(size);

@@ -60,7 +60,7 @@ export function compareWithBaselines(
   return comparisons.sort((a, b) => (metric === "nll" ? -1 : 1) * (a.value - b.value));
 }
 
-/** Returns "better" if every baseline is significantly worse than the model, "worse" if any is better. */
+/** Returns "better" if the model is significantly better than all baselines, "worse" if worse than one. */
 export function classifyAgainstBaselines(comparisons: readonly BaselineComparison[]): Significance {
   if (comparisons.every(({ is }) => is === "better")) return "better";
   return comparisons.some(({ is }) => is === "worse") ? "worse" : "no significant difference";
@@ -112,7 +112,7 @@ export function describeVerdict({ subject, metric, comparisons, users }: Baselin
   });
 }
 
-/** Metrics of one snapshot on the test users, from a run or its result.json. */
+/** Metrics of one snapshot on the test users. */
 interface Scoring {
   readonly snapshot: string;
   readonly users?: number;
@@ -120,7 +120,7 @@ interface Scoring {
   readonly against?: BaselineDifferences;
 }
 
-/** Finds a snapshot by its name; if the name is missing, returns the last. @param judged - the name */
+/** Returns the snapshot with the name `judged` or, if there is none, the last snapshot. */
 export function findJudged<T extends { readonly snapshot: string }>(
   test: readonly T[],
   judged: string | undefined,

@@ -25,7 +25,7 @@ type DeviceState =
   | { readonly kind: "lost"; readonly reason: string }
   | { readonly kind: "none"; readonly message: string };
 
-/** Seconds that a tab may be hidden before the page warns that browsers slow hidden tabs down. */
+/** The page warns after its tab was hidden for at least this many seconds. */
 const HIDDEN_SECONDS = 20;
 
 export class Lab {
@@ -77,7 +77,7 @@ export class Lab {
     listener(this.device);
   }
 
-  /** Calls the listener each time the screen `id` is shown: for the first time right after `mount`. */
+  /** Calls the listener each time the screen `id` is shown, including the first time. */
   onShow(id: string, listener: () => void): void {
     this.#showListeners.push({ id, listener });
   }
@@ -93,7 +93,6 @@ export class Lab {
     this.#measurementListeners.forEach((listener) => listener());
   }
 
-  /** Throws the error of a call, or a short error if the top of the page already shows the call's error. */
   #rethrow(error: unknown): never {
     if (this.device.kind !== "none" || getErrorMessage(error) !== this.device.message) throw error;
     throw new Error(
@@ -135,7 +134,7 @@ export class Lab {
     for (const { id, listener } of this.#showListeners) if (id === screen.id) listener();
   }
 
-  /** Shows at the top of the page that a part of the address is unknown. */
+  /** Shows an error about the address at the top of the page. */
   refuse(expected: string, got: string): void {
     this.#notice.show(`Expected ${expected}, got ${got}.`, "error");
   }
@@ -152,7 +151,6 @@ export class Lab {
     mount(part, this);
   }
 
-  /** Shows a warning when the user returns to a hidden tab, because browsers slow hidden tabs down. */
   #watchHiding(): void {
     let hidden = 0;
     document.addEventListener("visibilitychange", () => {

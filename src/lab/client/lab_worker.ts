@@ -13,7 +13,7 @@ export type WorkerEvent =
   | { readonly name: "device"; readonly adapter: AdapterFacts }
   | { readonly name: "lost"; readonly reason: string };
 
-/** A call of a service's method, which can report progress, and which the page can cancel. */
+/** Progress reports and cancellation of a call from the page. */
 export interface ServiceCall<P> {
   progress(value: P): void;
   readonly signal: AbortSignal;
@@ -36,7 +36,7 @@ export function expectNotCancelled({ aborted }: AbortSignal): void {
   if (aborted) throw new CallStoppedError();
 }
 
-/** Progress of a measurement. `share` is the finished share of the current part. */
+/** Progress of a measurement. `share` is from 0 to 1. */
 export interface MeasurementProgress {
   readonly text: string;
   readonly share: number;
@@ -79,7 +79,7 @@ export class LabWorker {
   }
 
   /**
-   * Runs work that needs the device alone, such as timing. Cancelled work is awaited first.
+   * Runs work that needs the device alone, such as timing. First waits for the end of cancelled work.
    * @param what - description of the work, for the error of later calls, such as "A training is running"
    * @throws UserError if other work is running
    */

@@ -1,7 +1,6 @@
 /**
  * Reads the files that the user chose: one file in the layout of the paper's data, or all files of a prepared
- * data set. This file becomes a separate script, which is loaded when the user chooses the first file. The
- * script returns plain data: it has its own copies of classes, for which `instanceof` fails in other scripts.
+ * data set. This file becomes a separate script, which is loaded when the user chooses the first file.
  */
 
 import type { ClickLog } from "../../data/click_log.ts";
@@ -39,8 +38,8 @@ export interface ReadContext {
 const HEAD_BYTES = 1 << 16;
 
 /**
- * Returns a command by which the user can prepare the files; undefined if the lab can read them.
- * @throws UserError for an empty file, or for several files that are no prepared data set
+ * Returns a shell command that prepares a file for the lab; undefined if the lab can read the files.
+ * @throws UserError if a file is empty, or if there are several files but no prepared data set
  */
 export async function checkFiles(files: readonly ReaderFile[]): Promise<string | undefined> {
   const [first, ...others] = files;

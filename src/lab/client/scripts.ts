@@ -5,7 +5,7 @@ declare global {
   var laterScripts: Readonly<Record<"kernels" | "reader", string>>;
 }
 
-/** Loads a script in the page or worker, and returns its module. The caller must name the module's type. */
+/** Loads a script in the page or worker, and returns its module. */
 export async function loadScript<Module>(name: keyof typeof laterScripts): Promise<Module> {
   const url = URL.createObjectURL(new Blob([laterScripts[name]], { type: "text/javascript" }));
   try {

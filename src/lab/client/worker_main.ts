@@ -40,7 +40,7 @@ function createServices(worker: LabWorker) {
   };
 }
 
-/** Type of the script whose services check and time kernels. The first call of a service loads the script. */
+/** Script with the services for kernels, loaded at the first call of such a service. */
 type KernelScript = typeof import("./services/kernel_services.ts");
 
 export type Services = ReturnType<typeof createServices> & ReturnType<KernelScript["createKernelServices"]>;
@@ -101,7 +101,7 @@ async function findMethod(service: string, method: string): Promise<AnyMethod> {
   return found.bind(services[service]) as AnyMethod;
 }
 
-/** Returns true for a UserError. `instanceof UserError` fails for a class of another script. */
+/** Compares the name, because each script has a UserError class of its own. */
 function isUserError(error: unknown): boolean {
   return error instanceof Error && error.name === "UserError";
 }

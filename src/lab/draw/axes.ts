@@ -39,7 +39,7 @@ export function computeTicks([min, max]: Range, count: number): number[] {
 /** Least vertical distance between two names in pixels. */
 const LINE = 13;
 
-/** Places names beside their lines without overlap, if there is room. `foot`: y of a name's lower edge. */
+/** Places names beside their lines and omits names without room. `foot` is the y of a name's lower edge. */
 export function layOutNames(
   levels: readonly { readonly name: string; readonly at: number }[],
 ): { readonly name: string; readonly foot: number }[] {

@@ -94,7 +94,7 @@ function renderBackground(kernel: string, { chapterOf, chapters }: KernelTexts):
 ${about && markup`<p>Explained in <a href="#course/${chapter.replace(/\.md$/, "")}">${about.title}</a></p>`}`;
 }
 
-/** Returns the paragraph "Work split" of a kernel's header. Inserts each constant's value after its name. */
+/** Returns the paragraph "Work split" of a kernel's header, with the values of constants inserted. */
 function describeWorkSplit(text: string, { constants, workgroup }: KernelSummary): string | undefined {
   const values = new Map<string, unknown>([["WORKGROUP", workgroup[0]], ...constants]);
   return findHeaderPart(text, "Work split")?.replace(
@@ -136,7 +136,7 @@ function renderMeasurements(timed: DispatchMeasurement, ceilings: RooflineCeilin
   return renderFacts(facts);
 }
 
-/** Renders how often a workgroup in the grid's middle accesses memory (kernel_analysis/access_counts.ts). */
+/** Renders counts of the memory accesses of a workgroup in the middle of the grid. */
 function countsTable(code: KernelSummary): Html {
   const { variables, storage, workgroup } = countAccesses(code.text, code);
   const row = (name: string | Html, { reads, readSectors, writes, writeSectors, conflicts }: LoadRequests) =>
@@ -230,19 +230,16 @@ export function findHeaderPart(text: string, label: string): string | undefined 
   return first === "" ? undefined : (first + rest).replace(/\s*\n\/\/\s*/g, " ").trim();
 }
 
-/** Compares `text` with `file` line by line, and returns the numbers (from 1) of different lines. */
+/** Returns the numbers (from 1) of the lines of `text` that differ from the same line of `file`. */
 export function findSpecialisedLines(text: string, file: string): number[] {
   const lines = file.split("\n");
   return text.split("\n").flatMap((line, k) => line === lines[k] ? [] : [k + 1]);
 }
 
-/**
- * Machine code of a kernel, compiled with the constants of its first use in the bench. Recorded by
- * `deno task bench compiled --readme bench/compiled.md`.
- */
+/** Machine code of a kernel, recorded by `deno task bench compiled --readme bench/compiled.md`. */
 interface RecordedKernel {
   readonly kernel: string;
-  /** Workload and model of the kernel's first use, for example "W1 LSTM". */
+  /** Workload and model whose constants were compiled in, for example "W1 LSTM". */
   readonly where: string;
   /** Values such as the number of registers, in the order of {@link MachineCode.names}. */
   readonly facts: readonly string[];

@@ -1,4 +1,4 @@
-/** Compares times of a ladder (versions of a kernel) on this adapter with the times in the repository. */
+/** Compares times of a ladder (versions of a kernel) on this adapter with recorded times. */
 
 import { formatAccessCount } from "../../kernel_analysis/access_counts.ts";
 import { type Html, markup } from "../../report/html.ts";
@@ -16,11 +16,11 @@ type Outcome = "faster" | "slower" | "equal";
 
 export interface ComparedStep extends LadderStepMeasurement {
   readonly recorded?: ShippedLadder["steps"][number];
-  /** Set if this version of the kernel is a gain on this adapter and a loss in the records, or vice versa. */
+  /** Set if this version is faster than its base version on one adapter, and slower on the other. */
   readonly reversal?: "slower here" | "faster here";
 }
 
-/** A gain (ratio of two times) within 5 % of 1 is no change, even if its measurement error is smaller. */
+/** Times that differ by at most 5 % count as equal, even if their measurement error is smaller. */
 const LEAST_GAIN = 0.05;
 
 /** Compares times of a ladder (versions of a kernel) with recorded times (`shipped`), if there are any. */
@@ -93,7 +93,7 @@ export function describeComparison(
   return sentences;
 }
 
-/** Returns a logarithmic scale from gains to 0..100, which covers all `gains` and at least 0.5 to 2. */
+/** Returns a logarithmic scale from gains to 0..100. The scale covers all `gains`, and 0.5 to 2. */
 function createGainScale(gains: readonly number[]): (gain: number) => number {
   const known = gains.filter((gain) => gain > 0);
   const [low, high] = [Math.log(Math.min(0.5, ...known)), Math.log(Math.max(2, ...known))];
@@ -146,12 +146,11 @@ ${renderHeadRow("us", "± us", versus, "gain", ...(shipped ? ["us", versus, "gai
 <p>Computed for a GPU, not measured: reads per invocation; sectors of 32 bytes per 32 reads or writes.</p>`;
 }
 
-/** Renders the name of a kernel in the repository as a link to the kernel's text. */
+/** Renders a kernel's name as a link to the kernel's text. */
 export function renderKernelLink(kernel: string): Html {
   return markup`<a href="#step/${kernel}">${renderBreakableName(kernel)}</a>`;
 }
 
-/** Renders at how many input sizes a kernel version computed correct results. */
 function checkedText({ time, checkedSizes = 0 }: ComparedStep): Html | undefined {
   if (!time || checkedSizes === 0) return undefined;
   return markup`<br>correct at ${checkedSizes} ${checkedSizes === 1 ? "size" : "sizes"}`;

@@ -19,7 +19,7 @@ export function formatCount(value: number): string {
 }
 
 type Cell = string | Html;
-/** Headings of a table's columns. In a table of numbers, the heading of a text column is in an array. */
+/** Headings of a table's columns: a string for a column of numbers, [string] for a column of text. */
 type Heads = readonly (string | readonly [string])[];
 
 /** Renders a scrollable table. @param kinds - CSS classes @param rows - cells or markup of each row */
@@ -56,7 +56,7 @@ export function renderBreakableName(name: string): Html {
 /** Returns the address of a link's target in the lab; undefined if the page has no such target. */
 type ResolveLink = (target: string) => string | undefined;
 
-/** Renders Markdown. A link without an address becomes text. `#course` becomes a link to this screen. */
+/** Renders Markdown. A link without an address becomes text; code such as `#course` links to a screen. */
 export function renderMarkdown(markdown: string, resolve: ResolveLink = () => undefined): Html {
   const parts = markdown.trim().split(/^```\w*\n([^]*?)^```$/m).map((part, k) =>
     k % 2 === 1

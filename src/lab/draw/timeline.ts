@@ -70,7 +70,7 @@ export function renderPhaseLegend(dispatches: readonly TimedDispatch[]): Html {
   return markup`<ul class="phases">${items}</ul>`;
 }
 
-/** Renders a row with a button per dispatch. Without the adapter's peak rates, roofline columns have "-". */
+/** Renders a table row per dispatch. Without the adapter's peak rates, roofline columns have "-". */
 export function renderTimelineTable(
   dispatches: readonly TimedDispatch[],
   ceilings: RooflineCeilings | undefined,

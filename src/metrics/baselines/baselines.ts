@@ -1,4 +1,4 @@
-/** Fits baselines: counts are of train users; settings and scales are fitted on validation users. */
+/** Fits baselines: counts clicks of train users, and fits settings and scales on validation users. */
 
 import { type ClickLog, type Clicks, listUsers } from "../../data/click_log.ts";
 import type { PageOrder } from "../../data/manifest.ts";

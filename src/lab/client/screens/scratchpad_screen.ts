@@ -48,7 +48,7 @@ class ScratchpadView {
   #names: string | undefined;
   /** Part of the address that contains the shown kernel. */
   #shown: string | undefined;
-  /** Number of changes so far. A delayed update is dropped if another change has followed. */
+  /** Number of changes of the shown kernel. A delayed update is dropped if another change has followed. */
   #version = 0;
 
   constructor(private readonly lab: Lab) {
@@ -68,7 +68,7 @@ ${this.#editor.element}
 ${this.#notice.element}${this.#results}</div>`;
   }
 
-  /** Shows the kernel that `part` encodes; for "", the kernel shown before or, the first time, an example. */
+  /** Shows the kernel that `part` encodes. If `part` is "", keeps the shown kernel or shows an example. */
   async open(part: string): Promise<void> {
     if (part === this.#shown) return;
     if (part === "" && this.#shown !== undefined) return this.#showAddress();

@@ -24,7 +24,6 @@ export function showStep(root: HTMLElement, lab: Lab): void {
   const stop = new StopButton(() => notice.show("Stopping after the current measurement ..."));
   const panel = new KernelPanel(results);
   let openDispatch: OpenDispatch | undefined;
-  /** Opens the measured dispatch of the kernel in the address; if not measured, the source of the kernel. */
   const openFromAddress = () => {
     const { texts } = readPageData();
     if (lab.part === "" || openDispatch?.(lab.part)) return;
@@ -86,7 +85,7 @@ function setOptions(
   if (options.some(({ name }) => name === before)) select.value = before;
 }
 
-/** Opens a kernel's first dispatch; returns false if the step has no such dispatch. */
+/** Opens a kernel's first dispatch; returns false if the step does not run this kernel. */
 type OpenDispatch = (kernel: string) => boolean;
 
 function showProfile(results: HTMLElement, panel: KernelPanel, profile: StepProfile): OpenDispatch {

@@ -121,7 +121,6 @@ ${this.#snapshots.element}</div></div>`;
     }
   }
 
-  /** Asks the worker for the training's status after an error, and enables the buttons that still work. */
   async #refreshStatus(): Promise<void> {
     this.#setStatus(undefined);
     const status = await this.lab.call("train", "status", undefined).catch(() => undefined);

@@ -33,7 +33,7 @@ class UserView {
   #clicked: number[] = [];
   #page: number[] = [];
   #shown: { readonly page: readonly number[]; readonly model: ModelScores } | undefined;
-  /** Number of requests so far. Only the answer to the last request is shown. */
+  /** Number of requests to the worker so far. Only the answer to the last request is shown. */
   #requests = 0;
 
   constructor(private readonly lab: Lab) {
@@ -166,7 +166,7 @@ function renderItem({ name, about, model, before, utility, truth }: {
   readonly name: string;
   readonly about: string;
   readonly model: number;
-  /** Click probability before the last click, according to the model; undefined on a new page. */
+  /** The model's click probability before the user's last click; undefined on a new page. */
   readonly before: number | undefined;
   readonly utility: number | undefined;
   readonly truth: number | undefined;

@@ -37,7 +37,7 @@ export interface ExerciseSummary extends Pick<Exercise, "name" | "what" | "chapt
 export interface ExerciseRequest {
   readonly exercise: string;
   readonly text: string;
-  /** Dimensions of the data for timing the answer, joined by "x": "2560x10" for 2560 x 10. */
+  /** Dimensions of the input with which the answer is timed: "2560x10" means 2560 x 10. */
   readonly size: string;
   /** Number of rounds that time the answer and the ladder's kernels; 0 to check the answer without timing. */
   readonly rounds: number;
@@ -89,7 +89,7 @@ function summarizeExercise(exercise: Exercise): ExerciseSummary {
   return { name, what, chapter, starter, solution, title, size: size.join("x") };
 }
 
-/** Texts that the user entered: the kernel, each array's content, and invocations such as "16 x 16". */
+/** Contents of the form fields: WGSL text, one text per array, and invocations such as "16 x 16". */
 export interface ScratchRequest {
   readonly text: string;
   readonly arrays: Readonly<Record<string, string>>;
@@ -103,7 +103,7 @@ export interface ScratchResult {
     readonly length: number;
     readonly values: readonly number[];
   }[];
-  /** A sentence about each array that is too short for the kernel's accesses. */
+  /** Warnings: one for each array that is too short for the kernel's accesses. */
   readonly short: readonly string[];
   /** Numbers of workgroups that were started along x and y, and of invocations per workgroup. */
   readonly grid: readonly [x: number, y: number];
@@ -165,7 +165,6 @@ function scratchpadService(worker: LabWorker) {
   };
 }
 
-/** Returns a sentence about each array that is too short for the kernel's accesses. */
 function listShortArrays(
   text: string,
   arrays: readonly (readonly [name: string, data: KernelArray])[],

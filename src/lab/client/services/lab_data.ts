@@ -27,7 +27,7 @@ export interface LabData extends TestedData {
   readonly shop: ShopTruth | undefined;
 }
 
-/** Opens data. @throws UserError with file and line (or row) of invalid data */
+/** Opens the chosen data. @throws UserError that names file and line (or row) of invalid data */
 export async function openLabData(choice: DataChoice, report: Report): Promise<LabData> {
   if (choice.kind === "files") return await openFiles(choice.files, report);
   const shop = findShop(choice.name);
@@ -67,10 +67,7 @@ export function isSameData(a: DataChoice, b: DataChoice): boolean {
   });
 }
 
-/**
- * Returns the data with as many items as a snapshot's model has. @param what - model's name in errors
- * @throws UserError if the items or their features do not fit the model
- */
+/** Returns the data with the snapshot's number of items. @throws UserError if the items do not fit */
 export function alignDataToSnapshot(what: string, info: SnapshotInfo, data: LabData): LabData {
   expectSameFeatures(what, info, data);
   return { ...data, source: alignSourceToModel(data.source, info.items, what) };

@@ -94,7 +94,7 @@ export function formatOptionTexts({ model, training, pretrain, adversarial }: St
   return Object.fromEntries(texts);
 }
 
-/** Returns an option's text; "" for the default. @param standard - default before the adversarial stage */
+/** Returns an option's text; "" for the default. @param standard - default of the shannon stage */
 function formatStageOption<N extends "weightDecay" | "tokenDecay" | "earlyStopping">(
   name: N,
   standard: StageConfig[N],

@@ -142,7 +142,7 @@ export interface KernelSummary extends IndexScope {
   readonly text: string;
   readonly constants: readonly (readonly [name: string, value: number | boolean])[];
   readonly bindings: readonly BindingSummary[];
-  /** Number of invocations that have work. A dispatch also starts idle ones, to fill the workgroups. */
+  /** Number of invocations that have work, without those that only fill the last workgroups. */
   readonly invocations: readonly [x: number, y: number];
 }
 

@@ -1,4 +1,4 @@
-/** Service of the screen Train. The device has one training or one loaded model at a time. */
+/** Service of the screen Train. The service keeps only the latest training or loaded model. */
 
 import { UserModel } from "../../../model/user_model.ts";
 import { buildStagesConfig, describePages, expectPlaces } from "../../../run/options/stages_options.ts";
@@ -55,7 +55,7 @@ interface LoadedSnapshot {
   readonly data: string;
   /** Status of the training in the file; undefined if the file has only weights. */
   readonly training: StageStatus | undefined;
-  /** Message: can the loaded snapshot's training be resumed? "" if the snapshot has only weights. */
+  /** Message about resuming the snapshot's training; "" if the snapshot has only weights. */
   readonly note: string;
 }
 
@@ -70,7 +70,7 @@ export class TrainService {
   /** Snapshot that was loaded last, from which a training can start. */
   #loaded: { readonly weights: Weights; readonly info: SnapshotInfo } | undefined;
   #session: TrainSession | undefined;
-  /** Model of a loaded snapshot; undefined if `#session` has the model. */
+  /** Model of a loaded snapshot whose training cannot be resumed; otherwise undefined. */
   #loadedModel: UserModel | undefined;
   /** Resolves when no work reads the session any more. The session must not be freed earlier. */
   #reading: Promise<unknown> = Promise.resolve();
@@ -122,7 +122,7 @@ export class TrainService {
     });
   }
 
-  /** Returns the status of the current training, even after an error; undefined if there is none. */
+  /** Returns the status of the current training, even after an error; undefined without a training. */
   status(): StageStatus | undefined {
     return this.#session && describeStatus(this.#session);
   }
@@ -260,7 +260,7 @@ export class TrainService {
   }
 }
 
-/** Reports a new task, and checks for a cancellation. @throws CallStoppedError if the user cancelled */
+/** Reports what the worker does next. @throws CallStoppedError if the user cancelled */
 async function begin(what: string, { progress, signal }: ServiceCall<TrainProgress>): Promise<void> {
   progress(doing(what));
   await new Promise((resolve) => setTimeout(resolve));

@@ -29,7 +29,7 @@ import { UserError } from "../../../user_error.ts";
 import { computeDataChecksum, type DataChoice, isSameData, type LabData } from "./lab_data.ts";
 import { listChangedFlags } from "./option_texts.ts";
 
-/** Seconds between two copies of the state to memory. If the device is lost, the last copy can be resumed. */
+/** Seconds between two copies of the state to memory. A new device continues from the last copy. */
 const SAVE_SECONDS = 20;
 
 interface SessionSetting {
@@ -60,7 +60,7 @@ export class TrainSession {
     readonly current: CurrentStage,
     readonly model: UserModel,
     readonly trainer: ClickTrainer<StageMetrics>,
-    /** Selects trained or baseline weights for the snapshot best-loss; if undefined, trained weights. */
+    /** Decides if the snapshot best-loss gets baseline weights; undefined if it gets trained weights. */
     readonly choice: StartChoice | undefined,
   ) {}
 
@@ -208,10 +208,7 @@ export class TrainSession {
   }
 }
 
-/**
- * Checks that a training can be resumed. @throws UserError if no iterations are left, or if the user changed
- * anything but the number of iterations of the current stage and the options of the adversarial stage
- */
+/** Checks that a training can be resumed with a configuration and data. @throws UserError with the reason */
 export function expectResumable(session: TrainSession, config: StagesConfig, choice: DataChoice): void {
   const { stage, iteration, setting } = session;
   const mayChange = stage.name === "shannon"
@@ -234,7 +231,7 @@ export function expectResumable(session: TrainSession, config: StagesConfig, cho
   );
 }
 
-/** Restores a snapshot's training; `next` is undefined if the snapshot has none or is for other data. */
+/** Restores a snapshot's training; `next` is undefined if the file has only weights or the data differ. */
 export async function reopenSession(
   gpu: Gpu,
   setting: SessionSetting,
@@ -269,7 +266,7 @@ interface StageState {
   readonly stage: TrainingStage;
   readonly specs: readonly ParameterSpec[];
   readonly state: TrainerState;
-  /** Weights of the baseline "logit on counts" to save as best-loss; undefined to save trained weights. */
+  /** Baseline weights ("logit on counts") for the snapshot best-loss; undefined if it has trained weights. */
   readonly kept?: KeptStart;
 }
 
@@ -335,7 +332,6 @@ function encodeSnapshotFile(
   return encodeTraining(specs, { ...state, weights }, info, setting);
 }
 
-/** Sets each untrained embedding to the mean of its field's other embeddings ({@link withMeanRows}). */
 function fillWeights(
   specs: readonly ParameterSpec[],
   weights: Weights,

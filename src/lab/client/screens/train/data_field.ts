@@ -101,7 +101,7 @@ folder that the command writes:</p><code class="command">${command}</code>`;
     return undefined;
   }
 
-  /** Value of --data in the command line; "" for the default, a placeholder such as "FOLDER" for a path. */
+  /** Value of --data: "" for the default shop; "FILE" or "FOLDER" if the path is unknown. */
   get word(): string {
     const [file, other] = this.#files;
     if (this.#select.value === OWN) return other ? "FOLDER" : file?.path ?? "FILE";

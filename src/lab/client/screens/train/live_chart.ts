@@ -24,7 +24,7 @@ interface Point {
 export class StageCurves {
   /** One row per training step, with one value per metric of the stage. */
   readonly #rows: (readonly number[])[] = [];
-  /** Number of iterations before the first row, for a training from a snapshot file, which has no rows. */
+  /** Number of iterations before the first row; above 0 for a training that was resumed from a file. */
   #before = 0;
   readonly validations: ValidationRow[] = [];
   #best: Steps["best"];
@@ -105,7 +105,7 @@ export class StageCurves {
 /** Height of the chart in pixels. The chart is as wide as its parent element. */
 const HEIGHT = 280;
 const [LEFT, TOP, BOTTOM] = [44, 8, 34];
-/** Width of the right margin in pixels: NAMES if names of lines are written in the margin, else RIGHT. */
+/** Width of the right margin in pixels, with and without names of lines. */
 const [NAMES, RIGHT] = [94, 10];
 /** Approximate number of ticks per axis. */
 const TICKS = 5;
@@ -113,7 +113,7 @@ const TICKS = 5;
 export interface ChartContent {
   readonly column: string;
   readonly title: string;
-  /** The chart has a horizontal line at each baseline's value of this metric; undefined: no lines. */
+  /** Metric of the baselines that the chart shows as horizontal lines; undefined for no lines. */
   readonly level?: "loss" | "prec1";
   /** Criterion that selects the best validation, which the chart marks. */
   readonly best?: Criterion;
