@@ -21,12 +21,11 @@ export type Interval = readonly [low: number, high: number];
 const SIDE_BY_SIDE = 8;
 
 export class Bootstrap {
-  /** Resamples: group `#drawn[k]` was drawn `#times[k]` times. Resample b begins at k = `#starts[b]`. */
+  /** Resample b has group `#drawn[k]` `#times[k]` times, for `#starts[b]` <= k < `#starts[b + 1]`. */
   readonly #drawn: Uint16Array;
   readonly #times: Uint8Array;
   readonly #starts: Uint32Array;
 
-  /** Draws the resamples. A resample has `groups` groups, drawn with replacement. */
   constructor(readonly groups: number, readonly resamples: number = RESAMPLES) {
     const random = createRandomStream(SEED, "bootstrap", groups);
     const drawn = new Uint16Array(resamples * groups);
@@ -69,7 +68,7 @@ export class Bootstrap {
     return out;
   }
 
-  /** Computes each resample's totals of columns `own`. @param block - [groups, 8] sums of these columns */
+  /** @param block - [groups, 8] sums of up to 8 columns. @param own - indices of these columns in `out` */
   #sumResamples(block: Float64Array, own: readonly number[], out: Float64Array, columns: number): void {
     const [drawn, times, starts] = [this.#drawn, this.#times, this.#starts];
     for (let b = 0; b < this.resamples; b++) {
@@ -95,7 +94,6 @@ export class Bootstrap {
 
 const bootstraps = new Map<string, Bootstrap>();
 
-/** Returns the resamples for a number of groups. They are drawn once and cached. */
 export function getBootstrap(groups: number, resamples?: number): Bootstrap {
   const key = `${groups} ${resamples}`;
   const found = bootstraps.get(key) ?? new Bootstrap(groups, resamples);
@@ -110,7 +108,6 @@ export function computeInterval(values: Float64Array, groups: number): Interval 
   return [quantile(ascending, 0.025), quantile(ascending, 0.975)];
 }
 
-/** Computes a quantile of ascending values by interpolation. */
 function quantile(ascending: Float64Array, share: number): number {
   const rank = share * (ascending.length - 1);
   const low = ascending[Math.floor(rank)]!;

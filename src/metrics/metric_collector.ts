@@ -26,7 +26,6 @@ const SLICE_GROUPS = 200;
 const SLICE_RESAMPLES = 500;
 
 export interface ScoredUsers {
-  /** Log; `isSeen` and `categories` of {@link MetricCollectorOptions} use the item numbers of this log. */
   readonly log: Clicks;
   /** Indices (in the log) of the users to add. All compared models must add users in the same order. */
   readonly places: ArrayLike<number>;
@@ -48,11 +47,11 @@ export interface MetricCollectorOptions {
   readonly single?: boolean;
   /** [positions] effects that are added to the utilities. Positions beyond the list have the last effect. */
   readonly positionEffects?: readonly number[];
-  /** Returns true if a train user saw the item. Without this function, there are no slices by item. */
+  /** Returns true if a train user saw the item. If absent, metrics are not split by seen and new items. */
   readonly isSeen?: (item: number) => boolean;
   /** Categories of the items; undefined for items without categories. */
   readonly categories?: ItemCategories | undefined;
-  /** Called per page. @param k - user's index in `ScoredUsers.places`. @param row - first row in `scores` */
+  /** Called per page. @param k - user's index in `places`. @param row - index of the page's first score */
   readonly onPage?: (page: EvaluatedPage, k: number, row: number) => void;
 }
 
@@ -65,7 +64,7 @@ export class MetricCollector {
   readonly #clicks: CalibrationSums;
   readonly #noClicks: CalibrationSums;
   readonly #sliceClicks: readonly CalibrationSums[];
-  /** Per slice, the number of users with an event in it, and 1 + the index of the last counted user. */
+  /** Per slice, the number of users with an event in it, and the last such user, counted from 1. */
   readonly #sliceUsers: readonly { count: number; last: number }[];
   readonly #hash = new UsersHash();
   #users = 0;
@@ -96,8 +95,8 @@ export class MetricCollector {
   }
 
   /**
-   * Adds a user's events. @param index - user's index in `part.places`. @param shift - index of a row in
-   * `part.scores` minus its index in the log. @param moved - the same for an event in `part.outcomes`
+   * @param index - user's index in `part.places`. @param shift - added to a row's index in the log, gives its
+   * index in `part.scores`. @param moved - added to an event's index, gives its index in `part.outcomes`
    */
   #addUser(part: ScoredUsers, index: number, shift: number, moved: number): void {
     const user = part.places[index]!;
@@ -223,7 +222,6 @@ export class MetricCollector {
     };
   }
 
-  /** Returns the names of the metrics that can be computed. */
   #names(): MetricName[] {
     const { eta } = this.options;
     const none = eta === undefined ? ["nll", "pNoClick", "pClick"] : [];

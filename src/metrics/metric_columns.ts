@@ -39,7 +39,6 @@ export const column = Object.fromEntries(COLUMNS.map((name, k) => [name, k])) as
 >;
 export const columns = COLUMNS.length;
 
-/** Metric: the ratio of two sums, with a title for tables. */
 interface Ratio {
   readonly sum: Column;
   readonly per: Column;
@@ -62,7 +61,6 @@ const ratios = {
   auc: { sum: "auc", per: "pairs", title: "AUC" },
   piPrec1: { sum: "piPrec1", per: "clicks", title: "prec@1 of pi" },
   piPrec2: { sum: "piPrec2", per: "clicks", title: "prec@2 of pi" },
-  /** Observed share of pages without a click, and its prediction; then the same for clicked impressions. */
   noClick: { sum: "noClick", per: "events", title: "no click" },
   pNoClick: { sum: "pNoClick", per: "events", title: "P(no click)" },
   clicked: { sum: "clickedRows", per: "rows", title: "clicked" },
@@ -98,7 +96,6 @@ class Ranges {
     });
   }
 
-  /** Returns the index of the range that contains a number. */
   findSlice(value: number): number {
     const { bounds } = this;
     let index = bounds.length - 1;
@@ -118,8 +115,8 @@ export const seen = { names: ["seen in training", "new"], findSlice: (isSeen: bo
 export type SliceKey = "page length" | "history" | "position" | "item" | "category";
 
 /**
- * All kinds of slices. By position, item and category, an event is in the slices of its first clicked item.
- * Slices by category come last, so that all other slices have the same indices for every log.
+ * All kinds of slices. A slice by position, item or category consists of the events whose first clicked
+ * item is in it. Slices by category come last, so that all other slices have the same indices for every log.
  */
 export const slicings = [
   { by: "page length", names: pageLengths.names },
@@ -129,7 +126,7 @@ export const slicings = [
   { by: "category", names: [] },
 ] as const satisfies readonly { by: SliceKey; names: readonly string[] }[];
 
-/** For each kind of slices, the index of its first slice in the list of all slices. */
+/** Index of each kind's first slice. All slices are numbered in the order of `slicings`. */
 export const firstSlice = (() => {
   let next = 0;
   return Object.fromEntries(slicings.map(({ by, names }) => {
@@ -169,7 +166,7 @@ export function computeProbabilities(
   return { chances: logits.map((z) => Math.exp(z - logSum)), logSum };
 }
 
-/** Index of the generator's prec@1 in the `outcome` of {@link computePageSums}. */
+/** Index of the generator's prec@1 in an outcome of the op minimax (see ops/minimax.ts). */
 const PI = 5;
 
 /** Column values of the current event. Every call of computePageSums overwrites the values. */
@@ -177,8 +174,8 @@ const event = new Float64Array(columns);
 
 /**
  * Computes the value that an event adds to each column. @param single - true if items are clicked
- * independently. @param outcome - loss, prec@1, ... if the device has computed them. @returns [columns]
- * values. The next call overwrites the returned array.
+ * independently. @param outcome - loss, prec@1, ... from the device; if undefined, loss and precision are
+ * computed here. @returns [columns] values. The next call overwrites the returned array.
  */
 export function computePageSums(
   { ranking: order, logits, chances, clicked, logSum }: EvaluatedPage,
@@ -217,7 +214,7 @@ export function computePageSums(
   return sums;
 }
 
-/** Computes -log P(observed clicks). The result is NaN if the scores give no probabilities. */
+/** Computes -log P(observed clicks); NaN if `logSum` is NaN. */
 function computePageLoss(
   logits: Float64Array,
   clicked: readonly number[],

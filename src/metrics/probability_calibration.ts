@@ -3,7 +3,7 @@
 import { meanAndSd } from "../data/mean_sd.ts";
 import { type Bootstrap, computeInterval, type Interval } from "./bootstrap.ts";
 
-/** Number of histogram cells for log-odds from -8 to 8. The first and last cell also hold all others. */
+/** Number of histogram cells for log-odds from -8 to 8. Values outside are in the first or last cell. */
 const CELLS = 1024;
 const CELLS_A_UNIT = 64;
 /** Largest number of bins in a reliability diagram. A bin has about a tenth of all cases. */
@@ -29,7 +29,6 @@ export interface ProbabilityCalibration {
   readonly bins: readonly ReliabilityBin[];
 }
 
-/** Returns the index of a probability's histogram cell. */
 export function findBin(probability: number): number {
   const odds = Math.log(probability / (1 - probability));
   return Math.min(CELLS - 1, Math.max(0, Math.floor(CELLS_A_UNIT * odds) + CELLS / 2));
@@ -66,7 +65,7 @@ export class CalibrationSums {
     const resampled = bootstrap?.totals(sums, columns);
     const of = (totals: Float64Array, from: number, bin: number, what: 1 | 2) =>
       totals[from + SUMS * bin + what]! / totals[from + SUMS * bin]!;
-    /** Returns `value(totals, from)` of each resample. The resample's sums begin at `totals[from]`. */
+    /** Computes a value per resample. The sums of a resample begin at `totals[from]`. */
     const spread = (value: (totals: Float64Array, from: number) => number) => {
       if (!resampled) return undefined;
       const values = new Float64Array(resampled.length / columns);
@@ -96,7 +95,7 @@ export class CalibrationSums {
     });
     const total = cases.reduce((sum, n) => sum + n, 0);
     let before = 0;
-    /** Bin (0 to 9) of each cell: the tenth of all sorted cases in which the cell's middle case lies. */
+    /** Bin of each cell: the decile (0 to 9) of the cell's median case among all cases. */
     const places = cases.map((n) => Math.floor(BINS * ((before += n) - n / 2) / total));
     const used = [...new Set(places)];
     const bins = used.length;

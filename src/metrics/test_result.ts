@@ -11,7 +11,7 @@ import type { ProbabilityCalibration } from "./probability_calibration.ts";
 import { column, columns, computeMetric, metricNames } from "./metric_columns.ts";
 import type { MetricName, SliceKey } from "./metric_columns.ts";
 
-/** Values of the available metrics. The loss is absent if the scores give no probabilities. */
+/** Metric values. For scores that only rank items, the loss and other probability metrics are absent. */
 export type MetricValues = Readonly<Partial<Record<MetricName, number>>>;
 
 /** 95 % bootstrap intervals over users; null if there are too few users. */
@@ -81,7 +81,6 @@ export function measure(
   return { metrics, intervals, resampled };
 }
 
-/** Fields of a test result that are read when two test results are compared. */
 interface Comparable extends Pick<MeasuredSums, "resampled"> {
   readonly details: Pick<MetricDetails, "metrics">;
   /** Number of groups of users that are resampled. */
@@ -97,7 +96,7 @@ export interface TestResult extends Comparable {
   readonly users: string;
 }
 
-/** Metrics with which generator metrics are compared if the other model or baseline has no generator. */
+/** A generator's metric is compared with the metric named here if the other model has no generator. */
 const REWARD_METRICS: Readonly<Partial<Record<MetricName, MetricName>>> = {
   piPrec1: "prec1",
   piPrec2: "prec2",
@@ -160,7 +159,7 @@ export class UsersHash {
   #high = 0x811c9dc5;
   #low = 0x2f0b4c47;
 
-  /** Hashes one more integer below 2^32. */
+  /** Adds an unsigned 32-bit integer to the hash. */
   add(value: number): void {
     this.#high = Math.imul(this.#high ^ value, 0x01000193);
     this.#low = Math.imul(this.#low ^ value ^ (this.#high >>> 15), 0x5bd1e995);
@@ -171,7 +170,6 @@ export class UsersHash {
   }
 }
 
-/** Packs the sums of a test result for storage. */
 export function packSums({ users, groups, sums }: TestResult): StoredSums {
   const stored = Float32Array.from(
     Array.from({ length: groups }, (_, g) => STORED.map((name) => sums[g * columns + column[name]]!)).flat(),

@@ -8,7 +8,7 @@ const MOST_USERS = 4;
 const LEAST_CLICKS = 5;
 const MOST_CATEGORIES = 5;
 
-/** Shares of clicks that are on a category's items. Shares of several categories can overlap. */
+/** A category's shares of clicks. Items can have several categories, so shares can sum to more than 1. */
 export interface CategoryShare {
   readonly category: string;
   /** Share of the user's clicks that are on items of the category. */

@@ -15,9 +15,9 @@ import { pwTable } from "../ops/pw_table.ts";
 
 /**
  * Lists the LSTM's parameters, as in TensorFlow's BasicLSTMCell: a kernel [F + H, 4H] (initially
- * Glorot-uniform) and a bias (initially zero), for F features, H units and the gates i, g, f, o. The kernel's
- * F rows for the input (if F > 0) and its H rows for the state are two parameters. For items with V tokens,
- * a third parameter has V more rows of the kernel, one per token.
+ * Glorot-uniform) and a bias (initially zero), for F features, H units and the gates i, g, f, o. The kernel
+ * is stored in parts: F rows for the input (if F > 0), H rows for the state, and, for items with V tokens, V
+ * more rows, one per token.
  */
 export function listLstmParameters(
   items: ItemsShape,
@@ -75,11 +75,10 @@ const INITIAL_WEIGHT = 0.0001;
 
 /**
  * Lists the parameters of position weights. The state consists of n weighted sums of the last clicks'
- * features. Its component k n + j is feature k in sum j. So the first layer's kernel for the state is [F n,
- * N], for F features and N units. With one-hot features, this kernel is stored as a table [I, n N] with a row
- * per item. The state is then never computed: its term in the first layer is a weighted sum of table rows.
- * For items with V tokens and F dense features, the parameters are a table [V, n N] and a kernel [F, n N].
- * The product of an item's features and these weights is used like the table row of a one-hot item.
+ * features, ordered by feature, then by sum. So the first layer's kernel for the state is [F n, N], for F
+ * features and N units. With one-hot features, this kernel is stored as a table [I, n N] with a row per item.
+ * The state is then never computed: its term in the first layer is a weighted sum of table rows. For items
+ * with V tokens and F dense features, the parameters are a table [V, n N] and a kernel [F, n N].
  * @throws UserError for tanh with mixed features.
  */
 export function listPwParameters(items: ItemsShape, config: PwModelConfig): ModelParameter[] {
@@ -122,7 +121,7 @@ export const FIRST_LAYER: ClickProductNames = {
   clickPart: "utility/layer1/click_part",
 };
 
-/** Lists the parameters that multiply features of clicked items: `kernel` and, for tokens, `tokenTable`. */
+/** Lists the weights of clicked items' features: `kernel` and, for items with tokens, `tokenTable`. */
 export function listClickKernels(
   items: ItemsShape,
   { kernel, tokenTable }: Pick<ClickProductNames, "kernel" | "tokenTable">,
@@ -146,7 +145,7 @@ export function listClickKernels(
 
 /**
  * Adds ops for s * kernel + bias [events, N]; s is a weighted sum of the features of a user's last clicks.
- * @param itemBias - if it is given, tanh(s + itemBias) replaces s
+ * @param itemBias - if defined, the kernel multiplies tanh(s + itemBias) instead of s
  */
 export function recordClickProduct(
   tape: ClickTape,

@@ -32,7 +32,6 @@ import type {
 } from "./model_program.ts";
 import { evaluating, recordUpdate } from "./model_program.ts";
 
-/** Returns the generator's config: a copy of the reward's in which the fields below are replaced. */
 export function buildGeneratorConfig(
   reward: ModelConfig,
   { behaviourDims, behaviourSd }: { behaviourDims: number[]; behaviourSd: number },
@@ -109,7 +108,7 @@ export class GamePrograms {
     readonly layout: Program<ClickSizes>,
     readonly batch: Program<ClickSizes>,
     readonly utilities: Program<ClickSizes>,
-    /** Program that computes the logits of the generator's network; empty if it has no network. */
+    /** Program of the generator's logits; empty without a generator network. */
     readonly logits: Program<ClickSizes>,
     readonly generator: PlayerPrograms,
     readonly reward: PlayerPrograms,

@@ -41,7 +41,7 @@ export interface UserState {
   readonly first?: Float32Array<ArrayBuffer>;
   /** Vector that the history adds to the wide part (a linear model of pairs of features). */
   readonly wide?: Float32Array<ArrayBuffer>;
-  /** The user's last clicks: an input of the count features. */
+  /** The user's last clicks, from which count features are computed. */
   readonly recent?: Float32Array<ArrayBuffer>;
   /** The user's clicked items. Only baselines, which have no encoder, need them. */
   readonly history?: ArrayLike<number>;
@@ -65,7 +65,7 @@ export interface ItemScorer {
 export const BLOCK_ITEMS = { first: 2 ** 10, most: { cpu: 2 ** 13, gpu: 2 ** 17 } } as const;
 const BLOCK_MS = 5;
 
-/** Rows per event of a block. Fewer rows give more parallel events, but also more copies of the state. */
+/** Items per event. Fewer items give more parallel events, but also more copies of the state. */
 const EVENT_ROWS = 32;
 
 export class ItemBlocks {

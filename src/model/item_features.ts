@@ -19,7 +19,7 @@ export function recordItemFeatures(tape: ClickTape, items: DeviceItems): Tensor 
   });
 }
 
-/** Adds ops for the sum of tokens * table [V, N] and dense features * kernel [F, N]. */
+/** Adds ops for tokens * table [V, N] + dense features * kernel [F, N]; undefined without tokens. */
 export function recordMixedFeatures(
   tape: ClickTape,
   name: string,
@@ -50,7 +50,7 @@ export function listItemKernels(
   ];
 }
 
-/** Adds ops for W f [items, N], once per distinct item with features f. With one-hot f, the result is W. */
+/** Adds ops for W f [items, N], with features f of distinct items. For one-hot items, returns W itself. */
 export function recordItemLayer(tape: ClickTape, items: DeviceItems, part: string): Tensor {
   const names = { table: `${part}/token_table`, kernel: `${part}/item_kernel` };
   return recordItemProduct(tape, `${part}/item_part`, items, names);

@@ -35,7 +35,7 @@ export interface CommonModelConfig {
   loss: "choice" | "logistic";
   /** Count features of the utility network; null for none, as in the paper's model. */
   counts: CountsConfig | null;
-  /** P, number of page positions with a learned effect on clicks (not part of utilities); 0: no effects. */
+  /** P, number of page positions whose effects on clicks are learned; 0 for none. */
   positions: number;
 }
 

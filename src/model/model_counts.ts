@@ -1,7 +1,7 @@
 /**
- * Count features are inputs of both parts of the utility: a linear part and a network.
+ * Utility of an item with count features c and other features f, for a user with state s:
  *
- *   u_a = w c_a + b + network(counts, features, state).
+ *   u = w c + b + network(c, f, s).
  *
  * The linear part, a conditional logit with a convex loss, is fitted first. The network's initial output is
  * zero, so training starts from the fitted logit.
@@ -86,7 +86,7 @@ export function addLinearPart(tape: ClickTape, counts: Tensor, base: ClickScores
 /**
  * Returns the weights with which the training of a model with counts starts: the train users' count tables,
  * and the weights of a conditional logit. In the fit of the logit, a user's counts exclude the user's own
- * pages. If the model has a wide part, it starts with the logit's weights of dense item features.
+ * pages. The logit's weights of dense item features initialise the wide part, if the model has one.
  */
 export function initializeFromCounts(
   source: LogSource,
@@ -133,7 +133,7 @@ export type InitialWeights =
   | { readonly seed: number; readonly start?: Weights }
   | { readonly weights: Weights };
 
-/** Adds a log's train counts to `initial`. Given weights keep the mean and sd of counts that they have. */
+/** Adds a log's train counts to `initial`. The mean and sd of counts in given weights are not changed. */
 export function initializeOnLog(
   source: LogSource,
   config: ModelConfig,
@@ -161,7 +161,7 @@ export function extendWeights(trained: Weights, { counts }: ModelConfig, items: 
   return extended === table ? weights : new Map([...weights, [TABLE, extended]]);
 }
 
-/** Returns settings for a log's count features; `latest` only if the model's tables count its train users. */
+/** Returns a log's count settings, with `latest` if its train users are those of the model's count tables. */
 export function loadCountedLog(
   { config: { counts }, parameters }: Pick<RecordableModel, "config" | "parameters">,
   source: LogSource,

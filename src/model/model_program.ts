@@ -23,7 +23,7 @@ export interface RecordingOptions {
   /** True to apply item dropout, and to normalise by the batch's mean and variance. */
   readonly training: boolean;
   readonly itemDropout: number;
-  /** True if the caller also reads the tensor `first` of {@link EncodedState}; false by default. */
+  /** True if code outside the model reads the tensor `first` of {@link EncodedState}; false by default. */
   readonly storesState?: boolean;
   /** Parts of the encoded click history that are already computed, and that the model reads. */
   readonly encoded?: EncodedState;

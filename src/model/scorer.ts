@@ -53,7 +53,7 @@ export function computeScorerCapacity(requests: readonly ScoringRequest[]): Scor
   return { users: requests.length, events, rows };
 }
 
-/** Rounds the maximum of `room` and `before` up to powers of two, so that programs are seldom recompiled. */
+/** Returns powers of two that are at least `room` and `before`, so that programs are seldom recompiled. */
 export function roundCapacity(
   room: ScorerCapacity,
   before: ScorerCapacity = { users: 1, events: 32, rows: 32 },

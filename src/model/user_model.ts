@@ -46,7 +46,6 @@ export function listModelParameters(items: ItemsShape, config: ModelConfig): Mod
   ];
 }
 
-/** Returns all initial weights of a model by name. */
 export function resolveWeights(parameters: readonly ModelParameter[], initial: InitialWeights): Weights {
   if ("weights" in initial) return initial.weights;
   return new Map([...drawInitialWeights(parameters, initial.seed), ...(initial.start ?? [])]);
@@ -90,8 +89,7 @@ export class UserModel implements ItemScorer {
    * @param items - items with the features that {@link score} reads; the weights' sizes depend only on the
    * items' shape.
    * @param initial - all weights by name, with shape [rows, columns], or a seed from which weights are drawn.
-   * `start` replaces some of the drawn weights; for a model with counts, pass the weights of
-   * `initializeFromCounts` as `start`.
+   * Weights in `start` replace drawn weights. A model with counts needs those of `initializeFromCounts`.
    * @throws UserError if a config value is out of range, a weight is missing or has a wrong size, or a buffer
    * exceeds the adapter's limits.
    */
@@ -147,8 +145,8 @@ export class UserModel implements ItemScorer {
   }
 
   /**
-   * Reads all gradients of the last training step, by name, after waiting for the GPU. The result lacks
-   * tables with row-sparse Adam, for which gradients are computed only for rows in the batch.
+   * Reads all gradients of the last training step, by name, after waiting for the GPU. Tables with
+   * row-sparse Adam are omitted, because only rows in the batch have gradients.
    */
   async gradients(): Promise<Weights> {
     const gradients = await this.parameters.read(this.parameters.gradient.buffer);
@@ -249,8 +247,8 @@ function recordStateTerm(tape: ClickTape, config: ModelConfig, { encoded }: Reco
 }
 
 /**
- * Rejects tensors with the expected number of values but another shape, such as a transposed matrix. Their
- * values may be in another order. {@link checkWeights} checks the number of values.
+ * Rejects tensors with the expected number of values but another shape, such as a transposed matrix.
+ * {@link checkWeights} checks the number of values.
  * @param shapes - shapes of the tensors, by parameter name.
  * @param what - name of the file with the tensors
  * @throws UserError that lists these tensors

@@ -1,8 +1,7 @@
 /**
  * Adds ops that compute the utility u = MLP([s ; f]) of every displayed item from its features f and the
- * user's state s. An optional wide part is added to the MLP's output, or replaces the MLP. The wide part is
- * linear in f and in products of f with the features f_lag of the last clicked items. Its parameters are
- * b [K], A [K, F] and B [K, F] for a chosen K, and a weight w_lag per last click:
+ * user's state s. An optional wide part is added to the MLP's output, or replaces the MLP. Its parameters are
+ * b [K], A [K, F] and B [K, F], and a weight w_lag per last clicked item (whose features are f_lag):
  *
  *   dot(b + A h, B f)     with h = sum over last clicks of w_lag f_lag
  *
@@ -77,8 +76,8 @@ function listNormParameters(layer: string, columns: number): ModelParameter[] {
 
 /**
  * Adds ops for the hidden layers and the output [rows, 1].
- * @param parts - inputs of the first layer in addition to the items: the encoder's `state` [events, N], and
- * count features [rows, C] with their kernel [C, N]
+ * @param parts - other inputs of the first layer: the state's term [events, N], and count features [rows, C]
+ * with their kernel [C, N]
  */
 export function recordUtility(
   tape: ClickTape,
@@ -147,7 +146,7 @@ export function listWideParameters(items: ItemsShape, config: ModelConfig): Mode
   ];
 }
 
-/** Adds ops for the wide part plus `base` [rows, 1] (output of the hidden layers, or only a bias). */
+/** Adds ops for the wide part plus `base`. @param base - output of the hidden layers, or only a bias */
 export function recordWideUtility(
   tape: ClickTape,
   items: DeviceItems,
@@ -160,7 +159,7 @@ export function recordWideUtility(
   return itemTerm(tape, `${PART}/utility`, { item, state, base }, itemDropout);
 }
 
-/** Adds ops for the wide part's factor that depends on the user, b + A h [events, K]; undefined if K is 0. */
+/** Adds ops for b + A h [events, K], the user's vector in the wide part; undefined if K is 0. */
 export function recordWideState(
   tape: ClickTape,
   items: DeviceItems,

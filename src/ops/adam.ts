@@ -50,7 +50,7 @@ export class AdamState {
     this.v = this.#arena.allocateUnbound("v", 4 * parameters.length);
   }
 
-  /** Returns a dispatch per table with a sparse gradient, and per range of up to `most` bytes of the rest. */
+  /** Returns the dispatches of an update. @param most - maximum number of bytes in a range of weights */
   dispatches<S extends BatchSizes>(
     { dimensions, sparseRows }: GradientViews<S>,
     most: number = this.parameters.gpu.bindingBytes,
@@ -70,7 +70,7 @@ export class AdamState {
   ): DispatchSpec<S> {
     const { weights, gradient, partials, summed, decaying } = this.parameters;
     const first = window.offset / 4;
-    /** Converts an offset in all weights (in floats) to an offset in `window` (in vec4f), clamped to it. */
+    /** Converts a weight's index (in floats) to an index in `window` (in vec4f), clamped to the window. */
     const inWindow = (float: number) => Math.min(Math.max(float - first, 0), window.size / 4) / 4;
     const [decay1, decay2] = decaying;
     const sums = 4 * inWindow(summed);

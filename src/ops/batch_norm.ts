@@ -73,14 +73,14 @@ interface Norm<S extends BatchSizes> extends BatchNormInputs {
   readonly output: Tensor;
   readonly dimensions: Dimensions<S>;
   readonly rows: DimName<S>;
-  /** Index of the number of rows in the kernels' array `step.size`. */
+  /** In the kernels, `step.size[M]` is the number of rows. */
   readonly M: number;
   readonly N: number;
   readonly N4: number;
 }
 
 interface TrainingNorm<S extends BatchSizes> extends Norm<S> {
-  /** Buffer [2 x most chunks, N] per chunk: mean and squared deviations, or (in backward) gradient sums. */
+  /** Buffer [2 x most chunks, N]: a chunk's mean and squared deviations; in backward, its gradient sums. */
   readonly chunkSums: View;
   /** Buffer [2, N]: mean, and 1 / sqrt(variance + EPSILON). */
   readonly normaliser: View;

@@ -34,8 +34,8 @@ export interface ChoiceOptions {
 }
 
 /**
- * Returns [events, 4]: loss, prec@1, prec@2, and 1 if the event has a click. The first event of a page has
- * its values. Further clicks, and context events (history), have zeros. The column sums are written to the
+ * Returns [events, 4]: loss, prec@1, prec@2, and 1 if the event has a click. Rows of further clicks on the
+ * same page, and of context events (history), are zero. The column sums are written to the
  * step's slot of the ring buffer `ring`. If `train`, also computes the gradient of the mean loss.
  * @param scores - utilities [rows, 1], or partial dot products that the op sums @param ring - [slots] vec4f
  * @throws Error for wrong shapes

@@ -120,7 +120,7 @@ export class FittedBaselines {
     return this.scorers.get(name)?.logOdds;
   }
 
-  /** Returns the formula of a baseline; undefined for the logit, and if there are no validation users. */
+  /** Returns a baseline's formula; undefined for the logit, which has none, or without validation users. */
   formula(name: BaselineName): FittedFormula | undefined {
     const { scorer, setting = 0, logOdds: scale } = this.scorers.get(name) ?? {};
     const formula = scorer?.formula?.(setting);
@@ -136,7 +136,6 @@ export class FittedBaselines {
     return scorer.score(log, users, [setting ?? 0])[0]?.map((score) => toUtility(logOdds, score));
   }
 
-  /** Computes the metrics of all baselines on some users. */
   test(users: ArrayLike<number>, onProgress?: OnProgress): Map<BaselineName, BaselineResult> {
     const collectors = [...this.scorers].map(([name, own]) => {
       const collector = new MetricCollector(this.collectorOptions(users, own.logOdds && 1));

@@ -6,10 +6,8 @@ import { computeClickShares, forEachItemTokens, isCategory } from "../../counts/
 import type { TokenField, TrainCounts } from "../../counts/train_counts.ts";
 import type { ItemCategories } from "../item_categories.ts";
 
-/** Item field whose values may be categories. */
 export type NamedField = TokenField & Pick<TokenFeature, "values" | "column">;
 
-/** Maximum number of categories with a group of their own. All other items form the group "other". */
 const MOST_CATEGORIES = 8;
 const USUAL_NAME = /categor|genre/i;
 

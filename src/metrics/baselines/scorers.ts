@@ -31,7 +31,7 @@ export interface BaselineScorer {
 /** Formula of a baseline's scores: its name and its constants. */
 export type BaselineFormula =
   | { readonly name: "random" | "clickRate" }
-  /** See {@link createLastClickScorer}; the items of a user's latest `clicks` clicks are ranked first. */
+  /** Ranks the items of a user's latest `clicks` clicks first; see {@link createLastClickScorer}. */
   | { readonly name: "lastClick"; readonly clicks: number }
   | ({ readonly name: "categoryRate"; readonly shares: Float64Array } & CategorySetting)
   | ({ readonly name: "itemKnn"; readonly neighbours: ClickPairs } & KnnSetting);
@@ -43,11 +43,11 @@ interface CategorySetting {
 }
 
 interface KnnSetting {
-  /** Number of latest clicked items. An item's score depends on its mean similarity to these items. */
+  /** Maximum number of latest clicked items with which a displayed item is compared. */
   readonly clicks: number;
   /** Weight of the similarity; see {@link WEIGHTS}. */
   readonly weight: number;
-  /** True if the similarity of a clicked item to itself is 1; false if it is 0. */
+  /** True if an item that the user clicked counts as similar to itself. */
   readonly again: boolean;
 }
 
@@ -55,10 +55,7 @@ type ItemScore = (setting: number) => number;
 /** Scores a page's items. @param history - items of earlier clicks (incl. context events), oldest first */
 type PageScores = (history: readonly number[]) => (item: number) => ItemScore;
 
-/**
- * Builds a scorer that scores the pages of each user in order. The history includes context events.
- * @param ofUser - `ofUser(log)` returns a function that creates the {@link PageScores} of one user
- */
+/** @param ofUser - called once per log; the returned function is called once per user */
 function createPageScorer(
   settings: readonly string[],
   ofUser: (log: Clicks) => () => PageScores,
@@ -142,7 +139,7 @@ const MOST_FIELDS = 8;
  * multiplied. Before the user's first click every lift is 1.
  *
  * @param fields - item fields whose values are tokens. A field is used if it has 2 or more values, at most
- * one value per 2 items, and no hashed ids. If `fields` is empty, all tokens form one field.
+ * one value per 2 items, and no hashed ids. If `fields` is empty, all tokens count as one field.
  * @returns undefined for items without categories
  */
 export function createCategoryRateScorer(
@@ -259,7 +256,7 @@ export function createItemKnnScorer(neighbours: ClickPairs, counts: TrainCounts)
   return { ...scorer, formula: (setting) => ({ name: "itemKnn", neighbours, ...SETTINGS[setting]! }) };
 }
 
-/** Returns mean similarities of `item` to `recent`, for each number in CLICKS and each value in ITSELF. */
+/** Returns two mean similarities per number in CLICKS: without `item` itself in `recent`, and with it. */
 function similarities(item: number, recent: readonly number[], { users, pairs }: ClickPairs): number[] {
   const found: number[] = [];
   let [sum, own, k] = [0, 0, 0];

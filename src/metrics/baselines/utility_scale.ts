@@ -7,7 +7,7 @@ import { listUnclickedRows } from "../../data/ranking.ts";
 /** Map from scores to utilities: utility = offset + slope * log(score). */
 export interface UtilityScale {
   readonly offset: number;
-  /** Factor of the log score. It is at least 0, so utilities and scores rank items in the same order. */
+  /** At least 0, so a higher score never gives a lower utility. */
   readonly slope: number;
 }
 
@@ -46,11 +46,11 @@ export function toUtility({ offset, slope }: UtilityScale, score: number): numbe
   return offset + slope * Math.log(score);
 }
 
-/** Log scores of all items on the pages of some users, user by user. */
 export interface ScoredRows {
   readonly log: Clicks;
   /** Indices of the users in the log. */
   readonly users: ArrayLike<number>;
+  /** Log scores of all items on the users' pages, user by user. */
   readonly logScores: ArrayLike<number>;
 }
 
@@ -78,7 +78,7 @@ export function fitUtilityScale(parts: Iterable<ScoredRows>): UtilityScale | und
   return fitLogOdds({ logScores: joined, start, chosen, hasNone });
 }
 
-/** Yields the rows of each page, except context events. Row 0 is the first row of `users[0]`. */
+/** Yields the rows of each page (no context events), numbered from the first row of `users[0]`. */
 export function* listPages(
   log: Clicks,
   users: ArrayLike<number>,
