@@ -39,7 +39,7 @@ class FewerTokens implements ItemCatalogue {
     this.shape = shapeWith(whole.shape, tokens);
   }
 
-  /** Counts that include the removed tokens. So more memory is allocated than necessary. */
+  /** Counts that include the removed tokens: callers need only an upper bound, to allocate memory. */
   get tokenCounts(): Uint32Array {
     return this.tokens > 0 ? this.whole.tokenCounts : new Uint32Array();
   }

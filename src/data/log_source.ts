@@ -155,7 +155,7 @@ export function toLogSource(clicks: ClickLog | LogSource): LogSource {
   return "read" in clicks ? clicks : new MemoryLog(clicks);
 }
 
-/** Reads some users as a log with only the items that these users saw. @throws UserError for damaged data. */
+/** Returns a log of some users and of the items that they saw. @throws UserError for damaged data. */
 export function readLog(source: LogSource, users: Uint32Array): ClickLog {
   return toClickLog(source, source.read(users));
 }
@@ -165,7 +165,7 @@ export function toClickLog(source: LogSource, clicks: Clicks): ClickLog {
   return { ...clicks, name: source.name, ...restrictToOwnItems(clicks, source.items) };
 }
 
-/** Allocates the arrays of some users' clicks. Fills in `userSplit` and `userEvents`; all else is 0. */
+/** Allocates {@link Clicks} for some users. Fills in `userSplit` and `userEvents`; all else is 0. */
 export function makeWindow(
   { userSplit, userEvents, userRows, userCounted, rowWidth }: UserIndex & Pick<LogSource, "rowWidth">,
   users: Uint32Array,
@@ -189,7 +189,7 @@ export function makeWindow(
   };
 }
 
-/** Checks all of a log in memory. For a log in a file, only checks that each split in `needed` has users. */
+/** Fully checks a log in memory. For a log in a file, only checks that each split in `needed` has users. */
 export function checkSource(source: LogSource, needed: readonly Split[] = splits): void {
   if (source.log) checkLog(source.log, needed);
   else checkSplits(source.name, source.userSplit, needed);
@@ -207,7 +207,7 @@ export interface PreparationStatus {
   /** Number of an SQL script's current step, from 1 to `of`. Without a script, `number` and `of` are 0. */
   readonly number: number;
   readonly of: number;
-  /** Number of completed rounds of the current step, 0 to `rounds`. Most steps have one round. */
+  /** A step may run its SQL `rounds` times; `round` of these runs are completed. */
   readonly round: number;
   readonly rounds: number;
 }
@@ -217,11 +217,7 @@ export function makeStatus(title: string): PreparationStatus {
   return { title, number: 0, of: 0, round: 0, rounds: 1 };
 }
 
-/**
- * Reads the clicks of some users in parts of limited size. A log in memory is a single part. @param onPart:
- * called after each part is read from a file, with the number of users in all parts before it. @yields a log
- * with the users of a part, and the numbers of these users in that log.
- */
+/** Yields the clicks of `users` in parts (`log`) of limited size, with the users' numbers in each part. */
 export function* walk(
   source: LogSource,
   users: Iterable<number>,

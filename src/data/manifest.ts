@@ -47,9 +47,8 @@ export interface ValueTransform {
 }
 
 /**
- * Description of a context feature. The feature has a value for each displayed item. The value of a "page"
- * feature is the same for all items of a page. For the transform "age", x is the number of days from the
- * time in the column to the time when the page was shown.
+ * A context feature has a value for each displayed item. The value of a "page" feature is the same for all
+ * items of a page. The transform "age" standardises the days from the time in the column to the page's time.
  */
 export interface ContextFeature {
   kind: "impression" | "page";
@@ -106,7 +105,7 @@ export interface TokenFeature {
   sha256?: string;
 }
 
-/** Meaning of a data set's features. Data sets that other programs wrote may lack optional properties. */
+/** Features of a data set. Data sets that other programs wrote may lack optional properties. */
 export interface FeatureManifest {
   /** Dense features, in the order of the numbers in the column `dense` of the table of items. */
   dense: DenseFeature[];
@@ -114,10 +113,7 @@ export interface FeatureManifest {
   tokens: TokenFeature[];
   /** Context features: first those of impressions, then those of pages; absent if there are none. */
   context?: ContextFeature[];
-  /**
-   * Checksums of item ids, in the order of the items. The last checksum is of all items. A set that extends
-   * earlier data sets also has the checksum of each earlier set's items.
-   */
+  /** One checksum of all item ids per data set: first the sets that this set extends, then this set. */
   catalogues?: string[];
 }
 
@@ -178,7 +174,7 @@ const sharesSchema = v.object({
 });
 export type ColumnShares = v.InferOutput<typeof sharesSchema>;
 
-/** Split by time. All times are in ISO 8601 (UTC). A user may have pages in several parts. */
+/** Split by time. All times are in ISO 8601 (UTC). A user may have train, validation and test pages. */
 export interface TimeSplit {
   /** Time of the first page of the log. */
   first: string;

@@ -19,7 +19,7 @@ export const MOST_PAPER_BYTES = 500_000_000;
  *
  * Users are numbered from 0, in the order of their ids. Events are sorted by Time; rows of one event keep the
  * order of the text. If several rows have equal user, Time and item, only the first clicked row is kept (or,
- * if none is clicked, the first row). The paper's data were prepared in the same way.
+ * if none is clicked, the first row).
  *
  * @param path: its last part becomes the log's name. @param needed: splits that must have users.
  * @throws UserError that names the path and, for a faulty line, the line's number
@@ -150,10 +150,9 @@ const maxItem = 10_000_000;
 const noRows = () => ({
   line: new Array<number>(),
   user: new Array<number>(),
-  /** Time, rounded to a double. `rest` is the exact Time minus `time`, or 0 if Time is no whole number. */
   time: new Array<number>(),
   rest: new Array<number>(),
-  /** All digits of each Time that is no whole number and was rounded, by index of the row. */
+  /** {@link Time.digits}, by index of the row. */
   digits: new Map<number, string>(),
   item: new Array<number>(),
   click: new Array<number>(),
@@ -255,7 +254,7 @@ interface Time {
   readonly time: number;
   /** Exact Time minus `time`, if the Time is a whole number; else 0. */
   readonly rest: number;
-  /** All digits of the Time, if it is no whole number and was rounded. */
+  /** All digits of a fractional Time; undefined if `time` and `rest` are exact. */
   readonly digits?: string;
 }
 
@@ -271,7 +270,6 @@ function parseTime(field: string, fail: (expected: string) => never): Time {
   return digits === canonicalizeNumber(String(time)) ? { time, rest: 0 } : { time, rest: 0, digits };
 }
 
-/** Appends a row to the columns. @param firstLine: number of the line of each user's first row */
 function addRow(
   path: string,
   rows: Rows,

@@ -17,7 +17,7 @@ export const purposes = {
   SLATE: 2,
   /** Number of the random stream that draws whether a user's episode ends. */
   LEAVE: 3,
-  /** Number of the random stream that draws a simulated user's initial history among the users of a log. */
+  /** Number of the random stream that draws the logged history with which a simulated user starts. */
   START: 4,
   /** Number of the random stream that draws pages from the replay buffer. */
   REPLAY: 5,
@@ -25,10 +25,10 @@ export const purposes = {
   POOL: 6,
 } as const;
 
-/** Larger than all numbers in {@link purposes}, so that all results of {@link getSlotPurpose} differ. */
+/** Step from a slot's stream numbers to the next slot's; larger than all of {@link purposes}. */
 const PURPOSES = 16;
 
-/** Returns the number of a random stream. Each purpose has one stream per value of `slot` (0, 1, 2, ...). */
+/** Returns a stream number. Each purpose has its own random stream per value of `slot` (0, 1, 2, ...). */
 export function getSlotPurpose(purpose: number, slot: number): number {
   return purpose + PURPOSES * slot;
 }

@@ -173,7 +173,7 @@ export class PageReader {
     else if (click !== NONE) this.clicks += 1 + additional.length;
   }
 
-  /** Returns true for an earlier page of a validation or test user: history, which is not predicted. */
+  /** Returns true if page k belongs to the history of a validation or test user, and is not predicted. */
   #parseEarlierFlag(columns: PageColumns, isContext: boolean, k: number, fail: Fail): boolean {
     if (!parseFlag(columns, "earlier", k, fail)) return false;
     if (isContext) return fail("a context event or an earlier page", "both");
@@ -235,7 +235,6 @@ function parseClick(click: unknown, size: number, fail: Fail): number {
 
 const NO_MORE: readonly number[] = [];
 
-/** Returns the positions of a page's additional clicks. `items` and `clicked` must be valid. */
 function parseAdditionalClicks(
   { items, clicked, additional_clicks }: PageColumns,
   k: number,
@@ -261,7 +260,6 @@ function parseAdditionalClicks(
   return fail(expected, `${found.map(formatValue).join(", ")}, clicked: ${formatValue(first)}`);
 }
 
-/** Returns the list of page k; [] if the column is missing. @param none: what [] means, for messages. */
 function parseList(
   column: ColumnValues,
   k: number,
@@ -304,7 +302,7 @@ export function countContextFeatures({ context = [] }: FeatureManifest): Context
   return { impression: count("impression"), page: count("page") };
 }
 
-/** Returns the context features of a page's rows. A row has the item's features, then the page's. */
+/** Returns the context features of a page's rows: per row, impression features, then page features. */
 function parseContext(
   columns: PageColumns,
   { impression, page }: ContextWidths,
@@ -338,7 +336,6 @@ function parseContext(
   ]).flat();
 }
 
-/** Returns the value for page k in a column of booleans; false if the column is missing. */
 function parseFlag(columns: PageColumns, name: "context" | "earlier", k: number, fail: Fail): boolean {
   const flag = columns[name] === ABSENT ? false : columns[name][k];
   return typeof flag === "boolean" ? flag : fail(`${name} to be true or false`, formatValue(flag));

@@ -11,7 +11,7 @@ const MOST_BAD = 0.01;
 const MOST_EXAMPLES = 3;
 
 export interface BadRow {
-  /** Location of the row, such as "log.csv:3". Without a row number, user and item may follow the file. */
+  /** Location of the row: "log.csv:3" or, without a row number, the file and (if known) user and item. */
   readonly place: string;
   readonly fault: string;
 }
@@ -143,7 +143,7 @@ export interface FaultMessage {
 }
 
 export interface FaultSource {
-  /** Name of a view with each row's file, row number (NULL if unknown), fault (NULL if none) and values. */
+  /** Name of a view of rows: file, row number (NULL if unknown), fault (NULL for a good row) and values. */
   readonly view: string;
   /** Name of a table or view with the rows of `view` and the column fault, from which faults are counted. */
   readonly counted: string;

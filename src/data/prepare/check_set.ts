@@ -67,7 +67,7 @@ async function countSet(set: PreparedSet): Promise<Manifest["counts"]> {
   return { users, items, pages, rows, clicks, context, ...more };
 }
 
-/** Returns an error with a list of a set's faults. If SQL finds no fault or fails, returns `error` itself. */
+/** Adds the faults that SQL finds to an error; returns `error` itself if SQL finds none or fails. */
 async function explained(folder: string, memory: string, error: UserError): Promise<UserError> {
   const engine = await SqlEngine.open({ workFolder: "", memory });
   try {

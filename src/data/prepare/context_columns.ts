@@ -1,4 +1,4 @@
-/** Context columns of a log, from which SQL computes context features. */
+/** Columns of a log that describe impressions or pages, and the context features computed from them. */
 
 import { InvalidValueError } from "../../option.ts";
 import { UserError } from "../../user_error.ts";
@@ -63,7 +63,7 @@ export async function chooseContextColumns(
   return own;
 }
 
-/** Writes the context features of the set `like` to a table. @returns SQL variables for `columns` */
+/** Copies the context features of the data set in folder `like` to a table. @returns variables for SQL */
 export async function openContext(
   engine: SqlEngine,
   columns: readonly LogContextColumn[],
@@ -119,7 +119,7 @@ export async function readContextFeatures(engine: SqlEngine): Promise<ContextFea
   }));
 }
 
-/** Reads the transform of a number or time from a row of the table `row_feature` or `dense_feature`. */
+/** Converts a row of the table `row_feature` or `dense_feature` to a {@link Transform}. */
 export function parseTransform(row: Awaited<ReturnType<SqlEngine["rows"]>>[number]): Transform {
   const column = String(row.column);
   if (row.of === "known") return { of: "known", column };

@@ -71,7 +71,7 @@ export interface DataDescription {
 
 /**
  * Clicks per displayed item, for low and for high values of a context feature. For numbers, these are the
- * lowest and the highest third of the values. The feature of a category is either 0 (low) or 1 (high).
+ * lowest and the highest third of the values. For categories, low is 0 and high is 1.
  */
 export interface ContextDescription {
   readonly name: string;

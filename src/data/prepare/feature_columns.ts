@@ -18,7 +18,7 @@ export interface FeatureColumns {
 
 export const NO_COLUMNS: FeatureColumns = { dense: [], times: [], tokens: [], splits: [] };
 
-/** Feature columns that --dense and --tokens name. With --encoding-from, the feature columns of that set. */
+/** Feature columns that --dense and --tokens name, or that the data set of --encoding-from has. */
 export interface NamedColumns {
   readonly dense: readonly string[] | undefined;
   readonly tokens: readonly string[] | undefined;
@@ -26,7 +26,7 @@ export interface NamedColumns {
   readonly options: { readonly dense: string; readonly tokens: string };
 }
 
-/** @throws UserError if `option` names other columns than the --encoding-from set `folder` has */
+/** @throws UserError if `named` has columns, but not exactly `columns` (those of the set in `folder`). */
 export function expectEncodedColumns(
   folder: string,
   option: string,
@@ -212,7 +212,7 @@ function isEpoch(low: number, high: number): boolean {
   return (low >= 1e9 && high < 2.5e9) || (low >= 1e12 && high < 2.5e12);
 }
 
-/** Returns true if splitting a column's texts at | reduces the number of distinct values. */
+/** Returns true if texts such as "a|b" seem to be lists: a column has fewer distinct parts than texts. */
 async function hasFewerParts(engine: SqlEngine, select: string, column: string): Promise<boolean> {
   const x = quoteIdentifier(column);
   const [row = {}] = await engine.rows(

@@ -105,7 +105,7 @@ export const READING_FEATURES = "Reading item features";
 /** Returns SQL steps that encode items and context. They must run after the train/validation/test split. */
 export const listFeatureSteps = (): ScriptStep[] => [featuresScript, contextScript].flatMap(splitScript);
 
-/** Checks the tables that an SQL step created. @throws UserError if a check fails. */
+/** Checks items and context after an SQL step. @throws UserError for unsuitable values. */
 export async function checkItems(
   engine: SqlEngine,
   { like, areTokensNamed }: PreparedFeatures,
@@ -184,7 +184,6 @@ function namedColumns({ dense, tokens }: FeatureOptions, like: SourceEncoding | 
   };
 }
 
-/** Returns the variables that page_rows.sql and item_features.sql read. */
 function itemVariables(
   { dense, times, tokens, splits }: FeatureColumns,
   withFeatures: boolean,

@@ -32,7 +32,7 @@ export function expandGlob(pattern: string): string[] {
   return [...found].filter((path) => !isFolder(path)).sort();
 }
 
-/** Adds paths that match a pattern to `found`. @param base: folder and "/", or "" for the current folder. */
+/** Adds to `found` all matching paths in a folder. @param base: "", or the folder with a final "/". */
 function walk(base: string, [part, ...rest]: readonly string[], found: Set<string>): void {
   if (part === undefined) return;
   if (part === "**") {

@@ -88,7 +88,7 @@ export type LogOptions = OptionValues<typeof logOptions>;
 
 const WHERE = "data/README.md shows which command fits which log.";
 
-/** Options that name files and columns. --query refuses them: its SELECT names files and columns. */
+/** Options that name files and columns. They exclude --query, whose SELECT has these names. */
 const OF_FILES: readonly (keyof LogOptions)[] = [
   ...["source", "user", "time", "item", "items", "page", "position", "clicked", "propensity"] as const,
 ];
@@ -102,7 +102,7 @@ const APART: readonly (readonly [first: keyof LogOptions, second: keyof LogOptio
   ["items", "position", "the list is ordered"],
 ];
 
-/** Options allowed only with --pages sampled. `NOT_SAMPLED`: options that --pages sampled refuses. */
+/** Options allowed only with --pages sampled. */
 const SAMPLED: readonly (keyof LogOptions)[] = ["pageSize", "sampledWindow"];
 const NOT_SAMPLED: readonly (keyof LogOptions)[] = [
   ...["items", "position", "propensity", "pageGap", "impressionFeatures", "pageFeatures"] as const,

@@ -31,7 +31,7 @@ const LEAST_USERS = 30;
 const MOST_DEVIATIONS = 3.29;
 /** An effect is small if |ratio - 1| is less than this. */
 const SMALL = 0.05;
-/** If no ratio is significant, the verdict is "unclear" if an `error` exceeds this value, else "none". */
+/** Largest `error` for the verdict "none"; with a larger `error`, an effect may have been missed. */
 const WIDE = 0.25;
 
 export async function measurePositionEffect(

@@ -1,4 +1,4 @@
-/** Prepares a data set: runs the SQL steps for one kind of source, and then the steps for all sources. */
+/** Prepares a data set with SQL steps: first those of a recipe, then those that all recipes share. */
 
 import { basename, resolve } from "node:path";
 import * as v from "../../schema.ts";
@@ -24,7 +24,7 @@ export interface PrepareOptions {
   readonly split: "hash" | "time";
   /** Shares of users (in a split by time: of pages) for train and for validation. The rest is for test. */
   readonly shares: { readonly train: number; readonly validation: number };
-  /** Begin of validation and of test in ms since 1970. A negative value is added to the last page's time. */
+  /** Begin of validation and of test in ms since 1970. A negative value is relative to the last page. */
   readonly splitAt?: { readonly validation: number; readonly test: number };
   /** True if one bad row is an error. */
   readonly strict: boolean;
@@ -65,7 +65,6 @@ export interface PreparationResult {
   readonly bad: BadRowSummary;
 }
 
-/** Describes the output folder. `own`: files of the data set. `work`: temporary files of the SQL engine. */
 const OUT: FolderPurpose = {
   ...{ what: "the prepared data", option: "--out" },
   own: OWN_FILES,

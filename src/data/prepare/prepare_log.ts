@@ -294,7 +294,7 @@ async function expectOnePropensity(
   );
 }
 
-/** Units of time, longest first. `least`: number of distinct times that the test in `TIMES` requires. */
+/** Units of time, longest first. */
 const STEPS = [
   { name: "day", ms: 86_400_000, least: 1, refused: true, order: true },
   { name: "hour", ms: 3_600_000, least: 20, refused: true, order: false },

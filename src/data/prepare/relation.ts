@@ -16,7 +16,7 @@ export interface RelationColumn {
 }
 
 export interface Relation {
-  /** Path that messages show: of the first file, or of the file that contains the SELECT. */
+  /** Path for messages: the first data file or, for a SELECT, the file with the text of the SELECT. */
   readonly path: string;
   /** SQL of the relation, to be put after FROM. */
   readonly sql: string;
@@ -236,12 +236,10 @@ const NONE: Readonly<Record<ColumnType, string>> = {
 };
 
 /**
- * Builds a query that returns one row per row of a relation, with these columns:
- *
- *     file, row    file, and number of the row in a Parquet file, from 1 (NULL for other formats)
- *     inexact      first id of the row that is a fraction, or too large for an exact floating point number,
- *                  as text (NULL if there is none). Rounding may have changed such an id.
- *     NAME         one column per key NAME of `values`, with a text, a list of texts, a number, or NULL
+ * Builds a query that reads a relation row by row. Each key of `values` becomes a column of texts, lists of
+ * texts, or numbers (NULL for no value). The columns `file` and `row` locate a row; `row` counts from 1 (NULL
+ * except for Parquet files). The column `inexact` is the first id of the row, as text, that rounding
+ * may have changed: a fraction, or too large for an exact floating point number (NULL if all are exact).
  */
 export function buildSelectSql(
   { sql, columns, path }: Relation,

@@ -12,7 +12,7 @@ import { formatLiteral, quoteIdentifier, type SqlEngine } from "./sql_engine.ts"
 import { checkCompressed, findFiles } from "./sources.ts";
 import { readColumns, type Relation } from "./relation.ts";
 
-/** Functions in FROM that read files and are allowed. `OTHERS`: allowed functions that read no files. */
+/** Allowed functions in FROM: `READERS` read files, `OTHERS` read no files. */
 const READERS =
   /^(read_(csv|json|ndjson|json_objects|ndjson_objects)(_auto)?|read_(parquet|text|blob)|parquet_scan)$/;
 const OTHERS = /^(range|generate_series|unnest|repeat)$/;
@@ -96,7 +96,7 @@ const constantSchema = v.looseObject({
 });
 const listSchema = v.looseObject({ function_name: v.literal("list_value"), children: v.array(v.unknown()) });
 
-/** Lists the paths and globs that a node of the parse tree, or a node below it, reads. */
+/** Lists the paths and globs that a subtree of the SELECT's parse tree reads. */
 function readBy(path: string, node: unknown): string[] {
   if (typeof node !== "object" || node === null) return [];
   const table = v.safeParse(tableSchema, node);

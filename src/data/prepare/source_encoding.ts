@@ -130,7 +130,7 @@ function expectMeaning(folder: string, { dense, tokens, catalogues }: FeatureMan
   );
 }
 
-/** Returns the rows of the table like_scale (scales of the dense features), without its first column, k. */
+/** Returns the rows of the table like_scale (scales of the dense features), without the row number k. */
 function listScaleRows({ dense }: FeatureManifest) {
   const columns = [...new Set(dense.flatMap(({ transform }) => transform?.column ?? []))];
   return columns.map((column) => {
@@ -243,7 +243,7 @@ export async function readColumnShares(engine: SqlEngine): Promise<ColumnShares[
   }));
 }
 
-/** Builds SQL for a checksum of texts and their lengths, so that the lists "a", "b" and "a\nb" differ. */
+/** Builds SQL for a checksum of texts. Their lengths are included, because a text may have line breaks. */
 function buildChecksumSql(text: string, order: string): string {
   return `sha256(coalesce(string_agg(length(${text}) || ' ' || ${text}, chr(10) ORDER BY ${order}), ''))`;
 }
