@@ -164,7 +164,7 @@ export function defineSwitchOption(flags: string, about: string): SwitchOption &
   return { kind: "switch", flags, name: extractName(flags), about, default: flags.startsWith("--no-") };
 }
 
-/** Defines an option: true if typed, undefined if not. @param otherwise - see {@link SwitchOption} */
+/** Defines an option: true if typed, else undefined. @param otherwise - help text of the flag `--no-...` */
 export function defineFlagOption(flags: string, about: string, otherwise?: string): TypedOption<boolean> {
   return { ...defineSwitchOption(flags, about), default: undefined, otherwise };
 }

@@ -97,7 +97,7 @@ export function getRegisterRows({ variants }: VariantContext): number {
   return variants.kind === "gpu" ? 16 : 0;
 }
 
-/** Number of positions without an effect: the first position, to which all effects are relative. */
+/** Number of positions without a position effect: all effects are relative to the first position. */
 const SKIP = 1;
 
 export const reference =

@@ -56,7 +56,7 @@ export function embeddingGradient(
   };
 }
 
-/** Returns a dispatch that sums gradients [events, N] per item that the encoder reads, to [items, N]. */
+/** Returns the dispatch that sums `source` [events, N] over the events with the same item, to [items, N]. */
 export function eventItemGradient(
   tape: ClickTape,
   call: ClickCall,
@@ -77,7 +77,7 @@ export function eventItemGradient(
   };
 }
 
-/** Returns the dispatch of a sparse gradient; undefined if dense. @param source - gradient [events, N] */
+/** Returns the dispatch that sums `source` [events, N] by table row; undefined if the gradient is dense. */
 export function sparseEmbeddingGradient(
   tape: ClickTape,
   call: ClickCall,

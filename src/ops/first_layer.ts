@@ -92,7 +92,7 @@ export function firstLayer(
   });
 }
 
-/** Largest width of an encoder state for which, on a GPU, first_layer computes the state term itself. */
+/** Largest width of an encoder state for which first_layer's GPU kernel also computes the state term. */
 const FUSED_COLUMNS = 32;
 
 function backward(
@@ -146,7 +146,6 @@ export function computeDropoutScale(row: number, stepNoise: number, itemDropout:
   return computeDropoutNoise(row, stepNoise) <= getLargestKeptNoise(itemDropout) ? 1 / (1 - itemDropout) : 0;
 }
 
-/** Returns the largest noise (below 2^32) with which item dropout does not hide a row's item. */
 function getLargestKeptNoise(itemDropout: number): number {
   return Math.round((1 - itemDropout) * 2 ** 32) - 1;
 }

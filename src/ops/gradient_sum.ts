@@ -38,12 +38,12 @@ interface AccumulationPrograms<S extends BatchSizes> {
 /** Sums a batch's gradients over its micro-batches, and then updates the weights. */
 export class GradientSum<S extends BatchSizes> {
   private constructor(
-    /** Program that updates the weights by the gradients of a batch with a single micro-batch. */
+    /** Program that updates the weights after a batch of a single micro-batch. */
     readonly update: Program<S>,
     private readonly sums: AccumulationPrograms<S> | undefined,
   ) {}
 
-  /** @param options.accumulates - true for several micro-batches @param options.most - bytes per binding */
+  /** @param options.accumulates - true if a batch may have several micro-batches */
   static async create<S extends BatchSizes>(
     adam: AdamState,
     gradients: GradientViews<S>,
@@ -82,7 +82,6 @@ export class GradientSum<S extends BatchSizes> {
   /**
    * Encodes the addition of a micro-batch's gradients, after its backward pass. After the last micro-batch,
    * also encodes the update of the weights.
-   * @param slice - the batch's part of the index arrays; only for a batch of a single micro-batch
    * @throws Error for several micro-batches if `accumulates` was false
    */
   encode(
@@ -150,7 +149,7 @@ function rowsDispatch<S extends BatchSizes>(
   };
 }
 
-/** Returns the used rows of a table: entry k of `mark` is k if a micro-batch used row k, otherwise NONE. */
+/** Returns all rows of a table as sparse rows: their list is `mark`, with NONE for each unused row. */
 function allRows<S extends BatchSizes>({ parameters }: AdamState, table: Tensor, mark: View): SparseRows<S> {
   const rows = Number(table.rows);
   return { count: { of: () => rows, most: rows }, list: mark, gradient: parameters.gradientView(table) };

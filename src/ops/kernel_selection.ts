@@ -87,7 +87,7 @@ function getMatmulKernel(direction: MatmulDirection, variant: KernelVariant): Ma
   return found;
 }
 
-/** Selects the kernel for weights [4 k4, 4 n4]. @throws UserError if `choice` has an unsupported variant */
+/** Selects the kernel for weights of 4 k4 rows and 4 n4 columns. @throws UserError for an unknown variant */
 export function selectMatmulKernel(
   direction: MatmulDirection,
   k4: number,
@@ -100,7 +100,6 @@ export function selectMatmulKernel(
   return getMatmulKernel(direction, variant);
 }
 
-/** Returns a product's dispatch and its alternative variants. @param make - returns a kernel's dispatch */
 export function matmulDispatch<S extends BatchSizes>(
   direction: MatmulDirection,
   k4: number,
@@ -147,10 +146,7 @@ export function computeMatmulInvocations<S extends BatchSizes>(
     : [{ of: rows, per: 8 }, Math.ceil(columns4 / 4)];
 }
 
-/**
- * Returns a weight gradient kernel's invocations: x counts blocks of weights, y counts chunks of rows.
- * @param more - for the tiled kernel, number of workgroups along y that compute something else
- */
+/** @param more - workgroups along y that the tiled kernel adds for the sums of a loss */
 export function computeWeightGradientInvocations<S extends BatchSizes>(
   kernel: MatmulKernel,
   k4: number,
@@ -164,10 +160,7 @@ export function computeWeightGradientInvocations<S extends BatchSizes>(
     : [dimensions.scaleByChunks(Math.ceil(k4 / 2) * Math.ceil(n4 / 4))];
 }
 
-/**
- * Returns the invocations of {@link gradientsKernel}. Along y: first the weights' gradients, then the
- * input's, then row_dot's. @param sumBlocks - row_dot's workgroups per chunk of rows; 0 without row_dot
- */
+/** @param sumBlocks - workgroups per chunk of rows for row_dot's gradients; 0 without row_dot */
 export function computeGradientsInvocations<S extends BatchSizes>(
   rows: Dim<S>,
   k4: number,
@@ -207,7 +200,7 @@ export const productTexts = [...Object.values(matmulKernels), ...Object.values(l
   .flatMap((all): readonly Kernel[] => Object.values(all)).map(({ source }) => source).join("");
 
 /**
- * Llvmpipe runs LSTMs of up to this many units by `panel` kernels, which unroll the matrix products.
+ * Largest LSTM, in units, that llvmpipe runs by `panel` kernels, whose matrix products are unrolled.
  * SwiftShader always runs the `loop` kernels: they compile in about a thirtieth of the time, and take little
  * longer to run (bench/ladder.md, "SwiftShader").
  */
@@ -227,7 +220,7 @@ export type LstmWeightStorage = "registers" | "workgroup" | "cache";
 
 /**
  * Largest number of LSTM units with weights in registers. RADV (AMD's Vulkan driver) unrolls loops of up to
- * 32 iterations. A longer loop is not unrolled, so the array that it indexes leaves the registers.
+ * 32 iterations, and keeps an array in registers only if it unrolls the loops over the array.
  */
 const HELD_UNITS = 32;
 

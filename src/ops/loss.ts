@@ -22,7 +22,7 @@ export const sumTexts = sumText + subgroupsText;
 export interface Loss<S extends BatchSizes, R> {
   readonly op: string;
   readonly inputs: readonly Tensor[];
-  /** [events, 4 v] losses and metrics of each event, which are summed over events as v vectors of four. */
+  /** [events, 4 v] losses and metrics of each event. The sums over events are v vectors of type vec4f. */
   readonly output: Tensor;
   /** Input whose gradient the loss computes. No other op may read this input. Undefined in an evaluation. */
   readonly target: Tensor | undefined;

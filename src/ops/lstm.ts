@@ -115,7 +115,6 @@ function allocateCell(tape: ClickTape, name: string, inputs: LstmInputs): Cell {
   return { ...inputs, tape, name, output, H, H4, dense, lookedUp, products, input, cells, gates, host };
 }
 
-/** Binds weights as a storage buffer. On a CPU adapter, small weights are a uniform unless `copied`. */
 function bindWeights({ tape }: Cell, { view }: Tensor, copied = false): View {
   return tape.options.variants.kind === "cpu" && !copied
     ? toUniformIfSmall(asBufferView(view))

@@ -28,7 +28,7 @@ export interface LinearOptions {
   readonly activation?: Activation;
 }
 
-/** Returns true if the tiled kernel computes the gradient of the weights or of the input (`direction`). */
+/** Returns true if the weight gradient or the input gradient (`direction`) uses the tiled kernel. */
 export function isTiled<S extends BatchSizes, R>(
   { choice, options: { capacity } }: Tape<S, R>,
   direction: "weight" | "input",
@@ -64,7 +64,7 @@ export function createSumsHost(canSum: () => boolean): SumsHost {
   return host;
 }
 
-/** A product input W (+ bias), [M, N]: M rows of K columns of the input, and weights [K, N]. */
+/** Product [M, N] of an input [M, K] and weights [K, N], plus a bias if there is one. */
 export interface Product<S extends BatchSizes> {
   readonly input: Tensor;
   readonly weights: Tensor;
@@ -89,7 +89,7 @@ function weightTiles(k4: number, n4: number, rows: number, chunks: number) {
 
 /**
  * Returns the dispatches for the gradients of a layer's weights, bias and input: a single one for tiled
- * kernels. @param p.last - the next op, row_dot, if this dispatch also computes the gradients of row_dot
+ * kernels. @param p.last - arguments of a row_dot whose gradients are computed by the same dispatch
  */
 export function layerGradients<S extends BatchSizes>(
   call: OpCall<S>,
@@ -111,7 +111,6 @@ export function layerGradients<S extends BatchSizes>(
     : [toWeights, toInput];
 }
 
-/** Joins two gradient dispatches. @param rowGradient - row_dot's output gradient; ignored without `last` */
 function bothGradients<S extends BatchSizes>(
   { label, dimensions }: OpCall<S>,
   { input, weights, rows, activation, last: dot }: Parameters<typeof layerGradients<S>>[1],
@@ -197,7 +196,7 @@ function inputGradient<S extends BatchSizes>(
   }));
 }
 
-/** Vector with which each row of the output is multiplied, for dot products. */
+/** Dot products of a vector and each row of a layer's output. */
 export interface Dot extends RowDots {
   /** Parameter [1, N]. */
   readonly weights: Tensor;
@@ -209,7 +208,6 @@ export function forwardProduct<S extends BatchSizes>(
   p: Product<S> & LinearOptions & { output: Memory; dot?: Dot },
 ): DispatchSpec<S> {
   const [K4, N4] = [p.input.stride / 4, p.weights.stride / 4];
-  /** Returns `p.dot`; undefined if this kernel computes another number of partial sums per row. */
   const buildDot = (kernel: MatmulKernel) => countDotParts(kernel, N4) === p.dot?.panels ? p.dot : undefined;
   return matmulDispatch("forward", K4, N4, getSize(p.rows, call.capacity), call, (kernel) => ({
     kernel,
@@ -247,9 +245,8 @@ export function forwardProduct<S extends BatchSizes>(
 }
 
 /**
- * Returns the dispatch for the gradients of weights and bias. @param g.second - another input, whose product
- * with its weights is added to the output @param g.places - memory for the gradients of the next op, row_dot
- * @param g.host - sums of a loss that the dispatch also computes
+ * Returns the dispatch for the gradients of weights and bias. @param g.second - a second product, which is
+ * added to the output @param g.host - sums of a loss that the dispatch also computes
  */
 export function weightGradient<S extends BatchSizes>(
   call: OpCall<S>,

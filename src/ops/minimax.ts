@@ -1,11 +1,9 @@
 /**
  * Op minimax computes the losses of the game between generator and reward, and the gradient of one player, in
- * one dispatch. See kernels/course/9-minimax.md.
+ * one dispatch. See kernels/course/9-minimax.md. The generator has choice probabilities pi and maximises V;
+ * the reward has utilities u and minimises V. There are E events e with displayed items r:
  *
  *   V = 1/E { sum_e sum_{r in e} pi_r u_r - R(pi) } - 1/E sum_e u_click,   R(pi) = 1/(2 eta) sum pi^2
- *
- * for E events e with displayed items r. The generator maximises V by its choice probabilities pi, and the
- * reward minimises V by its utilities u. R is an L2 regulariser.
  */
 
 import exactText from "../../kernels/minimax/exact_minimax.wgsl" with { type: "text" };

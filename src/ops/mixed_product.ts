@@ -1,8 +1,7 @@
 /**
  * Op mixed_product computes the product W f for items with mixed features f = (tokens, dense features). A
- * token is a feature that is 1 for items with the token and 0 for all other items. So the token part of W f
- * is the sum of the table rows of an item's tokens. The token part alone, its gradient and its reference are
- * exported for other ops on mixed features.
+ * token is a feature that is 1 for items with the token and 0 for all other items. Weights of tokens are a
+ * table with a row per token, so the rows of an item's tokens are added up.
  */
 
 import chunksText from "../../kernels/scatter/token_gradient_chunks.wgsl" with { type: "text" };
@@ -31,9 +30,8 @@ export interface MixedProductInputs {
 }
 
 /**
- * Returns [items, N], one row per distinct item of the batch, or [events, N], one row for the item that the
- * encoder reads at each event. Other ops must not read the row of an event without such an item: its gradient
- * must be 0. For R rows, forward and backward each take 2 R F N flops, plus N per token of each row's item.
+ * Returns W f for `rows`, [rows, N]. If the encoder reads no item at an event, no op may use the event's row.
+ * For R rows, forward and backward each take 2 R F N flops, plus N per token of each row's item.
  * @throws Error for wrong shapes, or if the items have no tokens
  */
 export function mixedProduct(

@@ -42,8 +42,8 @@ type OtherPartials = {
 };
 
 /**
- * Returns the views of a kernel that writes partial sums. The offsets of the weights are data, not constants
- * of the shader, so that layers of equal size share a shader.
+ * Returns the views of a kernel that writes partial sums. Layers of equal size share a shader, so the offsets
+ * at which they write are in a buffer.
  */
 export function partialViews(
   call: { upload(name: string, data: Uint32Array<ArrayBuffer>): View },
@@ -71,7 +71,7 @@ export function getVectorConstants({ kind }: AdapterTraits): { readonly VECTORS:
   return { VECTORS: kind === "gpu" ? 1 : 4 };
 }
 
-/** Returns the dispatch of the variant in `recorded`, or of the first variant. @throws as pickVariant does */
+/** Returns the dispatch of the variant in `recorded`, or of the first one. @throws UserError if unknown */
 export function dispatchVariant<S extends BatchSizes>(
   recorded: Readonly<Record<string, KernelVariant>> | undefined,
   choice: KernelChoice<S>,

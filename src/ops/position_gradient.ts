@@ -11,10 +11,7 @@ import type { Tensor } from "../tape/tensor.ts";
 
 const gradientKernel = parseKernel("position_gradient", gradientText);
 
-/**
- * Returns the dispatch of the gradient, which takes one flop per row.
- * @param effect - parameter [1, P] for positions after the first `skip` @param source - [rows, 1]
- */
+/** @param effect - parameter [1, P] @param source - [rows, 1] @param skip - first positions without effect */
 export function positionGradient(
   { batch, dimensions }: ClickTape,
   call: ClickCall,

@@ -22,13 +22,13 @@ export interface PwStateInputs {
   readonly features: Tensor;
   /** Parameter [m, n]; row 0 is for the most recent click. */
   readonly weights: Tensor;
-  /** Parameter [1, F n], added to the sums. With it, activation sigma is tanh; without it, the identity. */
+  /** Parameter [1, F n], added to the sums before tanh. Without a bias, tanh is not applied. */
   readonly bias?: Tensor;
 }
 
 /**
- * Returns [events, F n], whose column k n + j (feature k, weighting j) is sigma(bias + sum over the last m
- * clicks of weights_lag,j feature_k). If a user has fewer than m clicks, the missing ones count as zero. For
+ * Returns [events, F n]. Column k n + j is the sum over the last m clicks of weights[lag, j] times feature k;
+ * with a bias, it is tanh(bias + sum). If a user has fewer than m clicks, the missing ones count as zero. For
  * E events, forward and backward each take at most 2 E m F n flops.
  * @throws Error for wrong shapes
  */

@@ -38,9 +38,8 @@ const itemBiasKernel = parseKernel("pw_item_bias_gradient", itemBiasText);
 export interface PwTableInputs {
   /**
    * Products of an item's features and the first layer's weights, in n groups (one per weighting). For
-   * one-hot features, these products are the weights: a table parameter [I, n N] with a row per item. For
-   * mixed features: [events, n N], with a row for the item that the encoder reads at each event. If the batch
-   * has lists of clicks: [items, n N], with a row per item.
+   * one-hot features: a table parameter [I, n N]. For mixed features: [events, n N], for the item that the
+   * encoder reads at each event, or [items, n N] if `tape.batch.clicks` is defined.
    */
   readonly table: Tensor;
   /** Parameter [m, n]; row 0 is for the most recent click. */
@@ -52,9 +51,9 @@ export interface PwTableInputs {
 }
 
 /**
- * Returns [events, N], the output of a linear layer over pw_state's output for one-hot features. The op does
- * not store that wide state [events, I n]. For E events, forward takes at most 2 E m n N flops, and backward
- * twice as many. With tanh, forward and backward each take 2 I n N flops more.
+ * Returns the output of a linear layer over pw_state's output, [events, N], without storing that input.
+ * For E events, forward takes at most 2 E m n N flops, and backward twice as many. With tanh, forward and
+ * backward each take 2 I n N flops more.
  * @throws Error for wrong shapes
  */
 export function pwTable(tape: ClickTape, name: string, inputs: PwTableInputs): Tensor {
@@ -218,7 +217,6 @@ function eventGradients(
   ];
 }
 
-/** Returns the dispatches that sum clicks' gradients by item: for the table and, with tanh, the item bias. */
 function itemGradients(
   { tape, name, table, itemBias, TANH, I, n, N, N4, blocks }: TableSum,
   call: ClickCall,
@@ -266,7 +264,7 @@ function buildWindow(tape: ClickTape, name: string, inputs: Required<PwTableInpu
   const [m, n, I] = [Number(weights.rows), weights.columns, Number(table.rows)];
   const N4 = layerBias.stride / 4;
   const blocks = weights.stride / 4;
-  /** Number of chunks of items: 64 keep an adapter busy, and are few enough for one invocation to add up. */
+  /** Number of chunks of items. A single invocation adds up the sums of all chunks: at most 64. */
   const CHUNKS = Math.min(64, Math.ceil(I / 16));
   const sums = tape.saved(`${name} base sums`, CHUNKS, layerBias.stride);
   const base = tape.saved(`${name} base`, 1, layerBias.stride);

@@ -85,7 +85,7 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
     return dots && { ...this.#readBy("sums", () => dots), dots, bias: this.inputs.bias };
   }
 
-  /** Returns the factors of input . weights for an op that uses them. @throws Error for several terms */
+  /** Returns the inputs, for an op that computes the dot products itself. @throws Error for several terms */
   factors(): RowDotInputs & { readonly output: Tensor } {
     if (!this.#isOneProduct()) {
       throw new Error(`row_dot: expected ${this.name} to be one product, got a sum`);
@@ -128,7 +128,7 @@ export function materialize<S extends BatchSizes, R>(scores: Scores<S, R>): Tens
   return scores instanceof UnmaterializedScores ? scores.compute() : scores;
 }
 
-/** Returns the output of scores that an op has read. @throws Error if no op has read the scores */
+/** @throws Error if no op has read the scores yet */
 export function getMaterialized<S extends BatchSizes, R>(scores: Scores<S, R>): Tensor {
   return scores instanceof UnmaterializedScores ? scores.output : scores;
 }
@@ -219,7 +219,6 @@ function recordRowDot<S extends BatchSizes, R>(
   return tape.record({ op: "row_dot", inputs, output, forward, backward, reference });
 }
 
-/** Returns `both` with the GPU kernel: a workgroup per chunk of rows and {@link GROUP_COLUMNS} vectors. */
 function gradientsByGroup<S extends BatchSizes, R>(
   { dimensions }: Tape<S, R>,
   both: DispatchSpec<S>,
@@ -269,7 +268,6 @@ function forwardDispatch<S extends BatchSizes>(
   };
 }
 
-/** Computes (input . weights + bias) of one or two inputs, and adds them up with a base if there is one. */
 const reference: ReferenceOp = (inputs) => {
   const terms = Array.from({ length: Math.floor(inputs.length / 3) }, (_, t) => {
     const [input, weights, bias] = inputs.slice(3 * t, 3 * t + 3);

@@ -35,7 +35,7 @@ const LOGGED_USERS = 4096;
 
 export interface ComparisonCellOptions {
   readonly items: number;
-  /** True if the policies were trained in this environment. Then their Q-values predict its returns. */
+  /** True if the policies were trained in this environment. */
   readonly learnedHere: boolean;
   readonly logged?: LogSupport;
 }
@@ -80,7 +80,6 @@ function computeSupport(trials: readonly EpisodePrediction[], { states, displays
   return { statesBeyond: beyond / total, rareSlots: rare / shown };
 }
 
-/** Selects the rows of `values` [users, width] of users who are still present (1 in `present`). */
 function presentRows<T extends Float32Array | Uint32Array>(
   values: T,
   width: number,
@@ -125,7 +124,7 @@ export interface ComparedPolicy {
 export interface CompareOptions extends SimulatorOptions {
   readonly reward: "click" | "utility";
   readonly seed: number;
-  /** Split of the users whose clicks are in `start`, for reports; "empty" (default) without such clicks. */
+  /** Name, for reports, of the user split that `start` is from; "empty" (default) without `start`. */
   readonly startAs?: PolicyTask["start"];
   /** Training log of the first environment's model. It defines which user states and items are rare. */
   readonly logged?: LogSupport;

@@ -131,11 +131,11 @@ export interface ComparisonCell {
   /** Clicks on the policy's pages: realised, and predicted by the model that the policy was trained on. */
   readonly calibration?: PageCalibration;
   readonly support?: PageSupport;
-  /** Consistency of the Q-values of each position; undefined for a policy without Q-values per position. */
+  /** One element per position but the last; undefined for a policy without Q-values per position. */
   readonly consistency?: readonly QConsistency[];
 }
 
-/** Comparison of policies on one task: with equal slate size, number of pages and rules for users. */
+/** Results of policies that ran with the same settings (a {@link PolicyTask}). */
 export interface PolicyComparison extends Readonly<PolicyTask> {
   readonly users: number;
   readonly seed: number;
@@ -164,7 +164,7 @@ export function listTrainings(
   return cells.filter((cell) => cell.policy === policy && cell.environment === environment);
 }
 
-/** Lists the policies that ran in an environment; `colour` is the index in {@link listComparedPolicies}. */
+/** Lists the policies that ran in an environment; `colour` is a policy's index among all policies. */
 export function listPoliciesIn(
   comparison: PolicyComparison,
   environment: string,

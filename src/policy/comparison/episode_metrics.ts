@@ -32,7 +32,7 @@ export interface EpisodeMetrics {
   readonly byPage: readonly PageMetrics[];
 }
 
-/** Number of bootstrap resamples. Policies with equally many users have the same resamples. */
+/** Number of bootstrap resamples. */
 const RESAMPLES = 2000;
 
 /** Returns the interval of the ratio of two columns of `totals` [resamples, columns]: `above` to `below`. */
@@ -70,7 +70,7 @@ export function estimateRatio(values: Float64Array, over?: Float64Array): MeanEs
 }
 
 /**
- * Computes metrics of all users' episodes: a log per group of users, all with equally many pages.
+ * Computes metrics of all users. @param episodes - one log per group of users, with equal numbers of pages
  * @param items - number of items in the catalogue. @throws RangeError if there are no users.
  */
 export function computeEpisodeMetrics(episodes: readonly EpisodeLog[], items: number): EpisodeMetrics {
@@ -125,7 +125,6 @@ export class GroupedMetrics {
     }
   }
 
-  /** Computes metrics with intervals. @param metrics - totals of the added episodes, one per user. */
   compute(metrics: SimulationMetrics): EpisodeMetrics {
     const { returns } = metrics;
     const [counts, seen] = [Float64Array.from(metrics.clicks), Float64Array.from(metrics.seen)];

@@ -14,7 +14,7 @@ import { Simulator } from "../../simulate/simulator.ts";
 import type { SimulatedUsers, UsersSource } from "../../simulate/users.ts";
 import { type Tensor, unpadRows } from "../../tape/tensor.ts";
 
-/** Number of the episode that evaluations run: it selects random numbers that no training uses. */
+/** Episode number of evaluations. Random numbers depend on it, and no training episode has this number. */
 export const EVALUATION_EPISODE = 2 ** 30;
 
 export interface EpisodePrediction {
@@ -89,7 +89,7 @@ class ObservedPolicy implements Policy {
     | { readonly slate: number; readonly utilities: Tensor; readonly observer: SimulatedUsers }
     | undefined;
   #choice: ChoiceRule | undefined;
-  /** Predictions by group of users, then by page. {@link buildPrediction} removes the group it returns. */
+  /** Predictions by group of users, then by page. */
   readonly #windows: (Omit<ModelPredictions, "choice"> & { readonly values?: Float32Array })[][] = [];
 
   constructor(private readonly policy: Policy, observer: UsersSource) {

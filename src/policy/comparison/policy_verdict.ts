@@ -63,7 +63,6 @@ export function judgePolicies(comparison: PolicyComparison): Claim[] {
   });
 }
 
-/** For a policy that does not beat greedy on the ground truth, names the simulators in which it does. */
 function describeSimulatorOnly(comparison: PolicyComparison, policy: string): string[] {
   const names = comparison.environments.filter(({ role, name }) => {
     const difference = findDifference(comparison, policy, RIVAL, name);

@@ -29,7 +29,7 @@ export type EvidenceColumns = Pick<
 
 interface Estimator {
   readonly title: string;
-  /** Column of weights per slot. The estimator is left out if the log does not determine these weights. */
+  /** Importance weights that the estimator reads. If they are not known, the estimator is left out. */
   readonly needs?: "slotWeight" | "prefixWeight";
   terms(of: EvidenceColumns): EstimatorTerms;
 }
@@ -68,8 +68,8 @@ const all = {
   },
   /**
    * Cascade doubly robust estimator (Kiyohara et al. 2022; obp's SlateCascadeDoublyRobust). A model Q_l
-   * predicts the reward of slot l from the first l items (in obp: the rewards of slots l to k). With the
-   * weights of RIPS, the estimate is the mean over pages i of
+   * predicts the reward of slot l from the first l items; in obp, Q_l predicts the rewards of slots l to k.
+   * With the weights of RIPS, the estimate is the mean over pages i of
    *     sum_l w_i,1:l (r_il - Q_l(A_i,1:l)) + w_i,1:l-1 E_pi[Q_l(A_i,1:l-1, .)]
    * The estimate is unbiased for any model Q if RIPS is unbiased.
    */

@@ -56,7 +56,7 @@ export interface OffPolicyEvaluation {
   readonly factor: number | undefined;
   /** Predicted clicks per page - DR estimate (with normalised weights if propensities are "scaled"). */
   readonly modelBias: MeanEstimate;
-  /** Range of the ratio logged propensity / propensity computed from scores; undefined if not computed. */
+  /** Smallest and largest ratio of logged to computed propensity; undefined if none was computed. */
   readonly propensityRatios: LogEvidence["propensityRatios"];
 }
 
@@ -223,9 +223,9 @@ const WARMEST = 100;
 const TRIED = { pages: 300, slates: 8 } as const;
 
 /**
- * Returns how many random candidates per page a log of random slates can have, so that its effective sample
- * size suffices. If each of N slates is logged with probability 1 / N, slate A has the weight w = N pi(A),
- * and the effective sample size is n / E_pi[w] for n pages.
+ * Returns how many candidates a page may have for random slates to give a large enough effective sample. If
+ * each of N slates has propensity 1 / N, slate A has the importance weight w = N pi(A), and the effective
+ * sample size of n pages is n / E_pi[w].
  */
 function poolAt(kept: LogEvidence["samples"], slate: number, temperature: number): number {
   const random = createRandomStream(1, "pools");
@@ -251,7 +251,6 @@ function countSlates(n: number, slate: number): number {
   return Array.from({ length: slate }, (_, j) => n - j).reduce((product, m) => product * m, 1);
 }
 
-/** Returns how many candidates a page can have if there may be at most 1 / LEAST_SHARE different slates. */
 function poolFor(slate: number): number {
   let n = slate;
   while (countSlates(n + 1, slate) <= 1 / LEAST_SHARE) n++;

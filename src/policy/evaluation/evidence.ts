@@ -45,7 +45,7 @@ interface Row {
 /** Data of all n pages, in columns [n] or [n x slots]. The pages of a user are consecutive. */
 export type LogEvidence = { readonly [name in keyof Row]: Float64Array } & {
   readonly slate: number;
-  /** Some logged pages, for the advice in the message about a too small effective sample size. */
+  /** Some logged pages, from which an error message computes its advice on temperature and candidates. */
   readonly samples: readonly PageSample[];
   /** Number of pages that were skipped: of another size, without propensity, or after a user's limit. */
   readonly excluded: number;
@@ -107,11 +107,7 @@ export function toColumns(rows: readonly Row[]): Record<keyof Row, Float64Array>
   return Object.fromEntries(columns) as Record<keyof Row, Float64Array>;
 }
 
-/**
- * Returns the data of a page, or undefined if the page has no propensity. `propensityRatios` is logged
- * propensity / propensity by the policy's scores at `loggedTemperature`. Without `loggedTemperature`, the
- * ratio is 1. @param kept - list to which this function adds the page's {@link PageSample}
- */
+/** Returns the data of a page; undefined without a propensity. May add a sample to `kept`. */
 function buildRow(
   page: ReplayedPage,
   options: LogEvidenceOptions,
@@ -218,7 +214,7 @@ function predicted(
   const sum = (slate: readonly number[]) =>
     slate.reduce((sum, place, j) => sum + Math.exp(logit(place, j)), 0);
   const any = (slate: readonly number[]) => 1 - 1 / (1 + sum(slate));
-  /** P(click on the last item of a page). @param others - 1 + sum of exp(logit) over all earlier items */
+  /** P(click on slot j, the last slot). @param others - 1 + sum of exp(logit) over the slots before j */
   const last = (place: number, j: number, others: number) => 1 / (1 + others * Math.exp(-logit(place, j)));
   const others = shown.map((_, j) => 1 + sum(shown.slice(0, j)));
   return {

@@ -20,7 +20,7 @@ export interface ReplayOptions {
   readonly log: Clicks;
   readonly model: UsersSource;
   readonly policy: Policy;
-  /** k, the number of items on a page. Pages with fewer or more items only update the users' states. */
+  /** k, the number of items on a page. Pages of another size update user states, but are not evaluated. */
   readonly slate: number;
   /** T, the maximum number of pages per user. A trained policy is not defined on later pages. */
   readonly pages: number;
@@ -71,7 +71,7 @@ interface Click {
 /** Maximum number of utilities (users x items) that are computed at once. */
 const TOGETHER_ITEMS = 2 ** 15;
 
-/** Replays a log. @param take - called with each page of `slate` items. @throws as `policy.record` does. */
+/** @param take - called with each page of `slate` items. @throws any error of `policy.record` */
 export async function replayPages(
   gpu: Gpu,
   options: ReplayOptions,
@@ -236,7 +236,7 @@ class Replay {
   }
 }
 
-/** Records a policy's dispatches, without those that compute `known`, the model's utilities. */
+/** Records a policy's dispatches. Scores that are the model's utilities (`known`) need no dispatch. */
 function recordPolicy(policy: Policy, known: View, context: PageContext): RecordedPolicy {
   const { users, items, slates } = context.page;
   if (!policy.scores) return { dispatches: policy.record(context), view: slates, stride: undefined };

@@ -72,7 +72,7 @@ class QLearner extends NetworkLearner {
     const next = valued("target", after, slates);
     next.tape.place();
     const { tape, q } = valued("online", before, sample.slates);
-    /** Best Q-value of each position after the shown items above it, for CDQN with `--target chained`. */
+    /** With `--target chained`: best Q-value of each position, given the shown items at earlier positions. */
     const chained = config.target === "chained" && !isSum
       ? chooseByPosition(network, rows, {
         ...{ copy: "target", input: before, slates: sample.slates, given: true },
