@@ -117,7 +117,7 @@ export interface ChoiceOption extends Common {
   readonly default?: string;
 }
 
-/** An option without a value, which is true by default if its flag is `--no-...`. */
+/** Boolean option: the user types only the flag. A flag `--no-...` sets false, and the default is true. */
 export interface SwitchOption extends Common {
   readonly kind: "switch";
   /** Default value. If undefined, the command can tell whether the user typed the option. */
@@ -229,7 +229,7 @@ export type ConfigFields<T> = { readonly [K in keyof T]: ConfigField<T[K]> };
 export type ConfigOf<F> = { -readonly [K in keyof F]: F[K] extends ConfigField<infer T> ? T : never };
 
 interface FieldOptions {
-  /** True if a command may compute another default from data or other options. */
+  /** True if the default depends on data or other options, so that the option itself has no default. */
   readonly depends?: boolean;
   readonly preset?: string;
 }
@@ -282,7 +282,7 @@ export function buildConfig<T>(fields: ConfigFields<T>, values: Readonly<Record<
   }) as T;
 }
 
-/** Inverse of {@link buildConfig}: returns the options' values, by option name, that result in `config`. */
+/** Inverse of {@link buildConfig}: returns the option values from which it builds `config`. */
 export function getOptionValues<T>(fields: ConfigFields<T>, config: T): Record<string, unknown> {
   const values = Object.values(mapped(fields, ({ option, standard }, name) => {
     const value = config[name];

@@ -169,7 +169,6 @@ function backward(sum: TableSum, call: ClickCall): ClickDispatch[] {
   return [...specs, ...(sparse ? [sparse] : itemGradients(sum, call, source, toTable))];
 }
 
-/** Returns dispatches for the gradients of `weights`, of `layerBias`, and of clicks (to `source`). */
 function eventGradients(
   sum: TableSum,
   call: ClickCall,
@@ -253,12 +252,11 @@ function itemGradients(
 interface Window {
   /** Buffer [events, 3 m n]: three coefficients per event, lag and weighting (see pw_window.wgsl). */
   readonly coefficient: View;
-  /** Buffer [1, N]. */
+  /** Buffer [1, N]: the output for a user without clicks. */
   readonly base: View;
   forward(): ClickDispatch[];
 }
 
-/** Allocates `base`, the output for a user without clicks, and `coefficient`, the effects of clicks. */
 function buildWindow(tape: ClickTape, name: string, inputs: Required<PwTableInputs>): Window {
   const { table, weights, layerBias, itemBias } = inputs;
   const [m, n, I] = [Number(weights.rows), weights.columns, Number(table.rows)];

@@ -85,7 +85,7 @@ export interface RowCountsInputs {
   readonly recent: Tensor;
   /** Constant [I, {@link countTableWidth}]. */
   readonly table: Tensor;
-  /** Constant [3, C]. Row 0: the features' means; row 1: their 1 / sd; row 2: see row_counts.wgsl. */
+  /** Constant [3, C]: mean and 1 / sd of each feature, and a row of constants (see row_counts.wgsl). */
   readonly scale: Tensor;
 }
 

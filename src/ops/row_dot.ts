@@ -123,7 +123,7 @@ export type Scores<S extends BatchSizes = BatchSizes, R = unknown> = Tensor | Un
 
 export type ClickScores = Scores<ClickSizes, ReferenceBatch>;
 
-/** Returns scores as a tensor [rows, 1], which a dispatch computes if they are not a tensor yet. */
+/** Returns a tensor [rows, 1] of scores. Records a dispatch if the scores are not a tensor yet. */
 export function materialize<S extends BatchSizes, R>(scores: Scores<S, R>): Tensor {
   return scores instanceof UnmaterializedScores ? scores.compute() : scores;
 }

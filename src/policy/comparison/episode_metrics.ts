@@ -35,7 +35,7 @@ export interface EpisodeMetrics {
 /** Number of bootstrap resamples. */
 const RESAMPLES = 2000;
 
-/** Returns the interval of the ratio of two columns of `totals` [resamples, columns]: `above` to `below`. */
+/** Returns the interval of column `above` / column `below`. @param totals - [resamples, columns] */
 function computeRatioInterval(
   totals: Float64Array,
   columns: number,

@@ -130,7 +130,7 @@ export function computeEffectiveSampleSize(weight: Float64Array): number {
   return most === 0 ? 0 : sumValues(scaled) ** 2 / sumValues(scaled.map((w) => w * w));
 }
 
-/** Returns the sum of the largest weights / the sum of all. @param pages - number of largest weights */
+/** Returns the largest weights' share of the sum of weights. @param pages - number of largest weights */
 export function computeLargestWeightShare(weight: Float64Array, pages: number): number {
   const sorted = weight.toSorted();
   return sumValues(sorted.subarray(Math.max(0, sorted.length - pages))) / sumValues(sorted);

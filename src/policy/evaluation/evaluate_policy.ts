@@ -142,7 +142,7 @@ export function estimateMean(user: ArrayLike<number>, { values, over }: Estimato
   return estimateRatio(sums((i) => values[i]!), sums((i) => over ? over[i]! : 1));
 }
 
-/** Estimates clicks on each user's first five pages, or fewer if the effective sample is too small. */
+/** Estimates clicks per user on the first five pages, or on fewer if the effective sample is too small. */
 function estimateDecisions(evidence: LogEvidence): OffPolicyEvaluation["decisions"] {
   const { user, page, weight } = evidence;
   for (let pages = MOST_DECISIONS; pages > 1; pages--) {

@@ -31,7 +31,7 @@ interface Row {
   readonly weight: number;
   /** [slots] importance weight of the items in slots 0 to j; NaN if propensities are known only per page. */
   readonly prefixWeight: readonly number[];
-  /** [slots] P(slot shows its item) under pi / P(slot shows its item) under mu; NaN if unknown. */
+  /** [slots] probability of the slot's logged item under pi / under mu; NaN if unknown. */
   readonly slotWeight: readonly number[];
   /** Model's P(any click) on the shown page. `v` is the model's mean P(any click) on the policy's pages. */
   readonly q: number;
