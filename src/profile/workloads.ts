@@ -269,7 +269,7 @@ function createRecording(
 }
 const nothing: ClickSizes = { users: 0, events: 0, rows: 0, items: 0 };
 
-/** Returns a model that is trained in the adversarial stage: a step is a generator step and a reward step. */
+/** Returns a model that is trained in the adversarial stage, in which generator and reward alternate. */
 function createGameModel(
   name: string,
   generator: "network" | "exact",

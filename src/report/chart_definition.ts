@@ -13,7 +13,7 @@ declare module "chart.js" {
 /** A point of a chart, or the end of a horizontal bar. */
 export interface ChartPoint {
   readonly x: number;
-  /** y coordinate; null for a gap in a curve; for a bar, its index from the top. */
+  /** y coordinate, or null for a gap in a curve. For the end of a bar: number of the bar, 0 at the top. */
   readonly y: number | null;
   /** Sample standard deviation over the runs; null for a single run. */
   readonly sd?: number | null;
@@ -62,7 +62,7 @@ export interface LegendEntry {
   readonly text: string;
   readonly colour: string;
   readonly dash: readonly number[];
-  /** Indices of datasets. A dataset is visible while all buttons that list it are switched on. */
+  /** Indices of the datasets that the button hides when it is switched off. */
   readonly datasets: readonly number[];
 }
 
@@ -76,7 +76,7 @@ export interface ChartHead {
 export interface ChartDefinition extends ChartHead {
   readonly summary: string;
   readonly legend: readonly LegendEntry[];
-  /** Columns of the CSV file. `field` names the field, of a point or a dataset, that fills the column. */
+  /** Columns of the CSV file. `field` is a field of each point or of the point's dataset. */
   readonly columns: readonly (readonly [title: string, field: keyof ChartPoint | keyof ChartDataset])[];
   readonly config: {
     readonly type: "line" | "bar" | "scatter";

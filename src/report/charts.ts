@@ -71,7 +71,7 @@ function curves(part: ReportPart, column: string, window: number, offset = compu
   });
 }
 
-/** Returns the number of iterations before a stage, by which charts move the stage's curves to the right. */
+/** Returns the x at which a stage's curves begin: 0, or the number of iterations of the Shannon stage. */
 function computeOffset({ model, stage }: Pick<ReportPart, "model" | "stage">): number {
   if (stage === "shannon") return 0;
   return Math.max(0, ...model.runs.map(({ stages }) => stages.shannon?.iteration ?? 0));
@@ -176,7 +176,6 @@ function baselineBars(baselines: readonly BaselineMetrics[], metric: MetricName)
   });
 }
 
-/** Builds the bar of a metric, from the preferred snapshot or, if it lacks the metric, from another one. */
 function buildBar(part: ReportPart, metric: MetricName): Bar | undefined {
   const present = listSnapshotNames(part);
   const own = getMetricName(part.ranking, metric);
@@ -193,13 +192,12 @@ function buildBar(part: ReportPart, metric: MetricName): Bar | undefined {
   return undefined;
 }
 
-/** Maps columns of validation.csv, per training stage, to the criterion that selects the best snapshot. */
+/** Criterion whose best snapshots are marked on a curve, by stage and by column of validation.csv. */
 const SNAPSHOTS: Readonly<Record<ReportPart["stage"], Readonly<Record<string, Criterion>>>> = {
   shannon: { loss: "loss", prec1: "prec1", prec2: "prec2" },
   adversarial: { loss_min: "loss", pi_prec1: "prec1", pi_prec2: "prec2" },
 };
 
-/** Returns a point per run: the iteration of the run's best snapshot, and the metric at this iteration. */
 function listSnapshotMarks(part: ReportPart, column: string): { x: number; y: number }[] {
   const criterion = SNAPSHOTS[part.stage][column];
   if (criterion === undefined) return [];

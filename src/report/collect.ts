@@ -77,7 +77,7 @@ async function requireModel(folder: string, name: string): Promise<ReportModel> 
   return found;
 }
 
-/** Returns the model in a folder: "none" if the folder has no run, "empty" if its logs have no rows yet. */
+/** Returns a folder's model, or "none" if the folder has no run, or "empty" if no log has a row yet. */
 async function readModel(folder: string, name: string): Promise<ReportModel | "none" | "empty"> {
   const seeds = await readSeeds(folder);
   const numbers = seeds?.seeds.toSorted((a, b) => a - b) ?? [];
@@ -92,7 +92,7 @@ async function readModel(folder: string, name: string): Promise<ReportModel | "n
   return { name, folder, data: describeData(config), runs, missingSeeds, ...listSettings(config) };
 }
 
-/** Reads a folder's experiment, if it has one. Adds a note for each model without rows in its logs. */
+/** Reads a folder's experiment, if it has one. */
 async function readExperiment(folder: string): Promise<Omit<ReportData, "title"> | undefined> {
   const experiment = await readJson(`${folder}/experiment.json`, experimentSchema);
   if (!experiment) return undefined;

@@ -1,4 +1,4 @@
-/** Builds HTML. An {@link Html} value also lists the charts that it shows. Strings are always escaped. */
+/** Builds HTML. Strings are always escaped. */
 
 import type { ChartDefinition } from "./chart_definition.ts";
 
@@ -53,7 +53,7 @@ export function jsonScript(id: string, value: unknown): Html {
   return markup`<script type="application/json" id="${id}">${json}</script>`;
 }
 
-/** Escapes end tags in the string literals of a trusted script. The values of the strings do not change. */
+/** Escapes `</script` and `<!--` in the string literals of a trusted script. Browsers read them as markup. */
 export function scriptText(script: string): Html {
   return new Html(script.replace(/<(?=\/script|!--)/gi, "\\x3c"));
 }

@@ -1,8 +1,4 @@
-/**
- * Renders two tables about a snapshot. One lists the items whose clicks the snapshot predicts much better or
- * worse than the baseline "click rate" does. The other compares, for some users, the categories of actual and
- * predicted clicks.
- */
+/** Renders two tables: gains of a snapshot over the baseline "click rate" by item, and tastes of users. */
 
 import { formatSigned } from "../metrics/baseline_verdict.ts";
 import { formatPercent, formatThousands } from "../number_text.ts";
@@ -12,7 +8,7 @@ import { renderTable, type ReportRow, type ReportRowGroup } from "./report_table
 
 const HEAD = ["item", "gain", "clicked", "model", "click rate", "displays"] as const;
 
-/** Renders the items with the largest gains and losses; undefined if no item has enough impressions. */
+/** Renders the largest gains and losses of items against the click rate; undefined if none was compared. */
 export function renderItemGains({ snapshot, itemGains }: SnapshotMetrics): Html | undefined {
   if (!itemGains || itemGains.compared === 0) return undefined;
   const { gains, losses, compared, leastDisplays } = itemGains;

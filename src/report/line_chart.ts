@@ -88,7 +88,7 @@ export interface LineChart extends ChartHead {
   readonly logarithmic?: boolean;
   /** Title of the CSV column with half the height of the band; default: "sd". */
   readonly spread?: string;
-  /** Vertical lines at the start of the adversarial stage: one line for all models, or one per model. */
+  /** Vertical lines at the start of each model's adversarial stage; one line if all starts are equal. */
   readonly dividers?: readonly { readonly x: number; readonly colour: number; readonly name: string }[];
   readonly series: readonly Series[];
 }
@@ -155,7 +155,7 @@ export function toFiniteOrNull(value: number | null): number | null {
   return Number.isFinite(value) ? value : null;
 }
 
-/** Builds the datasets of a curve: edges of the band mean ± sd (if any), the curve, the marks (if any). */
+/** Builds the datasets of a curve: the curve and, if there are any, its band (mean ± sd) and its marks. */
 function buildCurve(series: Series, label: string, crowded: boolean): ChartDataset[] {
   const { points, colour, dash = dashes.solid, faint = false, offset = 0, marks = [] } = series;
   const most = Math.max(...points.map(({ runs = 1 }) => runs));
@@ -214,10 +214,7 @@ function round(value: number): number {
   return Number(value.toPrecision(6));
 }
 
-/**
- * Builds the legend: an entry per model with its colour, and an entry per `part` with its dash pattern.
- * With one model, only parts have entries; with one part, only models. @param datasets - of each series
- */
+/** Builds the legend. An entry shows the colour of a model, or the dash pattern of a `part`. */
 function buildCurveLegend(series: readonly Series[], datasets: readonly ChartDataset[][]): LegendEntry[] {
   const owners = datasets.flatMap((own, k) => own.map(() => k));
   const entries = (key: "model" | "part", look: (first: Series) => Pick<LegendEntry, "colour" | "dash">) =>

@@ -1,7 +1,4 @@
-/**
- * Renders tables and reliability diagrams. One table has the test metrics of snapshots and baselines; others
- * compare the best model with all other models, and each model with the baselines.
- */
+/** Renders test metrics, comparisons with other models and with baselines, and reliability diagrams. */
 
 import { getMetricTitle, type MetricName } from "../metrics/metric_columns.ts";
 import { compareLoadedSums, type LoadedSums, loadSums } from "../metrics/test_result.ts";
@@ -131,7 +128,7 @@ function listBaselineRows(
   return [named ? `baselines of ${models.map(({ name }) => name).join(", ")}` : "baselines", rows];
 }
 
-/** A part of a model (stage, generator or reward) with metrics of the snapshot that represents the part. */
+/** A part of a model, and test metrics of the snapshot `part.judged`. */
 interface ComparedPart {
   readonly part: ReportPart;
   /** Sums of the metrics over groups of test users; undefined if runs lack them or have different users. */
@@ -193,7 +190,7 @@ function renderComparisonRow(best: ComparedPart, other: ComparedPart): [ReportRo
   ]];
 }
 
-/** Returns the kind of loss (only equal kinds are comparable); undefined in the adversarial stage. */
+/** Returns the kind of loss; undefined in the adversarial stage, in which utilities are not log-odds. */
 export function getLossScale({ model, stage }: ReportPart): string | undefined {
   return stage === "shannon" ? getLossKind(model) : undefined;
 }
@@ -240,7 +237,7 @@ ${
   }</details>`;
 }
 
-/** Renders a table per part; undefined if there are no tables. Two or more tables can be collapsed. */
+/** Renders a table per part; undefined if there are no tables. Each of several tables is collapsible. */
 export function renderByPart(
   parts: readonly ReportPart[],
   render: (part: ReportPart) => Html | undefined,

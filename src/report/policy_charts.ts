@@ -93,7 +93,7 @@ export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefin
   });
 }
 
-/** Builds charts per learned policy: differences, per user, of the return from that of each other policy. */
+/** For each learned policy, builds charts of each user's return minus the return under other policies. */
 export function buildUserCharts(comparison: PolicyComparison): ChartDefinition[] {
   const policies = listComparedPolicies(comparison);
   const truth = comparison.environments.filter(({ role }) => role === "truth");
@@ -161,7 +161,7 @@ export function buildLearningCharts(
   });
 }
 
-/** Builds a scatter chart per learned policy: x is Q at the last slate position, y is Q at another. */
+/** For each learned policy, plots Q at the last slate position (x) and Q at earlier positions (y). */
 export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefinition[] {
   const seen = new Set<string>();
   return comparison.cells.flatMap((cell: ComparisonCell): ChartDefinition[] => {

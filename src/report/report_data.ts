@@ -6,7 +6,7 @@ import type { StageName } from "../run/stages.ts";
 import type { Criterion } from "../train/best_records.ts";
 import * as v from "../schema.ts";
 
-/** A training log: values by name of the column. A value that is not finite is null. */
+/** A training log. `columns` has the values by column name; a value that is not finite is null. */
 export interface RunLog {
   readonly iteration: readonly number[];
   readonly columns: ReadonlyMap<string, readonly (number | null)[]>;
@@ -87,7 +87,7 @@ const snapshotSchema = v.object({
   paired: v.optional(pairedSchema),
 });
 
-/** Schema of a stage's result. A resumed run keeps the earlier result until the stage ends. */
+/** Schema of a stage's result.json. After a resumption, the file is out of date until the stage ends. */
 export const resultSchema = v.looseObject({
   iteration: v.wholeNumber(),
   /** Time when the result was written, in ISO 8601. */

@@ -90,7 +90,7 @@ ${renderCharts(charts.filter(({ config }) => config.type === "bar"), "charts bar
 ${renderCharts(charts.filter(({ config }) => config.type === "line"))}`;
 }
 
-/** Renders equal settings of all models, then different settings. @param what - label, such as "machine" */
+/** Renders the settings that all models share, then those that differ. @param what - such as "machine" */
 function renderSettings(
   models: readonly ReportModel[],
   settings: (model: ReportModel) => Settings,
@@ -163,7 +163,7 @@ ${
 <ul class="actions">${listActions(model, best).map((text) => markup`<li>${markOptions(text)}</li>`)}</ul>`;
 }
 
-/** Names the best model and compares it with baselines; empty if the models have different test users. */
+/** Renders the best model's prec@1 and verdict; nothing if the models have different test users. */
 function renderBestModel(models: readonly ReportModel[]): Html {
   const judged = models.flatMap((model) => judgeParts(model).map((part) => ({ ...part, model: model.name })));
   const [best] = judged.toSorted((a, b) => b.value - a.value);

@@ -1,4 +1,4 @@
-/** Parts of a model that have metrics: its stages and, in an adversarial stage, generator pi and reward u. */
+/** Lists a model's parts that have metrics: stages, and generator and reward of the adversarial stage. */
 
 import { stages as trainedStages } from "../run/stages.ts";
 import type { StageName, TrainingStage as TrainedStage } from "../run/stages.ts";
@@ -15,7 +15,7 @@ import { meanAndSd } from "../data/mean_sd.ts";
 import type { MetricName } from "../metrics/metric_columns.ts";
 import { toFiniteOrNull } from "./line_chart.ts";
 
-/** Splits a verdict into comparisons with baselines and advice. */
+/** Splits a verdict into findings (comparisons with baselines) and advice. */
 export function splitVerdict(
   { verdict, test = [] }: Pick<StoredResult, "verdict" | "test">,
 ): { findings: string[]; advice: string[] } {
@@ -73,7 +73,6 @@ export function listStageRuns({ model, stage }: Pick<ReportPart, "model" | "stag
   return model.runs.flatMap(({ stages }) => stages[stage] ?? []);
 }
 
-/** Maps names of metrics of the reward to names of the same metrics of the generator (pi). */
 const PI: Readonly<Record<string, string>> = {
   prec1: "piPrec1",
   prec2: "piPrec2",
@@ -100,7 +99,7 @@ export interface Scoring {
   };
 }
 
-/** Returns the name of the reward's or generator's metric; undefined if the generator has no such metric. */
+/** Returns the key of a metric in `details.metrics`; undefined if the generator lacks the metric. */
 export function getMetricName(ranking: ReportPart["ranking"], name: MetricName): string | undefined {
   return ranking === "reward" ? name : PI[name];
 }
@@ -127,10 +126,7 @@ export interface SharedBaselines {
   readonly baselines: readonly BaselineMetrics[];
 }
 
-/**
- * Returns true if all finished models have the same test users: if their baselines have equal metrics, or if
- * their sums of metrics are over the same groups of users.
- */
+/** Returns true if all finished models have the same test users. Equal baseline metrics imply equal users. */
 export function haveSameTestUsers(models: readonly ReportModel[]): boolean {
   if (groupByBaselines(models).length <= 1) return true;
   const tests = listLossParts(models).flatMap((part) => listSnapshotTests(part, part.judged));
@@ -163,7 +159,7 @@ export function describeIncomparable(models: readonly ReportModel[]): string {
   ].join(" ");
 }
 
-/** Lists the baselines of all groups. If a baseline's metrics differ by group, its name lists its models. */
+/** Lists the baselines of all groups. A baseline that differs by group has its models in its name. */
 export function listDistinctBaselines(groups: readonly SharedBaselines[]): BaselineMetrics[] {
   return groups.flatMap(({ models, baselines }, k) =>
     baselines.flatMap((one) => {

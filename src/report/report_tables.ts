@@ -54,7 +54,7 @@ export function renderTable(
   }</tr></thead>${bodies}</table></div>`;
 }
 
-/** Renders a value. A second line has "± sd" or, if the sd is unknown, the interval (if that is known). */
+/** Renders a value, and below it "± sd" or, if the sd is unknown, the interval. */
 export function renderMetric(
   value: number | null | undefined,
   digits: number,
@@ -82,7 +82,6 @@ export function renderDifference(
   }</small>`;
 }
 
-/** Returns the number of decimals of an interval's ends: that of the metric (`digits`), but at most 3. */
 const rangeDigits = (digits: number) => Math.min(digits, 3);
 
 const SIGNS = { yes: "\u2713", no: "\u2717", undecided: "?" } as const;

@@ -17,7 +17,7 @@ export interface SimulationPageData {
   /** Largest number of pages per user. */
   readonly pages: number;
   readonly reward: "click" | "utility";
-  /** False if click rates are unknown, because every page of the log has a click. They are then omitted. */
+  /** True if the page shows click rates. They are unknown if the log has only pages with a click. */
   readonly clickRates: boolean;
   /** True if users may leave before the last page. */
   readonly leaves: boolean;
@@ -128,7 +128,6 @@ function returnBars(simulation: SimulationPageData): ChartDefinition[] {
   return [...(hasReturns(simulation) ? [returns] : []), coverage];
 }
 
-/** Builds charts by page: click rate (if `clickRates`), reward (if "utility"), users left (if `leaves`). */
 function pageLines({ pages, reward, clickRates, leaves, policies }: SimulationPageData): ChartDefinition[] {
   const window = chooseWindow(pages);
   const wide = window > 1 ? ` Each point is the mean of ${window} pages.` : "";

@@ -32,7 +32,7 @@ export async function nameResults<T extends Pick<SnapshotResult, "itemGains" | "
   }
 }
 
-/** Reads the titles of a prepared data set's items ("" if missing); undefined without the column `title`. */
+/** Reads the titles of items ("" for a missing title). Returns undefined if the data set has no titles. */
 export async function readTitles({ config }: Dataset, count: number) {
   if (config.kind !== "prepared") return undefined;
   return await readTexts(setFiles(config.path, await readManifest(config.path)), "items", "title", count);

@@ -46,7 +46,7 @@ export class OpenedRun {
   ) {}
 
   /**
-   * Creates the model on the GPU, for the items of a data set, and with the kernel variants of the run.
+   * Creates the model for the items of a data set. Sets the GPU's kernel variants to those of the run.
    * @throws UserError if the data set and the model have different items.
    */
   model(gpu: Gpu, { dataset }: Pick<OpenedDataset, "dataset">): UserModel {
@@ -103,9 +103,8 @@ export interface FoundSnapshot {
 }
 
 /**
- * Finds the snapshot at a path. If the path is a run's folder, the snapshot is best-loss, or best-prec1 if
- * the run has only an adversarial stage. As long as the run has no best snapshot, the snapshot is `last`.
- * @throws UserError for a folder without snapshots.
+ * Finds the snapshot at a path. In a run's folder, the function prefers best-loss, then best-prec1 of the
+ * adversarial stage, then `last`. @throws UserError for a folder without snapshots.
  */
 export async function findSnapshot(path: string): Promise<FoundSnapshot> {
   // If the file is missing or damaged, the function that reads the file reports the error.

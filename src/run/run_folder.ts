@@ -31,7 +31,7 @@ import type { SnapshotGame, SnapshotInfo } from "./snapshot/snapshot.ts";
 import type { KeptStart } from "./start_choice.ts";
 import { writeSnapshot } from "./snapshot_file.ts";
 
-/** Content of a stage's files that training does not change, such as the config. */
+/** Contents of a stage's files that stay the same during training. */
 export interface StageFiles {
   readonly config: RunConfig;
   /** Parameters of all networks that the stage trains. */
@@ -121,11 +121,10 @@ export class RunFolder {
   }
 
   /**
-   * Writes all snapshots and logs. The snapshot `last` stores the iteration of each best snapshot. A new best
-   * snapshot has a temporary name, and replaces the old one after the new `last` is written. So the folder
-   * always contains the best snapshots to which its `last` refers, even after a crash.
-   * @param kept - weights of a baseline (the scaled logit) that best-loss gets in place of trained weights.
-   * If given, `last` also stores the trained weights with the lowest loss, for a resumed training.
+   * Writes all snapshots and logs. First, new best snapshots are written under temporary names. Then `last`
+   * is written, which stores the iterations of the best snapshots. At the end, the new best snapshots replace
+   * the old ones. So the best snapshots of the stored iterations exist even after a crash.
+   * @param kept - weights of a baseline to save as best-loss; `last` then stores the best trained weights
    */
   async save(state: TrainerState, kept: KeptStart | undefined): Promise<void> {
     this.flush();
@@ -150,8 +149,8 @@ export class RunFolder {
   }
 
   /**
-   * Writes the best snapshots of a training that has diverged, and leaves `last` as it is. A best snapshot
-   * that is replaced is kept under a temporary name, because a training resumed from `last` needs it.
+   * Writes the best snapshots of a training that has diverged, and leaves `last` as it is. The previous
+   * best snapshots get temporary names, because a training resumed from `last` needs them.
    */
   async saveBest(state: TrainerState, kept: KeptStart | undefined): Promise<void> {
     const best = withKept(state, kept);

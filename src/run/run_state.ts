@@ -39,10 +39,7 @@ export function getSnapshotPath(path: string, name: SnapshotName): string {
   return `${path}/${name}.safetensors`;
 }
 
-/**
- * Returns the temporary path of a best snapshot. A new best snapshot has this path until the next `last` is
- * written. If training diverges, the previous best snapshot has this path instead: `last` refers to it.
- */
+/** Returns the temporary path of a best snapshot, which `save` and `saveBest` of RunFolder use. */
 export function getPendingSnapshotPath(path: string, criterion: Criterion): string {
   return `${path}/best-${criterion}.aside.safetensors`;
 }
@@ -80,9 +77,8 @@ export function readSavedStage(path: string): SavedStage | undefined {
 }
 
 /**
- * Returns the path of the best snapshot that a stage's snapshot `last` names; undefined for none. If a crash
- * interrupted a save, the path may be temporary: see {@link getPendingSnapshotPath}. If training found a
- * better snapshot after `last` and then diverged, the function returns the path of that newer snapshot.
+ * Returns the path of a stage's best snapshot; undefined if there is none. After a crash during a save, the
+ * path may be temporary. If training diverged, the best snapshot may be newer than `last`.
  */
 export async function findBest(path: string, criterion: Criterion): Promise<string | undefined> {
   const file = getSnapshotPath(path, `best-${criterion}`);
@@ -134,8 +130,7 @@ export async function readLast(path: string): Promise<LastState> {
 
 /**
  * Reads the training state of a stage and checks the state against the model. No file is changed.
- * @param last - result of {@link readLast}. @returns the training state, and `aside`: the criteria whose best
- * snapshots have temporary names.
+ * @returns the training state, and `aside`: criteria of the best snapshots that {@link settleBest} renames
  * @throws UserError if a snapshot is missing or damaged, or does not have the model's shapes.
  */
 export async function restoreState(

@@ -42,7 +42,7 @@ export const marks: Plugin = {
   },
 };
 
-/** Draws a whisker. @returns its ends in pixels; without a whisker, twice the pixel of the metric. */
+/** Draws a whisker, if the point has one. @returns its ends in pixels; both are `x` without a whisker */
 function drawWhisker({ ctx, scales }: Chart, { x, y, point }: Mark, isBars: boolean): [number, number] {
   const scale = isBars ? scales.x : scales.y;
   const [from = x, to = x] = computeWhisker(point)?.map((end) => scale?.getPixelForValue(end) ?? NaN) ?? [];

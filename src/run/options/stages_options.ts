@@ -182,7 +182,6 @@ function checkGame(options: StagesOptions, given: GivenOptions): void {
   }
 }
 
-/** Returns true if a run has a Shannon stage. An adversarial stage that starts from `init` needs none. */
 function hasShannonStage({ pretrain, init, adversarial }: StagesOptions): boolean {
   return pretrain && !(init !== undefined && adversarial > 0);
 }
@@ -195,7 +194,7 @@ export interface ModelData {
   readonly pageOrder?: PageOrder;
 }
 
-/** Builds the config of all stages. Count features are those of the initial model `init`, if given. */
+/** Builds the config of all stages. Count features are copied from the initial model `init`, if given. */
 export function buildStagesConfig(
   options: StagesOptions,
   data: ModelData,
@@ -234,7 +233,7 @@ export const EARLY_STOPPING = "loss";
 
 /**
  * Fills in defaults. A model with count features gets the defaults that were best on many logs
- * (bench/trials.md); some of them depend on the data. Other models get the defaults of Chen et al. (2019).
+ * (bench/trials.md). Other models get the defaults of Chen et al. (2019).
  */
 function withDefaults(options: StagesOptions, { source, pageOrder }: ModelData): StagesOptions & ByData {
   const { learningRate, weightDecay, tokenDecay, batchSize, earlyStopping } = defaultTraining;
@@ -266,9 +265,8 @@ function batchFor(source: LogSource): number {
 }
 
 /**
- * Checks that a model can learn from the pages of a log. @returns a warning if each page shows one item
- * (every ranking is then correct); otherwise undefined. @throws UserError if every displayed item was
- * clicked.
+ * Checks that a model can learn from the pages of a log. @returns a warning if each page shows one item:
+ * then every ranking is correct. @throws UserError if every displayed item was clicked.
  */
 export function describePages(name: string, { userRows, userEvents, log }: LogSource): string | undefined {
   if (log && !log.eventClick.some((_, e) => passedOver(log, e))) {
@@ -293,7 +291,7 @@ interface DataOrder {
   readonly pageOrder?: PageOrder;
 }
 
-/** Returns true if the data have the order in which each page showed its items. */
+/** Returns true if the positions of items on their pages are known. */
 export function hasPositions({ kind, pageOrder }: DataOrder): boolean {
   return kind !== "paper" && pageOrder !== "arbitrary";
 }

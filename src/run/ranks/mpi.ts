@@ -48,7 +48,7 @@ const SERIALIZED = 2;
 /** Fortran handles of MPI_COMM_WORLD and MPI_BYTE. Unlike C handles, they are the same in every process. */
 const [WORLD, BYTE] = [0, 1];
 
-/** Upper bound of the constant MPI_MAX_PROCESSOR_NAME of any MPI library. */
+/** Number of bytes for a machine's name; at least MPI_MAX_PROCESSOR_NAME of every MPI library. */
 const LONGEST_NAME = 1024;
 
 const wait = { result: "i32", nonblocking: true } as const;

@@ -5,9 +5,9 @@
  *   header    JSON {name: {dtype, shape, data_offsets: [begin, end]}, "__metadata__": {string: string}}
  *   data      the tensors, row-major and little-endian, without gaps; offsets count from its first byte.
  *
- * Clickgan's files have a checksum of data and metadata, stored in the metadata. Decoding verifies the
- * checksum if there is one. Only F32 and U32 are supported. Every machine with WebGPU is little-endian, so
- * typed arrays have the file's byte order.
+ * In files of clickgan, the metadata contain a checksum of the tensors and of all other metadata. Decoding
+ * verifies the checksum if there is one. Only F32 and U32 are supported. Every machine with WebGPU is
+ * little-endian, so typed arrays have the file's byte order.
  */
 
 import * as v from "../../schema.ts";
@@ -55,7 +55,7 @@ export function encodeSafetensors(
 }
 
 /**
- * Encodes a file as consecutive byte arrays: the header, then the values of each tensor, without a copy.
+ * Encodes a file as consecutive byte arrays: the header, then a view of each tensor's values.
  * @param crc - a faster implementation of CRC-32, if the host has one
  */
 export function encodeSafetensorsPieces(

@@ -35,7 +35,7 @@ export interface SnapshotGame
 export interface SnapshotInfo {
   /** Config of the reward network. */
   readonly model: ModelConfig;
-  /** Items for which the model was built: their number, and the kind of their features. */
+  /** Number of the model's items, and kind of their features. */
   readonly items: ItemsShape;
   /** @internal Names, order, scales, values and checksums of item features; undefined without features. */
   readonly features?: FeatureManifest;
@@ -59,7 +59,6 @@ const itemsSchema = v.variant("kind", [
   v.strictObject({ kind: v.literal("mixed"), count, width: v.whole(0), tokens: count }),
 ]);
 
-/** Schema of the number of training iterations, which the metadata contain as text. */
 export const iterationSchema = v.pipe(v.string(), v.regex(/^\d{1,10}$/), v.transform(Number));
 
 const metadataSchema = v.object({
@@ -77,9 +76,8 @@ function json<S extends v.GenericSchema>(schema: S) {
 }
 
 /**
- * Builds the tensors and metadata of a snapshot file. @param specs - parameters of all networks.
- * @param weights - weights [rows, columns] by parameter name. @param more - additional tensors, such as the
- * optimiser's moments, by the prefix of their names. @param extra - additional metadata
+ * Builds the tensors and metadata of a snapshot file. @param specs - parameters of all networks
+ * @param weights - [rows, columns] by parameter name @param more - other tensors by prefix, such as "adam.m/"
  */
 export function buildSnapshot(
   specs: readonly ParameterSpec[],
@@ -109,7 +107,7 @@ export function buildSnapshot(
   return { tensors, metadata };
 }
 
-/** Returns the parameters stored under a prefix. Only the current weights (prefix "") include constants. */
+/** Returns the parameters stored under a prefix. Constants are stored once, with the current weights (""). */
 function selectSnapshotSpecs(specs: readonly ParameterSpec[], prefix: string): readonly ParameterSpec[] {
   return prefix === "" ? specs : specs.filter(({ constant }) => !constant);
 }
@@ -128,7 +126,7 @@ export function encodeSnapshot(
 export interface Snapshot {
   /** Weights by parameter name. Names of a generator's weights begin with `generator/`. */
   readonly weights: Weights;
-  /** Returns the tensors whose names begin with a prefix, such as "adam.m/", by name without the prefix. */
+  /** Returns the tensors under a prefix such as "adam.m/". The keys are names without the prefix. */
   part(prefix: string): Weights;
   /** Checks the tensors' shapes [rows, columns]. @throws UserError if a parameter has another shape. */
   checkShapes(specs: readonly ParameterSpec[]): void;
