@@ -154,8 +154,9 @@ class InjectedSocket extends Duplex {
 /**
  * Returns an error response if a web page of another site may have sent the request, otherwise undefined.
  * Such a page could let its own host name resolve to this machine (DNS rebinding), but then the header Host
- * has this foreign name. Otherwise its requests have a foreign Origin, or `Sec-Fetch-Site: cross-site`.
- * Links that a user follows are allowed, because the other site cannot read the response.
+ * has this foreign name. If it uses this service's own name, the request has a foreign Origin or the header
+ * `Sec-Fetch-Site: cross-site`. Links that a user follows are allowed, because the other site cannot read the
+ * response.
  */
 function findRefusal(
   { rawHeaders, headers }: IncomingMessage,

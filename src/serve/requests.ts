@@ -32,7 +32,7 @@ const historyFields = {
         `expected clickedPages <= pages <= displays, and clicks <= displays, got ${JSON.stringify(input)}`,
     ),
   )),
-  /** Values of the context columns (`RequestContext`). Missing values are treated as in training. */
+  /** Values of the context columns (`RequestContext`). */
   context: v.optional(contextSchema),
   /** True to ignore unknown item ids, such as ids of new items; false to refuse the request. */
   skipUnknown: v.optional(v.boolean(), false),
@@ -51,7 +51,7 @@ const scoreSchema = v.pipe(
   v.strictObject({
     ...historyFields,
     page: v.pipe(ids(LIMITS.page), v.minLength(1, "expected at least one id, got none")),
-    /** Position at which an item's probability is computed: its own on the page, or always the first. */
+    /** `page`: probabilities hold for the items' own positions. `first`: they hold for the first position. */
     positions: v.optional(v.picklist(["page", "first"]), "page"),
   }),
   requireOne(),
@@ -141,7 +141,7 @@ function describeRefusal(issue: v.BaseIssue<unknown>): string {
 }
 
 export interface ScoreRequest extends ScoringRequest {
-  /** Positions of the items on the requested page, without items that are not in the data set. */
+  /** Indices in the request's `page` of the items that the data set contains. */
   readonly indices: readonly number[];
   readonly pageSize: number;
   readonly positions: "page" | "first";

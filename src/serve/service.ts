@@ -66,7 +66,7 @@ export class Service {
   readonly #batcher: Batcher;
   readonly #environments: EnvironmentPool;
   readonly #candidates: Uint32Array<ArrayBuffer>;
-  /** Scorer whose work the batcher runs, one piece at a time. */
+  /** Scorer that hands all its GPU work to the batcher. */
   readonly #items: PageScorer;
   /** Config of the model or, if a baseline scores the pages, config of the baseline. */
   readonly #config: ModelConfig;
@@ -151,7 +151,7 @@ export class Service {
     }
   }
 
-  /** Runs `work` as a request in flight. @throws Refusal if too many requests are in flight. */
+  /** Runs the work of a request. @throws Refusal if too many requests are in flight. */
   async #admitted(work: () => Promise<Response>): Promise<Response> {
     if (this.#closing) throw new Refusal(503, "The service is shutting down.", { Connection: "close" });
     const { maxRequests } = this.options;

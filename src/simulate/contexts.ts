@@ -21,7 +21,7 @@ export class SimulatedContexts {
 
   /**
    * @param rows - [count + I x perItem, X] `count` drawn pages, then `perItem` drawn impressions of each item
-   * @param perItem - 0 if the table would be too large; an item then has values of a drawn page's row
+   * @param perItem - 0 if the table would be too large; then items get impression features from drawn pages
    */
   constructor(
     readonly features: readonly ContextFeature[],
@@ -50,9 +50,8 @@ export class SimulatedContexts {
 }
 
 /**
- * Draws rows of context features from the train users of a log: of random pages, and of random impressions of
- * each item. Context events are not drawn. An item without impressions gets the rows of a random other item.
- * Returns undefined if there are no features or no pages.
+ * Draws random pages, and random impressions of each item, from the train users of a log. An item without
+ * impressions gets those of a random other item. Returns undefined if there are no features or no pages.
  */
 export function drawContexts(
   source: LogSource,
@@ -99,7 +98,7 @@ export function drawContexts(
 }
 
 /**
- * Adds a row to a random sample, in random order (reservoir sampling). @param sample - [size, X] rows, of
+ * Updates a shuffled random sample with one more row (reservoir sampling). @param sample - [size, X] rows, of
  * which the first min(size, `seen`) are filled. @param seen - number of earlier rows
  */
 function sampleRow(random: Random, sample: Float32Array, seen: number, row: Float32Array): void {

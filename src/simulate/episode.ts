@@ -17,7 +17,7 @@ import { asBufferView, type View } from "../gpu/memory.ts";
 import type { Tensor } from "../tape/tensor.ts";
 
 export interface EpisodeParts {
-  /** Arena of the policy's buffers, and of the step headers (uniform buffers) of all pages. */
+  /** Arena for the policy's buffers and the uniforms of all pages. */
   readonly arena: Arena;
   readonly page: PageBuffers;
   readonly environment: SimulatedUsers;
@@ -109,7 +109,7 @@ const chooseKernel = parseKernel("choose_click", chooseText);
 export interface LogViews {
   /** [pages, users, slots] u32: the shown items. */
   readonly slates: View;
-  /** [pages, users] vec4f: clicked slot (k: none), reward, P(any click), 1 (present). All 0 after leaving. */
+  /** [pages, users] vec4f: clicked slot (k for no click), reward, P(any click), 1. All 0 for absent users. */
   readonly outcomes: View;
 }
 

@@ -34,10 +34,7 @@ export interface EpisodeLog {
   readonly logProbabilities?: Float32Array<ArrayBuffer>;
 }
 
-/**
- * Yields the pages that a user saw, in order. `at` is the page's index in an array [pages, users] of the log,
- * `clicked` the clicked item, if any. @param user - index among the users of the log
- */
+/** Yields the pages that a user of the log saw, in order. `at` is an index in the arrays [pages, users]. */
 export function* listSeenPages(
   { users, pages, slate: k, slates, choices, present }: EpisodeLog,
   user: number,

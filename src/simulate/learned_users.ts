@@ -244,7 +244,6 @@ export class LearnedUsers implements SimulatedUsers {
     return { input, product, state: h, cell };
   }
 
-  /** Groups dispatches: a row per item, per event or per impression. @param product - W_h h + b of an LSTM */
   #byRows(tape: ClickTape, product: Tensor | undefined) {
     return {
       items: tape.forward({ rows: "items" }),
@@ -258,7 +257,7 @@ export class LearnedUsers implements SimulatedUsers {
     return this.#tape.nodes.find(({ output }) => output.name === name)?.output;
   }
 
-  /** Returns the encoder's state [events, columns], or state x weights if only this product is computed. */
+  /** Returns the encoder's state [events, columns]; for models without a separate state, state x weights. */
   #encodedState(): Tensor {
     const made = this.#lstm?.state ?? this.#output("encoder/pw/state") ??
       (this.model.config.encoder === "pw" ? this.#output("utility/layer1/state_part") : undefined) ??
@@ -274,7 +273,7 @@ export class LearnedUsers implements SimulatedUsers {
     );
   }
 
-  /** Returns item vectors [items, columns]: dense features, or other features x first-layer weights. */
+  /** Returns item vectors [items, columns]: the features if dense, otherwise features x first layer. */
   #vectorsForPolicies(): Tensor {
     const { items } = this.page;
     const features = this.model.shape.kind === "dense"

@@ -24,7 +24,7 @@ export interface PageCapacity {
 /** Number of items per 32-bit word. Each item has four bits for a count of impressions without a click. */
 const PASSED_ITEMS = 8;
 
-/** Returns the number of words per user, for counts of impressions without a click, and a count of pages. */
+/** Returns a user's number of words: ceil(items / 8) for unclicked impressions, and one for pages. */
 export function countPassWords({ items }: Pick<PageCapacity, "items">): number {
   return Math.ceil(items / PASSED_ITEMS) + 1;
 }
@@ -36,7 +36,7 @@ export function computePageSizes(
   return { users, events: users, rows: users * slate, items };
 }
 
-/** Encodes one event without a click per user for {@link PageBuffers.event}. @param rows - rows per event */
+/** Encodes {@link PageBuffers.event} for users who have not clicked. @param rows - rows per event */
 export function encodeEmptyEvents(users: number, rows: number): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(
     Array.from({ length: users }, (_, user) => [user * rows, (user + 1) * rows, NONE, NONE]).flat(),
@@ -106,9 +106,8 @@ export class PageBatch implements ClickBatch {
   readonly contexts?: ClickBatch["contexts"];
 
   /**
-   * @param items - items of the model. @param more.lists - click lists, if the model reads clicks. @param
-   * more.passed - impressions without a click. @param more.contexts - contexts of the pages. @param more.all -
-   * views for a chunk of users, with a row per item of the catalogue; by default, a row per item of a slate.
+   * @param more.lists - click lists, if the model reads clicks. @param more.passed - impressions without a
+   * click. @param more.all - views with a row for each user and item; by default, for each user and slot.
    */
   constructor(
     readonly page: PageBuffers,

@@ -1,4 +1,4 @@
-/** Programs that simulate pages, with step headers (uniforms) for all users or for chunks of users. */
+/** Programs that simulate pages for all users, or for one chunk of users after another. */
 
 import { clickDimensions, type ClickDispatch, type ClickSizes } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";
@@ -19,7 +19,7 @@ export interface EpisodeKey {
   readonly epsilon?: number | ((page: number) => number);
 }
 
-/** Sizes of a chunk of users, and the index of its step header (uniforms) among the headers of a page. */
+/** Chunk of users. `header` is the index of its uniforms (its step header) within a page. */
 interface Chunk {
   readonly first: number;
   readonly header: number;
@@ -37,7 +37,7 @@ export class PageHeaders {
   readonly #each: number;
   #users: number;
 
-  /** @param places - 1 + start clicks + pages. @param dispatches - all dispatches that read the headers */
+  /** @param places - steps of an episode: 1 for the start, one per start click, and one per page */
   constructor(
     arena: Arena,
     private readonly room: PageCapacity,
@@ -63,7 +63,7 @@ export class PageHeaders {
   }
 
   /**
-   * Writes and uploads all headers. Header 0, for the start of an episode, has the largest number of users.
+   * Writes and uploads all headers. The start of an episode (place 0) covers all users of the buffers.
    * @param pageOf - returns the index of the page to which a header belongs.
    */
   put(key: EpisodeKey, pageOf: (place: number) => number): void {
@@ -91,7 +91,7 @@ export class PageHeaders {
     return computePageSizes(this.room, place === 0 ? this.room.users : this.#users);
   }
 
-  /** Returns sizes and buffer offset of a page's header; with `chunked`, those of each chunk's header. */
+  /** Returns sizes and buffer offset of a page's headers: one header, or with `chunked` one per chunk. */
   list(
     place: number,
     chunked?: ChunkedDispatches,

@@ -8,7 +8,7 @@ import type { EpisodeRules } from "./simulator_options.ts";
 import type { PageBuffers } from "./page_buffers.ts";
 import type { SimulatedUsers, UsersSource } from "./users.ts";
 
-/** Dispatches that run once for each chunk of users. The chunk begins at user `step.first_entry`. */
+/** Dispatches that run once per chunk of users. In kernels, `step.first_entry` is a chunk's first user. */
 export interface ChunkedDispatches {
   readonly chunk: number;
   /** Number of rows per user in a chunk. */
@@ -97,7 +97,7 @@ export interface ItemScores {
 }
 
 /**
- * [users, stride] f32: Q-values in the first `count` columns, either one per slot or one for the slate. The
+ * [users, stride] f32: the first `count` columns are Q-values of the slots, or one Q-value of the slate. The
  * last of these columns is the slate's value: the predicted reward of this and all later pages.
  */
 export interface SlateValueView {

@@ -21,7 +21,7 @@ export type PoolOptions =
   | { readonly items: ArrayLike<number> };
 
 export interface ItemPool {
-  /** A random pool has the items whose random 32-bit word is below this threshold. 0: no random pool. */
+  /** An item is in a random pool if its random 32-bit word is below this threshold; 0 for other pools. */
   readonly threshold: number;
   /** [panels of 32 items] bits of the items that are never shown. Bits beyond the last item are also set. */
   readonly excluded: Uint32Array<ArrayBuffer>;
@@ -83,7 +83,7 @@ export interface PoolPage {
 }
 
 /**
- * Returns the items from which a page was drawn. [] means all items that the user had not clicked.
+ * Returns the items from which a page was drawn, or [] if these are all items that the user had not clicked.
  * @param setting - pool and seed of the simulation; `repeats` is true if clicked items are shown again.
  */
 export function listCandidates(

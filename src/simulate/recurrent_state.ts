@@ -112,12 +112,12 @@ export function createStoredState(
   };
 }
 
-/** Returns the first column with clicks. The column after the state is free, for the page's number. */
+/** Returns the first column with clicks, after the state and one column for the page's number. */
 function firstKept({ columns }: Tensor): number {
   return padColumns(columns + 1);
 }
 
-/** Copies encoder states and recent clicks of all users to `state` ("stored"), or back ("users"). */
+/** Copies all users' encoder states and recent clicks to `state`, or with `to` = "users" from `state`. */
 export function copyState(
   { encoded, lists: { history, clicks, capacity }, lags, state }: StoredState,
   to: "stored" | "users",

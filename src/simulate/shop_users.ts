@@ -47,7 +47,7 @@ export class ShopSource implements UsersSource {
   /** I, the number of items in the catalogue. */
   readonly itemCount: number;
 
-  /** Creates the source of a shop's users. @param values - [items, features] as in the log of the shop. */
+  /** Creates the source of a shop's users. @param values - [items, features] of the shop's items. */
   constructor(readonly shop: ShopTruth, readonly values: Float32Array) {
     this.name = `the ${shop.name} shop`;
     this.itemCount = values.length / demoFeatures;

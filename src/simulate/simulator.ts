@@ -23,7 +23,7 @@ import type { SimulatedUsers, UsersSource } from "./users.ts";
 export interface SimulatorRunOptions {
   /** Number of episodes per user; 1 by default. */
   readonly episodes?: number;
-  /** Number of the first episode, 0 by default. The number selects the random numbers. */
+  /** Number of the first episode, 0 by default. Each episode number has its own random numbers. */
   readonly firstEpisode?: number;
   /** Index of the first page to simulate, 0 by default. Earlier pages have no data. */
   readonly firstPage?: number;
@@ -49,11 +49,11 @@ export interface StepOutcome {
   readonly truncated: boolean;
 }
 
-/** Pages per submission. While the host waits for one submission, the device runs the next one. */
+/** Pages per submission. The host submits one group ahead, so the device does not idle between them. */
 const PAGES_A_SUBMIT = 8;
 /** Maximum bytes of the counts of impressions without a click. Every adapter can bind a buffer this large. */
 const PASSED_BYTES = 112 * 2 ** 20;
-/** Maximum number of users x slots on a page, which limits the memory of hidden layers. */
+/** Maximum number of users x slots on a page. Memory of the model's hidden layers grows with this number. */
 const SLATE_ROWS = 2 ** 18;
 
 /**
@@ -128,7 +128,7 @@ export class Simulator {
     const all = episodes * windows * groups;
     let done = 0;
     this.#standing = undefined; // this run replaces the users of step()
-    /** Resolves when the previous episode's log has been read. The device meanwhile runs the next episode. */
+    /** Resolves when the previous episode's log has been read, while the device runs the next episode. */
     let before: Promise<void> | undefined;
     const take = async (reading: Promise<EpisodeLog>, earlier: Promise<void> | undefined) => {
       const log = await reading;
@@ -181,7 +181,7 @@ export class Simulator {
   }
 
   /**
-   * Shows a slate to every user, with one wait for the device. @param slates - [users, slots] items. For
+   * Shows a slate to every user, and waits once for the device. @param slates - [users, slots] items. For
    * users who have left, slates are ignored. @throws UserError before {@link reset}, after the last page, and
    * for slates with items that a user may not see.
    */

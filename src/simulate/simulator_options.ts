@@ -1,4 +1,4 @@
-/** Options of simulations and their defaults. Also validates slates that the calling program provides. */
+/** Options of simulations and their defaults. */
 
 import { UserError } from "../user_error.ts";
 import { createPool, type ItemPool, type PoolOptions } from "./pool.ts";

@@ -10,7 +10,7 @@ import type { PageBuffers } from "./page_buffers.ts";
 
 const feedKernel = parseKernel("feed_click", feedText);
 
-/** `empty`: no clicks. Otherwise click histories (items, oldest first), from which each user draws one. */
+/** `empty` for no clicks, or click histories (items, oldest first), of which each user gets a random one. */
 export type StartOptions = "empty" | readonly ArrayLike<number>[];
 
 export function startClicks(start: StartOptions): number {
@@ -49,7 +49,7 @@ export class StartClicks {
     page.gpu.queue.writeBuffer(this.view.buffer, this.view.offset, this.#items);
   }
 
-  /** Returns a dispatch that writes click `step.page` of each user's history to `event` and `clicked`. */
+  /** Returns a dispatch that writes one click per user, with index `step.page`, to `event` and `clicked`. */
   feed(): ClickDispatch {
     const { users: USERS, event, clicked } = this.page;
     return {

@@ -16,8 +16,8 @@ export interface SlateUtilities {
 export interface CatalogueUtilities {
   readonly users: number;
   /**
-   * Dispatches for a chunk, whose first user is `step.first_entry`. Each user has one event, with a row for
-   * every item. Utilities are without position effects; see {@link SimulatedUsers.positionEffects}.
+   * Dispatches for one chunk of users, with a row for each user and item. Utilities are without position
+   * effects; see {@link SimulatedUsers.positionEffects}.
    */
   readonly dispatches: readonly ClickDispatch[];
   /** [users of the chunk, items] f32 utilities. */
@@ -35,7 +35,7 @@ export interface SimulatedUsers extends Disposable {
    * also stores these clicks, so that {@link fromState} can restore the user.
    */
   readonly state: Tensor;
-  /** [items, columns] item vectors for policies: dense features, or others x first-layer weights. */
+  /** [items, columns] item vectors for policies: features if dense, otherwise features x first layer. */
   readonly itemVectors: Tensor;
   /** Returns dispatches that compute item tables. The caller runs them once after weights were set. */
   prepare(): ClickDispatch[];

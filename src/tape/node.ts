@@ -11,7 +11,7 @@ export interface OpCall<S extends BatchSizes> extends VariantContext {
   readonly label: string;
   readonly dimensions: Dimensions<S>;
   readonly capacity: S;
-  /** Returns the gradient of the output or, if it has an activation, of the activation's input. */
+  /** Returns the gradient of the output, or of the pre-activation if the op has an activation. */
   outputGradient(): Memory;
   /** Makes the output's gradient also the gradient of `input`, a summand that no other op may read. */
   passGradient(input: Tensor): void;
@@ -23,14 +23,14 @@ export interface OpCall<S extends BatchSizes> extends VariantContext {
   sparseGradient(table: Tensor, count: ListLength<S>, list: View): SparseRows<S> | undefined;
   upload(name: string, data: Uint32Array<ArrayBuffer>): View;
   /**
-   * Buffer for writable bindings that a kernel variant does not use. Unused read-only bindings need another
-   * buffer, because a dispatch binds each buffer either for reading or for writing.
+   * Placeholder buffer for the unused writable bindings of a kernel variant. Unused read-only bindings need
+   * another buffer, because a dispatch binds each buffer either for reading or for writing.
    */
   readonly unwritten: View;
 }
 
 /**
- * Length of a list of table rows: a dimension of the batch, or an upper bound from the batch's sizes. The op
+ * Length of a list of table rows: a dimension's name, or a function that returns an upper bound. The op
  * writes NONE to unused entries, because Adam reads all entries.
  */
 export type ListLength<S extends BatchSizes> = DimName<S> | {
@@ -61,7 +61,7 @@ export interface TapeNode<S extends BatchSizes, R> {
   readonly op: string;
   readonly inputs: readonly Tensor[];
   readonly output: Tensor;
-  /** Tensors that matrix products read many times. `output` in the list means the output's gradient. */
+  /** Inputs that matrix products read many times. `output` in the list stands for the output's gradient. */
   readonly rereads?: readonly Tensor[];
   forward(call: OpCall<S>): DispatchSpec<S>[];
   /** Returns the dispatches of the op's gradients. Called only if the output is trainable. */

@@ -38,10 +38,10 @@ export interface ArenaRange {
 export type Weights = Map<string, Float32Array<ArrayBuffer>>;
 
 /**
- * Weights and gradients of a model in one buffer each. Parameters whose gradients are sums over all rows of a
- * batch come first ("summed" parameters), then running averages, then tables. In each group, parameters with
- * weight decay come first. A kernel binds a large arena in several windows, because bindings are limited: see
- * `splitBindingRanges`.
+ * Stores a model's weights in one buffer, and their gradients in another. Parameters whose gradients are sums
+ * over all rows of a batch come first ("summed" parameters), then running averages, then tables. In each
+ * group, parameters with weight decay come first. A kernel binds a large arena in several windows, because
+ * bindings are limited: see `splitBindingRanges`.
  */
 export class ParameterArena {
   readonly #byName = new Map<string, Tensor>();

@@ -28,7 +28,7 @@ export function exportBaseline({ baseline, catalogue, metadata }: ExportedBaseli
 }
 
 interface BaselineInputs extends LiftInputs {
-  /** [users, clicks + 1] numbers of the clicked items from the oldest to the latest click, then -1. */
+  /** [users, clicks + 1] item numbers of a user's clicks, oldest first; -1 after the latest click. */
   readonly history: TensorName;
   /** [users] number of clicks. */
   readonly clicks: TensorName;
@@ -65,7 +65,7 @@ function addLogScore(
   }
 }
 
-/** Adds log(1 + index of an item's latest click), or `rate` if it is not in the last `recent` clicks. */
+/** Adds log(1 + index of an item's latest click), or `rate` for items not among the last `recent` clicks. */
 function addLastClick(
   { graph, page, history, clicks }: BaselineInputs,
   rate: TensorName,
@@ -115,10 +115,7 @@ function addSimilarity(
   return graph.op("Div", [sum, graph.op("Max", [count, 1])]);
 }
 
-/**
- * Adds nodes for the last `most` distinct clicked items. `item` [users, most] has these items, and `there`
- * is 1. For a user with fewer items, the other elements of `item` are arbitrary, and `there` is 0 for them.
- */
+/** Adds nodes [users, most]: the latest distinct clicked items; `there` is 0 for padding, otherwise 1. */
 function addLatestDistinct(
   { graph, history }: BaselineInputs,
   most: number,
@@ -142,13 +139,10 @@ function addLatestDistinct(
   return { item: graph.op("Max", [item, [0]]), there };
 }
 
-/** Last element of the sorted keys. It is larger than the key of every pair of items. */
+/** Key at the end of the sorted pair keys, larger than the key of every pair of items. */
 const LAST_KEY = 2n ** 62n;
 
-/**
- * Adds nodes that find the similarity of pairs of items by binary search; 0 for a missing pair.
- * @param key - key of the pair of items a <= b: a * number of items + b
- */
+/** Adds a binary search for the similarity of items a <= b; 0 if not found. @param key - a * items + b */
 function addPairs(
   graph: GraphBuilder,
   catalogue: ItemCatalogue,

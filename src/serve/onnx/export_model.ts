@@ -27,7 +27,7 @@ export interface ExportedModel {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Returns the bytes of an ONNX file. @throws UserError if the model is too large or may overflow. */
+/** Returns the bytes of an ONNX file. @throws UserError if it is too large, or if values may overflow. */
 export function exportModel(
   { config, catalogue, weights, context = [], metadata }: ExportedModel,
 ): Uint8Array {
@@ -52,9 +52,9 @@ export function exportModel(
 }
 
 /**
- * Returns an upper bound of the absolute values in the graph: the largest input times, for each tensor, the
- * factor by which it can enlarge values. A table's factor is 1 + its largest absolute value. Any
- * other tensor's factor is 1 + the largest sum of absolute values in one of its columns.
+ * Returns an upper bound of the absolute values in the graph: the largest input times one factor per tensor.
+ * A table's factor is 1 + its largest absolute value. Any other tensor's factor is 1 + the largest sum of
+ * absolute values in one of its columns.
  */
 function boundValues({ nodes, initializers }: GraphBuilder, largestFeature: number): number {
   const tables = new Set(nodes.filter(({ opType }) => opType === "Gather").map(({ input }) => input[0]));
@@ -106,7 +106,7 @@ function state(inputs: EncoderInputs, config: ModelConfig): TensorName {
   }
 }
 
-/** Adds nodes [users, items, columns]: features of each displayed item, times the weights of `part`. */
+/** Adds nodes [users, items, columns]: the displayed items' features, multiplied by a layer's weights. */
 function displayed(inputs: EncoderInputs, part: string, columns: number): TensorName {
   const { graph, catalogue } = inputs;
   const items = foldItems(inputs, `${part}/item_kernel`, `${part}/token_table`, columns);

@@ -1,7 +1,6 @@
 /**
- * Adds count features (src/counts/page_counts.ts) to an ONNX graph. The graph counts items and tokens in a
- * user's recent clicks, and looks up the train users' counts of displayed items in tables. These tables have
- * a few hundred numbers per item of the catalogue.
+ * Adds count features (src/counts/page_counts.ts) to an ONNX graph. The graph counts a user's recent clicks.
+ * Counts over all train users are tables in the file, with a few hundred numbers per item of the catalogue.
  */
 
 import {
@@ -39,8 +38,8 @@ export interface LiftInputs {
 }
 
 /**
- * Adds nodes for the standardised count features and context features [users, items, C]. The graph gets no
- * impressions of the user, so the features of such impressions are 0, as for a user with average click rates.
+ * Adds nodes for the standardised count features and context features [users, items, C]. The user's earlier
+ * impressions are no input of the graph. Features that count them are 0, as for average click rates.
  */
 export function addDisplayedCounts(
   inputs: EncoderInputs,
@@ -124,7 +123,7 @@ export function ofItems(
   return graph.op("Gather", [graph.tensor(`${COUNTED}${name}`, [items, 1], values), page]);
 }
 
-/** Adds nodes for sums [users, size]: each element of `value` is added at its index in `place`. */
+/** Adds a scatter-add into zeros [users, size]: result[user, place[user, k]] += value[user, k]. */
 function summed({ graph, page }: LiftInputs, size: number, place: TensorName, value: TensorName): TensorName {
   const users = graph.op("Shape", [page], { start: 0, end: 1 });
   const shape = graph.op("Concat", [users, [size]], { axis: 0 });
@@ -208,10 +207,10 @@ interface FieldTokens {
 }
 
 /**
- * Adds nodes [users, items, 1]: the logarithm of the user's preference for each displayed item's categories.
- * Each click counts as 1, split equally among the clicked item's tokens. q_t is the user's count of token t,
- * q the sum of q_t over all tokens, and share_t token t's share of all clicks. The result is the log of
- * (m + prior) / (q + prior), where m is the mean of q_t / share_t over the displayed item's tokens.
+ * Adds nodes [users, items, 1]: the logarithm of the user's preference for each displayed item's categories,
+ * log((m + prior) / (q + prior)). Each click counts as 1, split equally among the clicked item's tokens; q_t
+ * is the user's count of token t, and q the sum of all q_t. m is the mean of q_t / share_t over the displayed
+ * item's tokens, where share_t is token t's share of all clicks.
  */
 export function addLogLift(
   of: LiftInputs,

@@ -1,4 +1,4 @@
-/** Adds encoders to an ONNX graph. An encoder computes the first layer's term for clicks: [users, N]. */
+/** Adds encoders to an ONNX graph. An encoder computes what clicks add to the first layer: [users, N]. */
 
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import type { LstmModelConfig, ModelConfig, PwModelConfig } from "../../model/model_config.ts";
@@ -16,17 +16,17 @@ export interface EncoderInputs {
   /** Adds a weight of the model to the file. @returns the name of the tensor. */
   readonly tensor: (name: string, ...dims: readonly number[]) => TensorName;
   readonly optional: (name: string) => Float32Array<ArrayBuffer> | undefined;
-  /** [users, clicks + 1] numbers of the clicked items from the oldest to the latest click, then -1. */
+  /** [users, clicks + 1] item numbers of a user's clicks, oldest first; -1 after the latest click. */
   readonly history: TensorName;
   readonly clicks: TensorName;
 }
 
-/** Index of each of ONNX's gates (i, o, f, c) in our order (i, g, f, o), where ONNX's c is our g. */
+/** For each gate in ONNX's order (i, o, f, c), its index in our order (i, g, f, o). Our g is its c. */
 const GATES = [0, 3, 2, 1] as const;
 
 /**
- * Adds the LSTM. The products of all items' features and the input weights are stored as a table. The rows
- * of this table are the inputs of the ONNX op, whose own input weights are the identity matrix.
+ * Adds the LSTM. The products of all items' features and the input weights are stored as a table. The ONNX op
+ * gets rows of this table as its inputs, so its input weights are the identity matrix.
  */
 export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: LstmModelConfig): TensorName {
   const { graph, weight, tensor, history, clicks } = inputs;
@@ -89,7 +89,7 @@ export function addEmptyState({ tensor }: EncoderInputs, { dims }: ModelConfig):
   return tensor(LAYER_BIAS, 1, dims[0] ?? 0);
 }
 
-/** Adds nodes for a linear encoder [users, N]: bias + weighted sum of table rows of the last m clicks. */
+/** Adds nodes [users, N]: bias + weighted sum of (item features x kernel) over the last m clicks. */
 export function addClickProduct(
   inputs: EncoderInputs,
   names: ClickProductNames,
@@ -104,10 +104,7 @@ export function addClickProduct(
   return weightedRows(inputs, rows, last.item, weights, { N, bias: names.bias });
 }
 
-/**
- * Adds nodes for the last m clicks, latest first. `there` [users, m, 1] is 1, or 0 if the user has fewer
- * clicks. `item` [users, m] are the clicked items, or any items if the user has fewer clicks.
- */
+/** Adds `item` [users, m], the last clicked items, latest first. `there` [users, m, 1] is 0 for padding. */
 export function addLastClicks(
   { graph, history, clicks }: EncoderInputs,
   m: number,
@@ -136,7 +133,7 @@ export function addPwState(inputs: EncoderInputs, config: PwModelConfig): Tensor
   return graph.op("Add", [product, graph.tensor("encoder/pw/base", [N], base)]);
 }
 
-/** Adds nodes [users, N]: bias plus the clicked items' `rows` [items, n, N] times `weights` [users, m, n]. */
+/** Adds nodes [users, N]: bias + sum over k < m and j < n of weights[user, k, j] * rows[item[user, k], j]. */
 function weightedRows(
   inputs: EncoderInputs,
   rows: TensorName,
@@ -172,9 +169,10 @@ function tanhOfDense(
 }
 
 /**
- * Adds tanh position weights for one-hot features. An item's component of the state is tanh(w + bias); w is
- * the sum of the weights of the user's clicks on the item. Without clicks the state is tanh(bias); `base` is
- * this state x kernel. For an item's latest click, `delta` is tanh(w + bias) - tanh(bias); for others, 0.
+ * Adds the position-weights encoder with tanh for one-hot items. An item's component of the state is
+ * tanh(w + bias); w is the sum of the weights of the user's clicks on the item. Without clicks the state is
+ * tanh(bias); `base` is this state x kernel. `delta` [users, m, n] is tanh(w + bias) - tanh(bias) for the
+ * latest click on an item, and 0 for earlier clicks on the same item.
  */
 function tanhOfOneHot(
   { graph, weight, tensor, catalogue }: EncoderInputs,
@@ -212,10 +210,9 @@ function tanhOfOneHot(
 const ITEMS = 2 ** 14;
 
 /**
- * Computes the product [I, C] of item features and weights in float64. For one-hot items, the product is the
- * kernel itself.
- * @param kernelName - weights [F, C] of dense features, or [I, C] of one-hot items; unused if items have
- * only tokens @param tokensName - weights [V, C] of the tokens
+ * Computes the product [I, C] of item features and weights in float64.
+ * @param kernelName - weights [F, C] of dense features, or [I, C] of one-hot items
+ * @param tokensName - weights [V, C] of the tokens
  */
 export function foldItems(
   { catalogue, optional }: Pick<EncoderInputs, "catalogue" | "optional">,

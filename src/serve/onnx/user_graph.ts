@@ -58,7 +58,6 @@ export function encodeGraph(own: UserGraph): Uint8Array {
   });
 }
 
-/** Adds the outputs. Probabilities: a softmax over items and no click, or sigmoids for the logistic loss. */
 function addOutputs({ graph, eta, loss, utilities: of, effects }: UserGraph): void {
   const shown = graph.op("GreaterOrEqual", ["page", [0]]);
   const flat = graph.op("Squeeze", [of, [2]]);

@@ -12,7 +12,7 @@ import {
 export interface UniformChoice {
   readonly slot: number;
   readonly clickProbability: number;
-  /** Smallest change of `uniform` that would change the slot. If it is tiny, f32 kernels may differ. */
+  /** Smallest change of `uniform` that changes the slot. If it is tiny, f32 kernels may draw another. */
   readonly margin: number;
 }
 

@@ -2,8 +2,8 @@
  * Computes the optimal policy of a synthetic shop. The state s of a user has three numbers: the means m1 and
  * m2 of the clicked items' two style coordinates, and the mean p of the clicked items' prices. A grid
  * approximates all states. Item i has the utility u_i(s), and the choice weight v_i = exp(u_i(s)). A click on
- * it has the reward r_i and leads to state s'_i. If clicked items may be shown again, the value V_t(s) with t
- * pages left is the maximum over all slates A of k items:
+ * it has the reward r_i and leads to state s'_i. V_t(s) is the best expected return with t pages left. If
+ * clicked items may be shown again, V_t(s) is the maximum over all slates A of k items:
  *
  *   V_t(s) = max_A [ V_{t-1}(s) + sum_A v_i (r_i + V_{t-1}(s'_i)) ] / (1 + sum_A v_i)
  *
@@ -49,7 +49,7 @@ export class ShopPlan {
   }
 }
 
-/** Returns the policy that maximises reward + value of the next state, for the plan's slate size. */
+/** Returns the policy that maximises the expected reward + value of the next state. */
 export function createOptimalPolicy(plan: ShopPlan): HostPolicy<ShopState> {
   const { reward = "click", leave = 0 } = plan.options;
   return {
@@ -66,11 +66,11 @@ export function createOptimalPolicy(plan: ShopPlan): HostPolicy<ShopState> {
   };
 }
 
-/** Computes the values for t pages left from those for t - 1 pages. Caches data that do not depend on t. */
+/** Computes V_t from V_{t-1} at all grid points. Caches data that do not depend on t. */
 class Sweep {
   /** [grid points, items] choice weight exp(u) of each item. */
   readonly #weights: Float64Array;
-  /** [grid points, slots] best slates for t - 1 pages left: initial slates of the search for t pages. */
+  /** [grid points, slots] best slates for t - 1 pages left, with which the search for t pages starts. */
   readonly #slates: Uint32Array;
   /** For each axis, [grid points on the axis, items]: cell of the state that follows a click on the item. */
   readonly #cell: readonly Uint32Array[];
@@ -129,7 +129,7 @@ class Sweep {
     return found;
   }
 
-  /** For each item, interpolates the value of the state to which a click leads from grid point (x, y, z). */
+  /** Interpolates, for each item, the value of the state after a click on it at grid point (x, y, z). */
   #after(behind: Float64Array, x: number, y: number, z: number, to: Float64Array): void {
     const items = this.#items;
     const [, ny, nz] = [0, this.grid.axes[1].length, this.grid.axes[2].length];

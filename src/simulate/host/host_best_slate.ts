@@ -4,15 +4,15 @@
  *
  *   Q(A) = (w0 q0 + sum_A w_i q_i) / (w0 + sum_A w_i)
  *
- * Fractional programming (Dinkelbach): B is the slate of the k items with the largest w_i (q_i - Q(A)). The
- * search replaces A by B until Q no longer rises. A is then optimal.
+ * Dinkelbach's method (fractional programming) replaces A by the k items with the largest w_i (q_i - Q(A))
+ * until Q no longer rises. A is then optimal.
  */
 
 /** Mask of items. An item whose value is not 0 is excluded. */
 export type MaskValues = ArrayLike<number>;
 
 /**
- * Returns the k items with the highest scores, best first. Equal scores: lower item number first.
+ * Returns the k items with the highest scores, best first. Of equal scores, the lower item number is first.
  * @param scores - [items] without NaN. @throws RangeError if fewer than k items are allowed.
  */
 export function selectTopSlate(scores: ArrayLike<number>, k: number, masked?: MaskValues): number[] {
@@ -58,7 +58,7 @@ export function findBestSlate(problem: SlateProblem, k: number, masked?: MaskVal
   return Array.from(slate);
 }
 
-/** Searches for best slates. All searches use the same memory. */
+/** Searches for best slates. Later searches reuse the memory of the first. */
 export class SlateSearch {
   readonly #scores: Float64Array;
   readonly #next: Uint32Array;

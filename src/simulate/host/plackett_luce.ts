@@ -2,8 +2,8 @@
  * Draws slates by scores, item after item (Plackett-Luce); float64 reference of
  * kernels/simulate/plackett_luce.wgsl.
  *
- *   P(slot j shows i | the slots before it) = exp(z_i) / sum over the remaining items of exp(z)
- *   z = score / temperature
+ *   z_i = score of item i / temperature
+ *   P(slot j shows i | earlier slots) = exp(z_i) / sum over the remaining items of exp(z)
  */
 
 /** If the remaining weights are less than this share of all weights, they are summed directly. */
@@ -54,10 +54,10 @@ export class PlackettLuce {
   }
 
   /**
-   * Estimates the marginal probability that a slot shows an item: the mean of P(no earlier slot shows it) x
-   * P(the slot then shows it) over drawn slates of other items in the earlier slots. The estimate is above 0
-   * even if the item is nearly always in an earlier slot. @param uniform - random number in [0, 1) for each
-   * draw and slot
+   * Estimates the marginal probability that a slot shows an item. Each draw fills the earlier slots with
+   * other items. The estimate is the mean over draws of P(no earlier slot shows the item) x P(the slot shows
+   * it). It is above 0 even if the item is nearly always in an earlier slot. @param uniform - random number
+   * in [0, 1) for each draw and slot
    */
   slotProbability(
     place: number,
