@@ -40,7 +40,7 @@ export type Weights = Map<string, Float32Array<ArrayBuffer>>;
 /**
  * Stores a model's weights in one buffer, and their gradients in another. Parameters whose gradients are sums
  * over all rows of a batch come first ("summed" parameters), then running averages, then tables. In each
- * group, parameters with weight decay come first. A kernel binds a large arena in several windows, because
+ * group, parameters with weight decay come first. A kernel binds a large arena in several parts, because
  * bindings are limited: see `splitBindingRanges`.
  */
 export class ParameterArena {
@@ -52,7 +52,7 @@ export class ParameterArena {
   readonly summed: number;
   readonly decaying: readonly [summed: ArenaRange, tables: ArenaRange];
   readonly weights: View;
-  /** Names of tables with sparse gradients in the last recorded training; {@link gradient} lacks them. */
+  /** Names of the tables with sparse gradients, which are not stored in {@link gradient}. */
   readonly sparseTables: Set<string> = new Set();
   #gradient: View | undefined;
   #partials: View | undefined;
@@ -151,7 +151,7 @@ export class ParameterArena {
     return { ...asBufferView(parameter.view), buffer: this.gradient.buffer };
   }
 
-  /** Uploads parameters. Constants go only to the default `buffer`. @throws Error for a bad name or size. */
+  /** Uploads parameters; constants only if `buffer` has weights. @throws Error for a bad name or size. */
   write(weights: Weights, buffer: GPUBuffer = this.weights.buffer): void {
     for (const [name, values] of weights) {
       const t = this.get(name);
@@ -184,7 +184,7 @@ export class ParameterArena {
     return ranges;
   }
 
-  /** Reads parameters from a buffer in the weights' layout, and adds constants. Waits once for the GPU. */
+  /** Returns all parameters and constants. `buffer` has the layout of the weights. Waits once for the GPU. */
   async read(buffer: GPUBuffer = this.weights.buffer): Promise<Weights> {
     const weights: Weights = new Map();
     const all = await readFloats(this.gpu, { buffer, offset: 0, size: 4 * this.length });
@@ -240,7 +240,7 @@ function computeParameterBytes(spec: ParameterSpec): number {
   return countParameterBytes(spec.rows, padColumns(spec.columns, spec.groups));
 }
 
-/** Splits a range, or the first `range` floats, of an arena into aligned ranges of at most `most` bytes. */
+/** Splits a range of floats into aligned parts of at most `most` bytes. A number n means the range [0, n). */
 export function splitBindingRanges(
   range: number | ArenaRange,
   most: number,

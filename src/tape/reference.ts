@@ -11,9 +11,8 @@ export interface Matrix {
 
 /**
  * Computes an op from its inputs, in the order of the node's `inputs`. Returns the output, and `backward`, a
- * function from the output's gradient to the inputs' gradients. For a tensor with an activation, this
- * is the gradient of the activation's output.
- *
+ * function from the output's gradient to the inputs' gradients. The gradient of a tensor refers to its values
+ * after the activation (on the GPU: before the activation).
  * @typeParam R - data of a batch that the reference reads; by default no data
  */
 export type ReferenceOp<R = unknown> = (inputs: readonly Matrix[], batch: R) => {

@@ -53,9 +53,8 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   }
 
   /**
-   * Creates a tensor for an op's output, or a constant if `trainable` is false. If no view is given, {@link
-   * place} allocates its memory.
-   * @param more.textured - true if all kernels that read the tensor can also read a texture.
+   * Creates a tensor. Its memory is `more.view`, or else {@link place} allocates it.
+   * @param more.textured - true if all kernels that read the tensor accept a buffer or a texture
    */
   tensor(
     name: string,
@@ -99,7 +98,6 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
     return this.#allocate(name, { rows, stride: columns }, makeRowLayout);
   }
 
-  /** @param layout - layout in a texture, for a matrix that matrix products read many times */
   #allocate(
     name: string,
     extent: Pick<Tensor, "rows" | "stride">,
@@ -123,7 +121,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
     return node.output;
   }
 
-  /** Allocates all tensors, after all ops are recorded: the ops that read a tensor determine its memory. */
+  /** Allocates all tensors. All ops must be recorded, because they decide which tensors are textures. */
   place(): void {
     for (const place of this.#unplaced ?? []) place();
     this.#unplaced = undefined;

@@ -11,7 +11,7 @@ export type Activation = "elu" | "relu";
  * Rows are padded to whole vectors of four floats, so that every kernel can load vec4f. A row has `groups`
  * equal parts (four gates in an LSTM, otherwise one part), and each part is padded to a multiple of 4
  * columns. Padding is always zero: zero weights give zero activations, zero gradients and zero Adam updates.
- * Only utilities have no padding: kernels read one utility per row, so the stride is 1.
+ * Exception: the utilities of items, [rows, 1], have the stride 1, because kernels read single values.
  */
 export interface Tensor {
   readonly name: string;
@@ -21,7 +21,7 @@ export interface Tensor {
   readonly stride: number;
   readonly view: Memory;
   /**
-   * Activation that computed the tensor. The tensor's gradient buffer then has the gradient of the
+   * Activation that computed the tensor. If present, the tensor's gradient buffer has the gradient of the
    * activation's *input*: the op that writes the gradient also multiplies it by the activation's slope. For
    * an output y, the slope is min(y, 0) + 1 (ELU), or 1 for y > 0, else 0 (ReLU).
    */
@@ -37,13 +37,13 @@ export interface Tensor {
   /** Lets the op that reads this dense layer compute it; undefined for more than `most` input columns. */
   readonly deferLinear?: (most: number) => DeferredLinear | undefined;
   /**
-   * Requests that this dense layer's gradient kernel also computes the gradients of the op row_dot. No other
-   * op may read the layer. False (or absent) if the kernel cannot compute them.
+   * Requests that this dense layer's gradient kernel also computes the gradients of the op row_dot. This op
+   * must be the only reader of the layer. False (or absent) if the kernel cannot compute the gradients.
    */
   readonly takeDotGradients?: (gradients: DotGradients) => boolean;
 }
 
-/** Memory for partial sums of a parameter's gradient, one per chunk of rows; `at` is an offset in floats. */
+/** Memory for a parameter's partial gradients: one sum per chunk of rows. `at` is the offset in floats. */
 export interface PartialTarget {
   readonly view: View;
   readonly stride: number;
@@ -65,7 +65,7 @@ export interface DotGradients {
   };
 }
 
-/** Values of a loss op per event (e.g. loss and prec@1), and where to write their sums over the batch. */
+/** A loss op's values per event (e.g. loss and prec@1), and a ring buffer for their sums over a batch. */
 export interface OutcomeSums {
   /** Tensor [events, 4 v]: v vectors of four floats per event. */
   readonly outcome: Pick<Tensor, "name" | "rows" | "columns" | "view">;
@@ -83,7 +83,7 @@ export interface DeferredLinear {
   readonly bias: Tensor;
 }
 
-/** Dot products of rows with a vector, as partial sums: a row's `panels` values add up to its product. */
+/** Dot products of rows with a vector. A row's dot product is the sum of its `panels` partial sums. */
 export interface RowDots {
   /** Array [rows, panels] of f32, with rows padded to whole vectors. */
   readonly view: View;
@@ -117,7 +117,7 @@ export function countParameterBytes(rows: number, stride: number): number {
   return 16 * stride * Math.ceil(rows / 4);
 }
 
-/** Copies a matrix [rows, columns] without padding into the padded layout of a tensor. */
+/** Adds the padding of a tensor to a matrix [rows, columns]. */
 export function padRows(
   data: ArrayLike<number>,
   rows: number,

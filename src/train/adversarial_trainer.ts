@@ -38,7 +38,7 @@ export interface AdversarialOptions {
   readonly validate?: boolean;
   /** Number of batches whose clicks are read from a log on disk at once. */
   readonly windowBatches?: number;
-  /** Context of the processes that train this model together, on one log; undefined for a single process. */
+  /** Context of a distributed training; undefined for a single process. */
   readonly distributed?: DistributedContext;
 }
 
@@ -164,7 +164,7 @@ function countGeneratorSteps({ generator, generatorSteps }: AdversarialConfig): 
   return generator === "exact" ? 0 : generatorSteps;
 }
 
-/** Returns the number of weight updates per iteration. A frozen reward is updated with learning rate 0. */
+/** Returns the number of updates per iteration. A frozen reward has one update, with learning rate 0. */
 function countHeaders(config: AdversarialConfig): number {
   return countGeneratorSteps(config) + Math.max(1, config.rewardSteps);
 }

@@ -20,7 +20,7 @@ import type { DistributedContext } from "./distributed_context.ts";
 const IN_FLIGHT = 2;
 /** Target duration of a group of steps in ms. A read-back takes 11 ms. A pause waits for two groups. */
 const GROUP_MS = 80;
-/** Divisor of the first group's size. The host encodes a small group fast, so the device starts early. */
+/** The first group is smaller by this factor: the host encodes it faster, so the device starts earlier. */
 const FIRST_GROUP = 8;
 
 /** Callbacks of {@link BatchTrainer.run}. */
@@ -35,7 +35,6 @@ export interface TrainingCallbacks<F> {
   wantsPause?(): boolean;
 }
 
-/** Parts of a trainer. C is the type of an iteration's input, and F the type of a batch's metrics. */
 export interface TrainerComponents<C, F> extends StepGroupInputs<C> {
   readonly summary: MetricSummary<F>;
   readonly networks: readonly TrainedNetwork[];

@@ -40,7 +40,6 @@ export class BestKeeper {
     private readonly arena: Arena,
   ) {}
 
-  /** @param shards - ring slots with the sums of a validation's shards. @param summary - layout of a slot */
   static async create(
     networks: readonly TrainedNetwork[],
     gpu: Gpu,

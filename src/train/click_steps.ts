@@ -29,11 +29,11 @@ export interface ClickPrograms {
 }
 
 export interface TrainingPhase extends WeightUpdate {
-  /** Index of this phase's weight update in {@link ClickPrograms.settings}. */
+  /** Index of this phase's settings in the list that {@link ClickPrograms.settings} returns. */
   readonly header: number;
   /** Programs that compute the forward pass and the gradients of a micro-batch. */
   readonly gradients: readonly Program<ClickSizes>[];
-  /** For later phases of an unsplit batch: programs that recompute only what the last update has changed. */
+  /** Replaces `gradients` after the first phase of an unsplit batch: computes only changed outputs again. */
   readonly recompute: readonly Program<ClickSizes>[];
 }
 
@@ -87,7 +87,6 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     return placed;
   }
 
-  /** Writes the users of iteration t to the batch plan. @param counted - divisor of the summed loss */
   #putStep(t: number, users: ArrayLike<number>, log: ClickLog, counted?: number): PlannedStep {
     const { plan, cut, schedule, distributed } = this.batches;
     const first = t * cut.parts % plan.slots;
@@ -110,7 +109,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     this.programs.layout.encode(commands, maxSizes(batches), plan.offset(slot * cut.parts), slices);
   }
 
-  /** Programs of an iteration on an unsplit batch, each with the index of the weight update it belongs to. */
+  /** Programs of an iteration on an unsplit batch, each with its phase's {@link TrainingPhase.header}. */
   get wholeBatchPrograms(): { readonly program: Program<ClickSizes>; readonly header: number }[] {
     return this.programs.phases.flatMap(({ header, gradients, recompute, sum }, phase) => {
       const programs = [...phase > 0 ? recompute : gradients, ...sum ? [sum.update] : []];

@@ -1,4 +1,4 @@
-/** Sets up the training on clicks: uploads the log, and creates buffers and the validation. */
+/** Sets up the training on clicks: uploads the log, allocates buffers, and prepares the validation. */
 
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import type { DeviceLog } from "../batch/device_log.ts";
@@ -23,7 +23,7 @@ import type { DistributedContext } from "./distributed_context.ts";
 import { type MetricSummary, ResultRing } from "./training_results.ts";
 import { openValidationLog, TrainingLog } from "./training_log.ts";
 
-/** Largest number of steps in the result ring; for large batches, {@link PLAN_USERS} is the tighter limit. */
+/** Largest number of steps in the result ring. For large batches, {@link PLAN_USERS} allows fewer steps. */
 const MOST_STEPS = 256;
 /** Largest number of 16-byte entries in the batch plan, which has one entry per user and one per batch. */
 const PLAN_USERS = 2 ** 20;
@@ -58,7 +58,7 @@ export interface ClickStage<F extends ChoiceMetrics> {
   readonly windowBatches?: number;
   /** Context of a distributed training; undefined for a single process. */
   readonly distributed?: DistributedContext;
-  /** Number of shards, and largest number of validation users (null: no limit); undefined to not validate. */
+  /** Number of shards and maximum number of users (null: all) per validation; undefined: no validation. */
   readonly validation: { readonly shards: number; readonly users: number | null } | undefined;
   readonly networks: readonly TrainedNetwork[];
   readonly counted: LogWithCounts | undefined;
@@ -81,7 +81,7 @@ export interface ClickStageContext<F extends ChoiceMetrics>
   readonly validation: ClickValidation<F> | undefined;
   readonly schedule: ClickSchedule;
   readonly evaluate: ClickStage<F>["evaluate"];
-  /** Calls `make` to create the stage's programs; {@link fitMicroBatches} handles a lack of memory. */
+  /** Calls {@link fitMicroBatches} with `make`, which creates the stage's programs. */
   record<T>(make: () => Promise<T>): Promise<T>;
 }
 
@@ -138,10 +138,7 @@ export async function setUpClicks<F extends ChoiceMetrics>(
   return { ...common, ring, validation: { counted, evaluation, keeper, whole } };
 }
 
-/**
- * Returns whether a step sums gradients over micro-batches (`accumulates`), and how ranks sum theirs
- * (`shared`). @throws UserError if gradients would have to be summed over micro-batches and over ranks.
- */
+/** Selects gradient sums over micro-batches or over ranks. @throws UserError if a step needs both. */
 export function chooseExchange({ cut: { parts }, distributed }: Pick<ClickBatches, "cut" | "distributed">) {
   const synchronous = distributed?.syncEvery === 1 ? distributed : undefined;
   synchronous?.collectives.expectWhole(parts);
@@ -205,7 +202,7 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
     this.#steps.draw = drawBatch;
   }
 
-  /** @internal Calls `use` with the evaluation on all validation users, or undefined without validation. */
+  /** @internal Calls `use` with the evaluation on all validation users; undefined if `validate` is false. */
   async withValidation<T>(use: (evaluation: NetworkEvaluation<F> | undefined) => Promise<T>): Promise<T> {
     const { evaluation, whole } = this.#clicks.validation ?? {};
     const own = await whole?.();

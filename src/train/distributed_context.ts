@@ -101,7 +101,7 @@ function computeChecksum(parts: readonly Uint32Array[]): number {
   return sum >>> 0;
 }
 
-/** Returns this rank's share of a batch's users, and over how many events to average the loss. */
+/** Returns this rank's users of a batch, and the number of events by which its loss is divided. */
 function shareOfBatch(
   source: LogSource,
   joined: ArrayLike<number>,
@@ -144,8 +144,7 @@ interface SharedSteps {
 
 /**
  * Runs step t together with the other ranks: computes each network's gradients, sums the gradients over all
- * ranks, and updates the network. @param own - additional numbers of this rank, also summed over all ranks.
- * @param patient - true to wait longer for busy ranks.
+ * ranks, and updates the network. Also sums the numbers in `own` over all ranks.
  */
 async function stepShared(
   steps: SharedSteps,

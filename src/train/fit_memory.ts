@@ -31,8 +31,8 @@ export async function fitTraining<T>(most: number | null, make: (rows: number) =
 
 /**
  * Calls `make`, which allocates memory for micro-batches. If the memory is too small, {@link fitTraining}
- * tries smaller micro-batches. @param single - sizes of the largest user, whom a micro-batch must hold.
- * @throws UserError if this user does not fit even alone.
+ * tries smaller micro-batches. @param single - sizes of a micro-batch with only the largest user.
+ * @throws UserError if not even this micro-batch fits.
  */
 export async function fitMicroBatches<T>(
   { capacity }: Pick<MicroBatchPlan, "capacity">,
@@ -64,8 +64,8 @@ const SHARD_ROWS = 2 ** 17;
 
 /**
  * Splits users into shards, and calls `make` with the shards. @param shards - number of shards; 0 to try
- * smaller and smaller shards until they fit the device. @throws UserError if a given number of shards does
- * not fit, or a single user does not.
+ * smaller and smaller shards until they fit the device. @throws UserError if the memory is too small for
+ * `shards` shards, or for the largest user alone.
  */
 export async function makeInShards<T>(
   source: LogSource,
@@ -86,7 +86,6 @@ export async function makeInShards<T>(
   }
 }
 
-/** Estimates how many rows fit a shard. @throws UserError if `shards` is above 0, or a user is too large. */
 function shrinkShards(
   error: LimitError,
   source: LogSource,

@@ -71,7 +71,7 @@ export interface UserUtilities {
   readonly log: Clicks;
   /** Index of each user in `log`. */
   readonly indices: Uint32Array;
-  /** Utilities of the items on the users' pages, user after user. The rest of the array is unused. */
+  /** Utilities of the items on the users' pages, user after user, at the start of the array. */
   readonly utilities: Float32Array;
 }
 
@@ -85,7 +85,7 @@ export interface UserOutcomes extends UserUtilities {
 
 /**
  * Evaluation of networks on a fixed set of users. Context events (unpredicted history) are not evaluated. All
- * users of a shard are evaluated at once. Without the whole log on the device, shards are read one at a time.
+ * users of a shard are evaluated at once. If the log is not on the device, shards are read one at a time.
  */
 export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   private constructor(

@@ -18,7 +18,7 @@ export interface TrainedNetwork {
   readonly adam: AdamState | undefined;
 }
 
-/** State from which a training is resumed with the same bits. Names of generator parameters have a prefix. */
+/** State of a training. A training resumed from it has the same bits as an uninterrupted training. */
 export interface TrainerState {
   /** Number of finished training steps. */
   readonly iteration: number;

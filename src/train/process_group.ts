@@ -29,7 +29,7 @@ export function selectRankShare(
   return all.subarray(start(rank), start(rank + 1));
 }
 
-/** @throws UserError if there are fewer users than ranks. @param what - name of the users, for the message */
+/** @throws UserError if there are fewer users than ranks. */
 export function expectShares({ size }: Pick<ProcessGroup, "size">, users: number, what: string): void {
   if (users >= size) return;
   throw new UserError(
@@ -40,7 +40,7 @@ export function expectShares({ size }: Pick<ProcessGroup, "size">, users: number
 
 /**
  * Sums one network's gradients over all ranks, and writes the sums to the buffers that Adam reads. @param own
- * - this rank's gradients: row numbers and gradients of each of the `tables`, then the gradients in `dense`.
+ * - this rank's arrays: per table, its row numbers and their gradients; then the gradients in `dense`.
  * @param extra - other numbers to sum, e.g. metrics. @returns the sum of `extra` over all ranks
  */
 export async function shareGradient<S extends BatchSizes>(

@@ -13,7 +13,7 @@ export interface CountedBatch {
   readonly microBatches?: number;
 }
 
-/** Arguments of {@link import("./distributed_context.ts").stepShared}, after its first argument. */
+/** Arguments of {@link Steps.stepShared}. */
 export type SharedStep = [
   t: number,
   ranks: ProcessGroup,
@@ -22,7 +22,7 @@ export type SharedStep = [
   patient: boolean,
 ];
 
-/** Sums over all ranks, of metrics (`sums`), numbers of samples (`counted`) and other numbers (`extra`). */
+/** Sums over all ranks: metrics (`sums`), number of samples (`counted`) and other numbers (`extra`). */
 export interface StepSums {
   readonly extra: Float32Array;
   readonly sums: Float32Array;
@@ -33,19 +33,18 @@ export interface StepSums {
  * Steps of a training, which {@link import("./batch_trainer.ts").BatchTrainer} runs. An implementation of
  * this interface draws a batch (type C), uploads it (type B), and encodes a step's GPU programs.
  * Implementations: `click_steps.ts` trains on clicks, `policy/learning/policy_trainer.ts` on pages of a
- * replay buffer. Uploaded batches are stored in {@link ResultRing.steps} slots, which are reused in turn. For
- * each group of steps, the trainer calls {@link put} once. The trainer then takes up to {@link slices} of the
- * batches at a time: it calls {@link encodeLayout} once, and {@link encode} for each batch. Only
- * {@link stepShared} may wait for the device.
+ * replay buffer. The batch of iteration t is stored in slot t % {@link ResultRing.steps}. For each group of
+ * steps, the trainer calls {@link put} once. The trainer then calls {@link encodeLayout} for up to {@link
+ * slices} batches at once, and {@link encode} for each batch. Only {@link stepShared} may wait for the GPU.
  */
 export interface Steps<C, B extends CountedBatch = CountedBatch> {
   /** Largest number of batches whose index arrays are built at once. */
   readonly slices: number;
   /**
-   * Fills and uploads the slots of the iterations that follow iteration `after`. A batch depends only on the
-   * seed and the iteration, so a resumed run has the same batches. @param most - largest number of slots to
-   * fill. Fewer slots (at least one) are filled if the device's memory is too small. @param own - input that
-   * replaces the drawn batches. @throws UserError for an invalid batch, before anything is changed.
+   * Uploads the batches of the iterations that follow iteration `after`. A batch depends only on the seed and
+   * the iteration, so a resumed run has the same batches. @param most - largest number of batches. Fewer (at
+   * least one) are uploaded if the device's memory is too small. @param own - input that replaces the drawn
+   * batches. @throws UserError for an invalid batch, before anything is changed.
    */
   put(after: number, most: number, own?: C): readonly B[];
   /** Encodes dispatches that build the batches' index arrays. Batch k: slot `slot` + k, arrays in slice k. */
@@ -61,7 +60,7 @@ export interface Validation {
   /** Number of samples by which the validation's sums are divided. */
   readonly counted: number;
   readonly evaluation: {
-    /** Encodes the evaluation, without waiting for the device. Writes sums to a {@link ResultRing}. */
+    /** Encodes an evaluation that writes metric sums to a {@link ResultRing}; does not wait for the GPU. */
     encode(commands: CommandRecorder): void;
   };
   readonly keeper: BestKeeper;

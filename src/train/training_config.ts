@@ -188,7 +188,7 @@ export interface AdversarialConfig extends StageConfig {
   behaviourDims: number[];
   /** Initial standard deviation of the generator's kernels. */
   behaviourSd: number;
-  /** Number of generator steps per iteration. The reward's steps follow on the same batch. */
+  /** Number of generator steps per iteration, before the reward's steps on the same batch. */
   generatorSteps: number;
   /** Number of reward steps per iteration. 0 freezes the reward, as the paper's code does. */
   rewardSteps: number;

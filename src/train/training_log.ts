@@ -54,8 +54,7 @@ export class TrainingLog {
 
   /**
    * @param capacity - largest sizes of a batch. @param batchOption - option that sets the batch size. @param
-   * windowBatches - number of batches of average size per window; the largest batch always fits into
-   * a window. @param counted - settings of count features, if the model has any
+   * windowBatches - number of batches of average size per window; the largest batch always fits into a window
    */
   constructor(
     gpu: Gpu,
@@ -149,11 +148,7 @@ export interface ValidationLog {
   readonly users: Uint32Array;
 }
 
-/**
- * @param most - largest number of validation users, drawn from the seed; null for all users. @param keep -
- * function that takes ownership of the device log. @throws UserError if a log on disk has too many rows of
- * validation users.
- */
+/** @throws UserError if the validation users of a log on disk have too many rows for the device. */
 export function openValidationLog(
   gpu: Gpu,
   { source, deviceLog, counted }: TrainingLog,

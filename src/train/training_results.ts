@@ -7,12 +7,12 @@ import { MINIMAX_VECTORS } from "../ops/minimax.ts";
 import type { Arena } from "../gpu/arena.ts";
 import type { View } from "../gpu/memory.ts";
 
-/** Result of a training step: metrics F of the step's batch, before the update. */
+/** Result of a training step: metrics F of the batch, computed before the step updates the weights. */
 export type TrainingStepResult<F> = F & {
   readonly iteration: number;
 };
 
-/** Result of a validation: metrics F of the weights after step `iteration`. */
+/** Result of a validation after step `iteration`: metrics F of the validation users. */
 export type ValidationResult<F> = TrainingStepResult<F> & {
   /** Best validation result so far for each criterion, including this validation. */
   readonly best: BestRecords;
@@ -21,7 +21,6 @@ export type ValidationResult<F> = TrainingStepResult<F> & {
 };
 
 export class DivergedError extends UserError {
-  /** @param rates - options of the learning rates. @param loss - name of the loss, for the message */
   constructor(readonly iteration: number, rates: string, loss = "loss") {
     super(
       `The ${loss} of iteration ${iteration} is not a finite number: training has diverged. ` +
@@ -30,11 +29,11 @@ export class DivergedError extends UserError {
   }
 }
 
-/** Conversion of sums over events to metrics F. */
+/** Layout of metric sums, and functions that convert the sums to metrics F. */
 export interface MetricSummary<F> {
   /** Number of vectors per slot of the result ring; a vector holds four metric sums. */
   readonly vectors: number;
-  /** Index of the vector whose sums (of loss, prec@1 and prec@2) select the best snapshots. */
+  /** Index of the vector with the sums of loss, prec@1 and prec@2 that select the best snapshots. */
   readonly bestBy: number;
   /** Converts metric sums to means. @param counted - number of events by which sums are divided */
   means(sums: ArrayLike<number>, counted: number): F;
@@ -42,10 +41,7 @@ export interface MetricSummary<F> {
   loss(metrics: F): number;
 }
 
-/**
- * Conversion of the sums of {@link import("../ops/choice_nll.ts").choiceNll} to the mean loss over all
- * events, and the mean precisions over events with a click.
- */
+/** Mean loss over all events, and mean precisions over events with a click (op `choiceNll`). */
 export const choiceSummary: MetricSummary<ChoiceMetrics> = {
   vectors: 1,
   bestBy: 0,
@@ -101,11 +97,6 @@ export class ResultRing {
   /** View of (microBatches + 1) * steps + shards slots with 4 * vectors f32 per slot. */
   readonly view: View;
 
-  /**
-   * @param steps - number of last steps, and of last validations, whose sums are stored. @param vectors -
-   * vectors per slot. @param shards - shards of a validation; 0 without validation. @param microBatches -
-   * micro-batches of the largest batch
-   */
   constructor(
     arena: Arena,
     readonly steps: number,
@@ -128,7 +119,7 @@ export class ResultRing {
     return { ...this.view, offset: this.view.offset + bytes * slot, size: bytes * slots };
   }
 
-  /** Returns the slot of step t, or of its first micro-batch if it has several. */
+  /** Returns the slot of the first micro-batch of step t. */
   stepSlot(t: number): number {
     return t % this.steps * this.microBatches;
   }

@@ -211,7 +211,7 @@ function numbers(values: readonly (number | null)[] = []): number[] {
 /** Published claim that measure `more` of one model is larger than measure `less` of another model. */
 interface PublishedClaim {
   readonly claim: string;
-  /** Name of the measure in messages, such as "the gain in test prec@1". */
+  /** Name of the difference in messages, such as "the gain in test prec@1". */
   readonly what: string;
   /** Folder name and measure of the first model. */
   readonly more: readonly [folder: string, measure: Measure];
@@ -255,7 +255,7 @@ const publishedClaims: readonly PublishedClaim[] = [
   },
 ];
 
-/** Tests each published claim by the differences between two models that were trained with equal seeds. */
+/** Tests each claim by the difference of two models, paired by seed, and its confidence interval. */
 export function testClaims(outcomes: readonly ModelOutcome[]): Claim[] {
   return publishedClaims.flatMap(({ claim, what, more, less, isLoss }) => {
     const [scale, digits, unit] = isLoss ? [1, 3, ""] as const : [100, 1, " points"] as const;

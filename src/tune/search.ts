@@ -16,7 +16,7 @@ export interface SearchCandidate {
   readonly number: number;
   readonly setting: TuneSetting;
   readonly iterations: number;
-  /** Seconds of training in all sessions. `setUpSeconds`: seconds of set-up in the last session. */
+  /** Seconds of training, set-up excluded. The last start or resume spent `setUpSeconds` on set-up. */
   readonly seconds: number;
   readonly setUpSeconds: number;
   /** Log of the validations, with a column per criterion (loss, prec@1, prec@2). */
@@ -135,7 +135,7 @@ export interface Search {
 
 /**
  * Runs a search until its time budget is spent, or no setting is left to train.
- * @param spent - seconds that earlier sessions took. @returns the final state, and all sessions' seconds.
+ * @param spent - seconds that the search took before this call. @returns final state, and total seconds
  */
 export async function search(
   state: SearchState,
@@ -190,7 +190,7 @@ function withCandidate(state: SearchState, candidate: SearchCandidate): SearchSt
   return { ...state, candidates: state.candidates.toSpliced(candidate.number, 1, candidate) };
 }
 
-/** Computes the rungs from the default setting's iterations; none yet if that training was interrupted. */
+/** Computes the rungs from the default setting's iterations, unless its training was interrupted. */
 function withRungs(state: SearchState, { iterations, validateEvery, signal }: Search): SearchState {
   const [first] = state.candidates;
   if (!first) return state;

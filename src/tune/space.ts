@@ -45,7 +45,7 @@ const DIMS = ["64-64", "64-64", "32", "32-64-32", "128-64"];
 const LINEAR = "none";
 const WIDE = ["0", "16"];
 const LEARNING_RATE = [2e-4, 1e-2] as const;
-/** Range of weight decay x learning rate, the share by which a training step shrinks weights. */
+/** Range of the share by which a training step shrinks weights: learning rate * weight decay. */
 const SHRINKAGE = [1e-4, 2e-2] as const;
 const DROPOUT = ["0.1", "0.2", "0.3", "0.5"];
 

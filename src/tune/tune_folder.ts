@@ -1,6 +1,6 @@
 /**
- * Folder of a search. It has `tune.json` (the options and the state of the search) and, per setting, the
- * folder of a run; after the search, also `table.csv` and `result.json`.
+ * Folder of a search: `tune.json` with the options and the state of the search, and a run folder per setting.
+ * A finished search also has `table.csv` and `result.json`.
  */
 
 import { formatCsvRow } from "../csv.ts";
@@ -75,7 +75,7 @@ export function readCurve(run: string): Promise<RunLog> {
   return readLog(`${run}/validation.csv`, criteria);
 }
 
-/** A setting, and the best value of each validation metric; null if the setting has no such value. */
+/** A setting, and its best validation metrics; null if the setting diverged or was not validated. */
 export interface SettingRow
   extends Pick<SearchCandidate, "number" | "setting" | "iterations" | "seconds" | "end"> {
   readonly text: string;
@@ -112,10 +112,7 @@ export function formatSettingsCsv(rows: readonly SettingRow[]): string {
   return [Object.keys(lines[0] ?? {}), ...lines.map(Object.values)].map(formatCsvRow).join("");
 }
 
-/**
- * Returns the arguments with which `train` repeats a setting.
- * @param options - options that all settings share. @param usual - default number of iterations of `train`
- */
+/** Returns `train` arguments that repeat a setting. @param usual - default number of iterations of `train` */
 export function trainArguments(
   options: readonly string[],
   { setting, iterations }: Pick<SettingRow, "setting" | "iterations">,
