@@ -132,7 +132,7 @@ export const randomPolicy: Policy = {
 
 export interface NamedPolicyInputs {
   readonly log: LogSource;
-  /** Model whose utilities the greedy policy uses; undefined for those of the simulated users. */
+  /** Model whose utilities the greedy policy reads; if undefined, it reads the simulated users' utilities. */
   readonly known: UsersSource | undefined;
   readonly onProgress?: OnProgress;
 }

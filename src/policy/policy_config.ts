@@ -57,7 +57,7 @@ export async function writePolicyConfig(path: string, config: PolicyConfig): Pro
   await writeJson(`${path}/${NAME}`, config);
 }
 
-/** @throws UserError if `items` of policy.json is not `itemCount`, the size of the users' catalogue. */
+/** @throws UserError if policy.json and the users' catalogue have different numbers of items. */
 export function expectItems(path: string, { items }: PolicyConfig, users: string, itemCount: number): void {
   if (itemCount === items) return;
   throw new UserError(
@@ -66,7 +66,7 @@ export function expectItems(path: string, { items }: PolicyConfig, users: string
   );
 }
 
-/** @throws UserError if policy.json names other users than the snapshot. @param saved - snapshot's users */
+/** @throws UserError if the users in policy.json differ from the users in the snapshot, `saved`. */
 export function expectSubject(path: string, { trainedOn }: PolicyConfig, saved: string): void {
   // Only the checksum identifies a model, because its file may have been moved.
   const own = describeSubject(trainedOn).replace(/^the model .*(?=\(sha256 )/, "");
@@ -77,7 +77,7 @@ export function expectSubject(path: string, { trainedOn }: PolicyConfig, saved: 
   );
 }
 
-/** Describes the users of a training, for example "the truth of the restless shop of --data-seed 1". */
+/** Returns a text that identifies the users of a training. */
 export function describeSubject(subject: PolicySubject): string {
   if (subject.kind === "truth") {
     return `the truth of the ${subject.shop} shop of --data-seed ${subject.dataSeed}`;

@@ -40,7 +40,7 @@ export interface RankedItem {
   readonly utility: number;
   /** P(click) of the item on this slate. */
   readonly probability: number;
-  /** Only `cdqn`: return of this and all later pages, predicted from this item and the items above it. */
+  /** Predicted return of this and all later pages, given this item and those above it; only for `cdqn`. */
   readonly value?: number;
 }
 
@@ -154,8 +154,8 @@ export class TrainedPolicy {
   }
 
   /**
-   * Returns the slate that the policy shows a user next. Without `--start`, a policy was trained only on
-   * users with at most one click per earlier page: the result for other users has no predicted returns.
+   * Returns the slate that the policy shows a user next. A policy that was trained without `--start` has seen
+   * at most one click per earlier page. For users with more clicks, it predicts no returns.
    * @param users - users on which the policy was trained. @param history - clicked items, oldest click first.
    * @throws UserError for unknown items or pages, or if too few items remain that the user has not clicked.
    */
@@ -198,7 +198,7 @@ export interface PolicyGroup {
   }[];
 }
 
-/** Groups policies (at least one) by task. @throws UserError for different users, or a repeated training. */
+/** Groups policies (at least one) by task. @throws UserError if users differ, or a training occurs twice. */
 export function groupPolicies(policies: readonly TrainedPolicy[]): PolicyGroup[] {
   const first = policies[0]!;
   for (const { path, config } of policies) expectTrainedOn(path, config, first.config.trainedOn);

@@ -35,7 +35,7 @@ export interface Prediction extends PageLabel {
 }
 
 export interface PredictOptions {
-  /** Number of shards (groups of users). With 0, users are split into as few as the memory allows. */
+  /** Number of shards (groups of users); with 0, the smallest number whose shards fit in memory. */
   readonly shards: number;
   /** [positions] position effects to add to the utilities. Default: the effect of the first position. */
   readonly effects?: readonly number[] | undefined;
@@ -44,7 +44,7 @@ export interface PredictOptions {
 }
 
 /**
- * Yields a list of predictions per user. Clicks that the log stores without their page are not predicted.
+ * Yields a list of predictions per user. Events that models only read as history are not predicted.
  * @param model - model with the data set's items. @param users - distinct ascending user numbers.
  * @throws UserError if no user has a predicted page; DOMException if the signal is aborted.
  */

@@ -17,7 +17,7 @@ export interface PageScorer extends ItemScorer {
 export interface Recommendation {
   /** Number of the item in the catalogue. */
   readonly item: number;
-  /** Utility of the item for the user, on a page with all recommended items. */
+  /** Utility of the item for the user, if a page shows exactly the recommended items. */
   readonly utility: number;
 }
 
@@ -57,10 +57,9 @@ export interface RecommendOptions {
 
 /**
  * Returns the items with the largest utilities, best first. Items with equal utilities are in the order of
- * their numbers. With count features, an item's utility depends on the other items of the page. So items
- * are chosen by their utilities on a page of the whole catalogue. A page of only the chosen items is then
- * scored, and sorted by the new utilities.
- * @param scorer - computes the utilities. @throws UserError if a utility is not finite
+ * their numbers. Count features depend on the page, so items are scored twice: as a page of the whole
+ * catalogue, to choose the items, and as a page of the chosen items, to sort them.
+ * @throws UserError if a utility is not finite
  */
 export async function recommend(scorer: PageScorer, options: RecommendOptions): Promise<Recommendation[]> {
   const chosen = (await chooseItems(scorer, options)).map(({ item }) => item);

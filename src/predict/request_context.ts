@@ -17,7 +17,7 @@ export const contextSchema = v.strictObject({
   time: v.optional(v.union([v.string(), v.finiteNumber()])),
 });
 
-/** Lists the context features that a model reads. A model without count features reads none. */
+/** Lists the context features that a model reads. */
 export function listModelContext(
   { counts }: ModelConfig,
   features: FeatureManifest | undefined,
@@ -26,8 +26,8 @@ export function listModelContext(
 }
 
 /**
- * Sets the context of simulated pages to a request's values. @param contexts - undefined for a model without
- * context features. @throws UserError for unknown columns, unreadable values, and values for single items
+ * Sets the context of simulated pages to a request's values.
+ * @throws UserError for unknown columns, unreadable values, or a value that is not for all items
  */
 export function setGivenContext(
   contexts: SimulatedContexts | undefined,

@@ -42,7 +42,7 @@ export const probeKernels: readonly Kernel[] = [
 /** FLOPs of an invocation in one round of fma.wgsl. LOADS_PER_ROUND: loads in a round of load_*.wgsl. */
 const FLOPS_PER_ROUND = 96;
 const LOADS_PER_ROUND = 8;
-/** Share of the peak rate above which all cores count as busy. One busy core of two reaches 1/2. */
+/** Share of the peak rate above which all cores count as busy; one of two cores alone would reach 1/2. */
 const ENOUGH = 3 / 4;
 /** Number of independent sums of an invocation in fma.wgsl (12), divided by that of a usual kernel (4). */
 const KERNEL_SUMS = 12 / 4;
@@ -56,7 +56,7 @@ const NOTHING = { users: 0, events: 0, rows: 0, items: 0 };
 interface Bench {
   readonly gpu: Gpu;
   readonly arena: Arena;
-  /** Seconds for which each probe is sampled; longer if the minimum number of samples needs more time. */
+  /** Sampling time per probe in seconds; slow probes exceed it. */
   readonly seconds: number;
   /** Buffer with the step header, which every kernel binds. */
   readonly steps: GPUBuffer;

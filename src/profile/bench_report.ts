@@ -87,7 +87,7 @@ export type StepMeasurement = v.InferOutput<typeof stepResult>;
 const growthPoint = object({
   axis: v.string(),
   value: count,
-  /** x coordinate in the chart: rows per batch if users, events or items per page vary; otherwise `value`. */
+  /** x coordinate in the chart: rows per batch, or `value` if `axis` does not change the number of rows. */
   x: count,
   /** Microseconds per step; absent for a rejected size. */
   time: v.optional(timing),
@@ -98,7 +98,7 @@ const growthPoint = object({
 });
 export type GrowthPoint = v.InferOutput<typeof growthPoint>;
 
-/** A step of a ladder: one version of a kernel. `time` is absent for wrong results or an unsupported size. */
+/** A ladder's step (kernel version). `time` is absent if results are wrong or the size is unsupported. */
 const ladderStep = {
   number: v.whole(1),
   kernel: v.string(),
@@ -110,7 +110,7 @@ const ladderStep = {
   gainOnFirst: v.optional(time),
   gain: v.optional(time),
 };
-/** A number of memory accesses as in {@link import("../kernel_analysis/access_counts.ts").AccessCounts}. */
+/** A number of memory accesses; "unknown" if an address depends on data that the analysis does not have. */
 const accessCount = v.optional(v.union([time, v.literal("unknown")]));
 const ladderCounts = v.strictObject({
   /** Number of reads from storage buffers per invocation. */
@@ -118,10 +118,9 @@ const ladderCounts = v.strictObject({
   /** Number of memory sectors (32 bytes) that 32 reads access. `writeSectors`: that 32 writes access. */
   sectors: accessCount,
   writeSectors: accessCount,
-  /** Mean number of extra cycles, due to bank conflicts, per access of a subgroup to workgroup memory. */
+  /** Mean number of extra cycles that bank conflicts cost per access of a subgroup to workgroup memory. */
   conflicts: accessCount,
 });
-/** Results of a step of a ladder (versions of a kernel, each faster). */
 const ladderStepMeasurement = object({
   ...ladderStep,
   compileMs: v.optional(time),
@@ -158,7 +157,7 @@ export const shippedLadders = v.array(
 /** Measurements of a ladder on one adapter, which a JSON file in the repository stores. */
 export type ShippedLadder = v.InferOutput<typeof shippedLadder>;
 
-/** Result of a self-test: number of test cases, and cases whose results differ from the f64 reference. */
+/** Result of a self-test. `differing` lists the cases whose results differ from the f64 reference. */
 const selftestSummary = v.strictObject({
   kind: v.picklist(["cpu", "gpu"]),
   cases: count,

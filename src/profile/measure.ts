@@ -1,4 +1,4 @@
-/** Times work on the device: chooses a clock and takes many samples. Short work is repeated in a sample. */
+/** Times work on the device: chooses a clock and takes many samples. A sample repeats short work. */
 
 import type { Timing } from "./bench_report.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -70,7 +70,7 @@ async function timestampStep(gpu: Gpu, work: TimedEncoding): Promise<number | un
   return findClockStep(seen);
 }
 
-/** Returns the greatest common divisor of times, in microseconds. Times are rounded to nanoseconds. */
+/** Returns a clock's resolution: the greatest common divisor of `times` (in microseconds, rounded to ns). */
 export function findClockStep(times: readonly number[]): number | undefined {
   let step = 0;
   for (const time of times) {
@@ -123,7 +123,7 @@ async function timeByQueue(gpu: Gpu, works: readonly TimedEncoding[]): Promise<n
   return times;
 }
 
-/** Minimum microseconds per sample if timestamps are the clock: the start of a pass takes much less. */
+/** Minimum microseconds per sample with timestamps, so that the start of a pass is negligible. */
 const SAMPLE = 1000;
 const STEPS = 50;
 /** Minimum and maximum microseconds per sample if the host's time is the clock. */
@@ -142,7 +142,7 @@ const LONG = { microseconds: 50_000, samples: 3 };
 const SUBMISSION = 250_000;
 
 export interface MeasureOptions {
-  /** Seconds for which samples are taken; longer if the minimum number of samples needs more time. */
+  /** Sampling time in seconds; slow work exceeds it, because a minimum number of samples is taken. */
   readonly seconds: number;
   readonly clock?: Clock;
 }
@@ -206,7 +206,7 @@ const FINE_HOST = 5;
 /** For a coarse host clock: number of samples, and minimum duration of a sample in steps of the clock. */
 const COARSE_HOST = { samples: 11, steps: 20 };
 
-/** Times a host function. Returns microseconds per call: means over many calls if the clock is coarse. */
+/** Times a host function, in microseconds per call. With a coarse clock, a time is a mean over many calls. */
 export function timeHost(
   count: number,
   call: (k: number) => void,

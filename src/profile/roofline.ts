@@ -27,7 +27,7 @@ export interface RooflinePosition {
   readonly bound: "launch" | "latency" | "memory" | "arithmetic";
 }
 
-/** A dispatch that takes less than this multiple of an empty dispatch's time is bound by its launch. */
+/** A dispatch is bound by its launch if it takes less than LAUNCH times as long as an empty dispatch. */
 const LAUNCH = 2;
 /** Work that reaches this share of the attainable rate is not bound by latency, even with few invocations. */
 const NEAR = 0.5;

@@ -10,18 +10,18 @@ import { STEP_STRIDE } from "../gpu/step.ts";
 import { UserError } from "../user_error.ts";
 import { timeRepeated } from "./measure.ts";
 
-/** Numbers of a binding's array. The elements of the array may be vectors, matrices or atomics. */
+/** Contents of a kernel's array, as plain numbers, even if its elements are vectors, matrices or atomics. */
 export type KernelArray = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
 
 /** Inputs and outputs of {@link runKernel}, by the names of the kernel's bindings. */
 export interface KernelRun<O extends Readonly<Record<string, number | KernelArray>>> {
   /** Input arrays, by the names of the bindings. */
   readonly inputs: Readonly<Record<string, KernelArray>>;
-  /** For each output, by name: an array of initial values, or a length if all initial values are 0. */
+  /** Initial values of the outputs, by name. A length stands for an array of zeros. */
   readonly outputs: O;
   /** Values of constants, which replace the values in the kernel's source. */
   readonly constants?: Readonly<Record<string, number | boolean>>;
-  /** Numbers of invocations along x and y: `step.x` and `step.y` of the kernel. Whole workgroups run. */
+  /** Numbers of invocations along x and y, which the kernel reads in `step.xy`. Whole workgroups run. */
   readonly invocations: readonly [x: number, y?: number];
   /** Called with the kernel's time. Timing repeats the kernel, but only after the outputs are read. */
   onTime?(time: KernelTime): void;

@@ -18,7 +18,7 @@ const RUN = 300_000;
 const ROUNDS = { least: 5, most: 11 };
 
 export interface ProfileOptions {
-  /** Seconds for timing whole steps; longer if the minimum number of runs needs more time. */
+  /** Time for measuring whole steps, in seconds; slow steps exceed it. */
   readonly seconds: number;
   /** @param share - finished share of a part of the measurement, 0 to 1 */
   onProgress?(text: string, share: number): void;
@@ -87,7 +87,7 @@ async function stepRuns(trainer: Steppable): Promise<{ microseconds: number; onc
 
 /**
  * Times the dispatches of a step. `round` times all dispatches in order, one pass per dispatch. If the clock
- * is too coarse to time one pass, `round` does nothing, and `results` runs each dispatch many times instead.
+ * is too coarse for one pass, `round` has no effect, and `results` times many runs of each dispatch.
  */
 export async function dispatchProfile(gpu: Gpu, recording: Recording, fixed?: Clock) {
   const samples: number[][] = [];
@@ -138,7 +138,6 @@ export async function dispatchProfile(gpu: Gpu, recording: Recording, fixed?: Cl
   };
 }
 
-/** Divides the times of a dispatch by the number of training steps whose work the dispatch does. */
 function perStep(timing: Timing, steps: number): Timing {
   const { median, min, lower, upper, samples, error } = timing;
   return {

@@ -30,7 +30,7 @@ import type { AdamKind } from "../ops/adam.ts";
 
 export interface Workload {
   readonly name: string;
-  /** Number of users per batch. The log has {@link LOG_BATCHES} times as many users, all for training. */
+  /** Number of users per batch. All users of the log are train users. */
   readonly users: number;
   readonly events: number;
   readonly page: number;
@@ -54,7 +54,7 @@ export const workloads = {
   W4: { name: "W4", users: 128, events: 5, page: 10, ...catalogue },
   W1: { name: "W1", users: 128, events: 20, page: 10, ...catalogue },
   W2: { name: "W2", users: 128, events: 20, page: 10, items: 5000, width: 0 },
-  /** Workload with as many one-hot items as Retailrocket's catalogue has items. */
+  /** Workload with one-hot items, about as many as in the Retailrocket data. */
   W5: { name: "W5", users: 128, events: 20, page: 10, items: 250_000, width: 0 },
 } as const satisfies Record<string, Workload>;
 
@@ -145,14 +145,13 @@ export interface RecordedPart {
   readonly program: Program<ClickSizes>;
   readonly sizes: ClickSizes;
   readonly offset: number;
-  /** Present if the program processes several batches at once. */
   readonly slice?: BatchSlice;
 }
 
-/** The programs of a model. Those of `step` have a learning rate of 0, so timing them changes no weights. */
+/** Programs of a model. Timing a training step changes no weights, because the learning rate is 0. */
 export interface Recording extends Disposable {
   readonly sizes: ClickSizes;
-  /** Uploads the batch, which training may have overwritten. Returns the programs of a step. */
+  /** Uploads the batch again, in case training has overwritten it, and returns the programs of a step. */
   step(): RecordedPart[];
   /** Returns the model's programs besides the training step: evaluation, and copying the best weights. */
   others(): Promise<RecordedPart[]>;
@@ -230,10 +229,6 @@ export function createShannonModel(
   return { name, step, mixed: !tanh, record };
 }
 
-/**
- * Creates a model's programs. @param stack - resources that disposing of the result releases
- * @param layout - program that builds the batches @param listOthers - creates the programs for `others`
- */
 function createRecording(
   stack: DisposableStack,
   trainer: Steppable,

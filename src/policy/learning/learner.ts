@@ -28,7 +28,7 @@ export interface TrainingBatch {
   readonly ring: View;
 }
 
-/** Slate values. In `view` [rows, stride], a row's value is the sum of `count` columns from `first` on. */
+/** Slate values: in each row of `view` [rows, stride], the sum of the columns first .. first + count - 1. */
 export interface NextValue {
   readonly view: View;
   readonly stride: number;
@@ -40,14 +40,14 @@ export interface NextValue {
 export interface RecordedUpdate {
   /** Q-values of the best slates on the pages that follow the replayed pages. */
   readonly nextValue: NextValue;
-  /** Compiles programs of the training step. The returned function encodes them; call it before `next`. */
+  /** Prepares the dispatches that compute `nextValue`; the returned function encodes them before `next`. */
   readonly between?: () => Promise<(commands: CommandRecorder) => void>;
   readonly next: readonly LearnDispatch[];
   /** Dispatches that compute the loss and the gradients of all parameters. */
   readonly fit: readonly LearnDispatch[];
   /** Dispatches that update the Q-network's item tables after its weights have changed. */
   readonly afterUpdate: readonly LearnDispatch[];
-  /** Dispatches that compute the target network's item tables (item vectors x weights) from new weights. */
+  /** Dispatches that update the target network's item tables after its weights have changed. */
   readonly afterCopy: readonly LearnDispatch[];
 }
 
@@ -103,7 +103,7 @@ export abstract class NetworkLearner implements Learner {
     };
   }
 
-  /** Returns dispatches that choose each user's best slate, and set the mask bits of the chosen items. */
+  /** Returns dispatches that choose each user's best slate. */
   protected abstract best(
     context: PageContext,
     rows: SlateRows<ClickSizes>,

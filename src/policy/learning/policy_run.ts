@@ -38,9 +38,8 @@ export class PolicyFolder {
   ) {}
 
   /**
-   * Creates the files of a training. With `before`, opens the existing files, and cuts off log rows after the
-   * snapshot. @param before - snapshot of the training to resume. @throws UserError if the folder cannot be
-   * written, has logs although the training is new, or has logs that do not fit the snapshot.
+   * Opens the files of a training. A resumed training loses the log rows that are newer than its snapshot,
+   * `before`. @throws UserError if the folder cannot be written, or has logs of another training.
    */
   static async open(path: string, config: PolicyConfig, before?: PolicySnapshot): Promise<PolicyFolder> {
     const { marks, iteration } = before ?? {};
@@ -122,9 +121,9 @@ function curvePoint(userSteps: number, metrics: SimulationMetrics): LearningCurv
 }
 
 /**
- * Trains a policy to the end. The training state is saved at each point of the learning curve, between two
- * episodes. A resumed training gives the same weights as an uninterrupted training, bit for bit. If `signal`
- * is aborted, the current episode is finished and saved. At the end, the trainer has the best weights.
+ * Trains a policy to the end. The training state is saved after each evaluation. A resumed training gives
+ * the same weights as an uninterrupted training, bit for bit. If `signal` is aborted, the current episode is
+ * finished and saved. At the end, the trainer has the best weights.
  * @throws DivergedError if the loss diverges; the last saved state remains.
  */
 export async function runPolicy(

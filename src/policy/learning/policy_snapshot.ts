@@ -72,12 +72,10 @@ export async function writePolicy(
 
 export interface PolicySnapshot {
   readonly iteration: number;
-  /** Description of the users that the policy was trained on: the result of `describeSubject`. */
   readonly trainedOn: string;
   readonly marks: PolicyLogMarks;
   /**
-   * Returns the weights that the policy uses: the best weights. Before the first evaluation, returns
-   * the latest weights. @param specs - parameters of the network.
+   * Returns the best weights; before the first evaluation, the latest weights.
    * @throws UserError for damaged weights, or weights of another network.
    */
   weights(specs: readonly ParameterSpec[]): Weights;

@@ -29,7 +29,7 @@ import { StepHeaders, type StepSettings } from "../../gpu/step.ts";
 import type { CountedBatch, Steps } from "../../train/steps.ts";
 import { pageReward, qTarget } from "./q_loss.ts";
 
-/** Maximum number of iterations whose results the device stores until the host reads them. */
+/** Size of the ring buffer in which the device stores results, in iterations. */
 const PLACES = 256;
 
 export interface PolicyStepMetrics {
@@ -201,7 +201,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
   }
 }
 
-/** Index of the evaluation episode, which gets other random numbers than all training episodes. */
+/** Episode index in evaluations. Training episodes have smaller indices, so their random numbers differ. */
 export const CURVE_EPISODE = 2 ** 31;
 
 /** After this share of the iterations, the learning rate is multiplied by LATE_RATE. */

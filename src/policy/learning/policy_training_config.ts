@@ -1,7 +1,4 @@
-/**
- * Training config of a policy, which is part of every policy.json. Type, schema and help text are
- * derived from one table, with the option, range and default of each field.
- */
+/** Training config of a policy, which is part of every policy.json. */
 
 import { splits } from "../../data/click_log.ts";
 import {
@@ -72,7 +69,7 @@ export const policyTrainingFields = {
     64,
   ),
   trunk: defineField("--trunk <units>", "units of the layer that all positions share", whole(4, 1024), 64),
-  /** With "chained", exploration by random slates does not bias the Q-values. */
+  /** Random slates (exploration) bias the Q-values of "common", but not those of "chained". */
   target: defineField(
     "--target <kind>",
     "cdqn: regression target of the positions. common: the value of the whole slate (Chen et al. 2019); " +

@@ -19,7 +19,7 @@ import { findRowDimension, type SlateRows } from "../network/slate_rows.ts";
 const targetKernel = parseKernel("q_target", qTargetText);
 const rewardKernel = parseKernel("page_reward", pageRewardText);
 
-/** Computes Q-value targets [rows] of replayed pages from outcomes [rows] and the values of next pages. */
+/** Computes targets [rows] of replayed pages: the reward plus the discounted value of the next page. */
 export function qTarget(
   { rows, pages, discount, bootstrapAtEnd }: Pick<
     PolicyTrainingConfig,
@@ -56,12 +56,12 @@ export function pageReward(
 
 const lossKernel = parseKernel("q_loss", lossText);
 
-/** Q-values that the loss fits: "each" of a slate, their "sum", or only that of the "outcome". */
+/** Q-values in the loss: "each" Q-value of a slate, their "sum", or the Q-value of the click or no click. */
 export type QCounts = "each" | "sum" | "outcome";
 
 export interface QLossBatch extends SlateBatch {
   readonly targets: readonly number[];
-  /** [rows] index of the clicked slot, or the slate size if there was no click: a column of `q`. */
+  /** [rows] index of the clicked slot, or the slate size if there was no click. */
   readonly outcome: readonly number[];
   /** [rows, columns] target of each Q-value; undefined if all Q-values of a row have the same target. */
   readonly chained?: readonly (readonly number[])[];
@@ -75,7 +75,7 @@ export interface QLoss {
   readonly targets: View;
   /** [rows] vec4f; the first component is the column of the clicked slot, or of no click. */
   readonly outcome: View;
-  /** [rows, stride]: column c + 1 is the target of column c of `q`. The last column's target is `targets`. */
+  /** [rows, stride]: Q-value c is trained on column c + 1 of this array, the last Q-value on `targets`. */
   readonly chained?: { readonly view: View; readonly stride: number };
   /** True for the Huber loss, which is linear for TD errors above 1. */
   readonly huber?: boolean;

@@ -1,8 +1,8 @@
 /**
- * Replay buffer: a ring of whole episodes in device memory, from which training samples pages uniformly. For
- * each user an episode has T pages and T + 1 states: the state after a page is the state before the next
- * page. A new episode overwrites the oldest episode: with room for R episodes, episode e is stored at index
- * e mod R. See `replay_push.wgsl`.
+ * Replay buffer: a ring of whole episodes in device memory. Pages are sampled from it uniformly. For each
+ * user an episode has T pages and T + 1 states: the state after a page is the state before the next page. A
+ * new episode overwrites the oldest episode: with room for R episodes, episode e is stored at index e mod R.
+ * See `replay_push.wgsl`.
  */
 
 import pushText from "../../../kernels/slates/replay_push.wgsl" with { type: "text" };
@@ -55,7 +55,7 @@ export class ReplayBuffer {
   /** [episodes, pages + 1, users, columns] f32: state of each user before and after each page. */
   readonly states: View;
   readonly shown: View;
-  /** [episodes, pages, users] vec2u: clicked slot or slate size, plus {@link LEFT} or 0; reward as f32. */
+  /** [episodes, pages, users] vec2u: clicked slot or slate size, with bit {@link LEFT}; reward as f32. */
   readonly happened: View;
   /** [episodes, users] u32: number of pages that the user has seen. */
   readonly lengths: View;

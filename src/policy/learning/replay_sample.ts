@@ -22,13 +22,10 @@ const sampleKernel = parseKernel("replay_sample", sampleText);
 const masksKernel = parseKernel("replay_sample_masks", masksText);
 const statesKernel = parseKernel("replay_sample_states", statesText);
 
-/**
- * Sizes of a batch of B replayed pages: B pages, B rows (one per page), B x k slots (k per page), I items.
- * Shaders read a size by its index. The number of items has the same index (3) as in batches of click logs,
- * because some shaders run on both kinds of batches.
- */
+/** Sizes of a batch of replayed pages: B pages, B rows (one per page), B x k slots (k per page), I items. */
 export type LearnSizes = Readonly<Record<"pages" | "rows" | "slots" | "items", number>>;
 
+// Shaders that also run on batches of click logs read the number of items at index 3.
 export const learnDimensions = new Dimensions<LearnSizes>(["pages", "rows", "slots", "items"], "rows");
 
 export interface ReplaySampleOptions {
@@ -43,7 +40,7 @@ export interface ReplaySampleOptions {
   readonly start?: StartOptions;
 }
 
-/** B pages sampled for a training step. In masks, bit i of word p x B + b is for item 32 p + i on page b. */
+/** B pages sampled for a training step. */
 export class ReplaySample {
   readonly sizes: LearnSizes;
   /** [2 x rows, columns + 1] f32: `before`, then `after`. Last column: pages shown so far / all pages. */
@@ -63,7 +60,7 @@ export class ReplaySample {
   readonly drawn: View;
   readonly #masks: View;
   readonly #leftOut: View;
-  /** [episodes, users] (first, end): range in `#history` with the clicks of a user before an episode. */
+  /** [episodes, users] vec2u: first and end index in `#history` of a user's clicks before an episode. */
   readonly #begun: View;
   readonly #history: View;
   readonly #ranges = new Map<ArrayLike<number>, readonly [first: number, end: number]>();

@@ -11,7 +11,7 @@ import { allocateUnused, countCatalogueItems, findRowDimension, type SlateRows }
 const ratioKernel = parseKernel("slate_ratio", ratioText);
 const MOST_EXACT = 16;
 
-/** Bit mask of excluded items: bit i of word p x stride + r is 1 if row r excludes item 32 p + i. */
+/** Bit mask: in word p x stride + r, bit i excludes item 32 p + i from the slate of row r. */
 export interface ItemMask {
   readonly view: View;
   /** Number of words per panel (32 items). */
@@ -32,7 +32,7 @@ export interface BestSlateInputs extends ChoiceModel {
     /** [rows of a chunk, stride] Q-values of the items, without the term that all items of a row share. */
     readonly scores: View;
     readonly stride: number;
-    /** [rows, stride]: first the term that is in the Q-values of all items, then the Q-value of no click. */
+    /** [rows, stride]: column 0 is the term that a row's items share; column 1 is the Q-value of no click. */
     readonly values: View;
     readonly valueStride: number;
   };
@@ -42,7 +42,7 @@ export interface BestSlateInputs extends ChoiceModel {
   readonly worth: View;
 }
 
-/** Finds the best slates, from row `step.first_entry` on. @throws UserError if slates are too long. */
+/** Finds the best slates, beginning with row `step.first_entry`. @throws UserError if slates are too long. */
 export function recordBestSlate<S extends BatchSizes>(
   rows: SlateRows<S>,
   best: BestSlateInputs,

@@ -27,7 +27,7 @@ export interface SlateChoiceViews {
 
 export interface SlateChoice<S extends BatchSizes> {
   readonly dispatches: readonly DispatchSpec<S>[];
-  /** [rows, stride] f32, for a network of kind `cascade`: column j has the Q-value of items 0 to j. */
+  /** [rows, stride] f32. For kind `cascade`, column j is the Q-value of the first j + 1 items. */
   readonly q: View;
   readonly stride: number;
 }
@@ -55,9 +55,8 @@ export function chooseByPosition<S extends BatchSizes>(
 }
 
 /**
- * Chooses the slates with the largest expected value, from a network of kind `item` and the users' utilities
- * of all items. Items are scored for one chunk of rows at a time.
- * @throws UserError if slates are too long for the exact search.
+ * Chooses the slates with the largest expected value; `network` must be of kind `item`. Items are scored for
+ * one chunk of rows at a time. @throws UserError if slates are too long for the exact search.
  */
 export function chooseExactly(
   network: QNetwork,
@@ -106,16 +105,13 @@ export function scoreItems(
 /** Chooses the items of a slate in the order of positions, with buffers that all positions share. */
 class PositionChoice<S extends BatchSizes> {
   readonly state: QState;
-  /** [rows, stride] Q-values: initially only the state's terms; each chosen item then adds a term. */
+  /** [rows, stride] Q-values, to which each chosen item adds a term. */
   readonly q: View;
   readonly stride: number;
   readonly current: Memory;
   readonly #forward: DispatchSpec<S>[];
 
-  /**
-   * @param best - [panels, rows] buffer for the best item of each panel of 32 items.
-   * @param values - initial Q-values; by default the parts that depend only on the rows' states.
-   */
+  /** @param best - [panels, rows] best item of each panel (32 items) @param values - initial Q-values */
   constructor(
     private readonly network: QNetwork,
     private readonly rows: SlateRows<S>,
@@ -151,7 +147,7 @@ class PositionChoice<S extends BatchSizes> {
     });
   }
 
-  /** Writes the best item, its value, and the next position's base (partial sums of hidden units). */
+  /** Adds the best item to the slate, and adds its terms to the hidden units of the next position. */
   pick(label: string, position: number, place: PickSettings): DispatchSpec<S> {
     const { network, rows, act: { copy, slates, masked, given }, state: { bases }, best, q, current } = this;
     return recordSlatePick(rows, {

@@ -23,7 +23,7 @@ export type QKind = "cascade" | "item";
 
 /**
  * Shape of the network. Q^j is the Q-value of position j, z the trunk's output, g_m the vector of the item at
- * position m, and T the number of pages. W, S, C, E, q and v are weights. The biases are b, c and d:
+ * position m, and T the number of pages. W, S, C, E, q and v are weights; b, c and d are biases.
  *     z = relu(W x + b)                             x = [state; page / T]
  *     hidden_j = relu(S_j z + c_j + sum over m < j of C_jm g_m + E_j g_j)
  *     Q^j = q_j . hidden_j + v_j . z + d_j
@@ -45,7 +45,7 @@ export function countNets({ kind, slate }: QShape): number {
   return kind === "cascade" ? slate : 1;
 }
 
-/** Returns the width of a slot's item table: `units`; for `cascade`, `units` x (1 + later slots). */
+/** Returns the columns of a slot's item table: `units`; for `cascade`, another `units` per later slot. */
 export function getProductWidth({ kind, slate, units }: QShape, slot: number): number {
   return units * (kind === "cascade" ? slate - slot : 1);
 }
@@ -157,7 +157,7 @@ export class QNetwork {
     return asBufferView(this.parameters.get(name).view).offset / 16;
   }
 
-  /** Returns a position's buffer offsets, in units of four floats. Position -1: no item is chosen yet. */
+  /** Returns a position's buffer offsets, in units of four floats. */
   layout(position: number): Record<"tableStride4" | "chosenAt4" | "laterAt4" | "later4" | "output4", number> {
     const { kind, slate, units } = this.shape;
     const units4 = units / 4;

@@ -14,7 +14,6 @@ import { parseKernel } from "../../gpu/kernel.ts";
 import type { DispatchSpec } from "../../gpu/program.ts";
 import { padColumns, type Tensor } from "../../tape/tensor.ts";
 
-/** Batch in which each row gets a slate. `rows` and `items` are names of dimensions, not numbers. */
 export interface SlateRows<S extends BatchSizes> {
   readonly arena: Arena;
   readonly dimensions: Dimensions<S>;
@@ -40,7 +39,7 @@ export function countCatalogueItems<S extends BatchSizes>({ items, capacity }: S
   return getSize(items, capacity);
 }
 
-/** Returns the index at which shaders find the number of rows in the list of sizes, `step.size`. */
+/** Returns the index of the number of rows in the shaders' `step.size`. */
 export function findRowDimension<S extends BatchSizes>({ dimensions, rows }: SlateRows<S>): number {
   return dimensions.index(rows);
 }

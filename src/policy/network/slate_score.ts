@@ -1,7 +1,7 @@
 /**
- * Scores every item for every row. Stores either all scores, or only the best item of each panel of 32
- * items, from which a second kernel fills the next slot. The settings of a position are data in a buffer:
- * with shader constants, each position would need its own shader.
+ * Scores every item for every row. Stores all scores, or the best item of each panel of 32 items; then
+ * slate_pick.wgsl finds the best of these items. The settings of a position are data in a buffer: with shader
+ * constants, each position would need its own shader.
  */
 
 import type { Arena } from "../../gpu/arena.ts";

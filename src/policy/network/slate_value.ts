@@ -40,7 +40,7 @@ export interface SlateValueInputs {
 /**
  * Computes the Q-values [rows, columns] of slates. For kind `cascade`, column j is the value of the first
  * j + 1 items. For kind `item`, column j is the value of item j; with `zero`, a last column is added for no
- * click. The op reads item tables, and overwrites `bases` of the state. Only online weights get gradients.
+ * click. The item tables must be up to date. `state.bases` is overwritten. Only online weights get gradients.
  */
 export function slateValue<S extends BatchSizes, R extends SlateBatch>(
   tape: Tape<S, R>,
@@ -82,7 +82,6 @@ interface SlateValue extends SlateValueInputs {
   readonly slotItems: (slot: number) => View;
 }
 
-/** Records one dispatch per slot, in order: each adds its item's part to the hidden units of later slots. */
 function forward<S extends BatchSizes>(
   call: OpCall<S>,
   rows: SlateRows<S>,
@@ -150,7 +149,7 @@ function backward<S extends BatchSizes>(
   const most = countRows(rows);
   const sizes = Array.from({ length: shape.slate }, (_, slot) => 4 * most * getProductWidth(shape, slot));
   const bytes = sizes.reduce((sum, size) => sum + size, 0);
-  /** For each slot, a matrix [rows, width]: the gradient of the table row of the item that is shown there. */
+  /** One matrix [rows, width] per slot: gradients of the shown items' rows in the item table. */
   const parts = rows.arena.allocate(`${call.label} gradients of parts`, bytes);
   let end = 0;
   const slots = sizes.map((size): View => ({ buffer: parts.buffer, offset: (end += size) - size, size }));
@@ -223,7 +222,6 @@ function productGradients<S extends BatchSizes>(
   });
 }
 
-/** f64 reference. Inputs: bases, values, item vectors, output weights, item weights. */
 function slateValueReference(shape: QShape): ReferenceOp<SlateBatch> {
   return ([bases, values, vectors, output, ...products], { slates }) => {
     if (!bases || !values || !vectors || !output) throw new Error("slate_value: inputs are missing");
@@ -295,7 +293,7 @@ function hidden64(given: Given64, row: number, j: number, n: number): number {
   return Math.max(0, z);
 }
 
-/** Lists the items that hidden unit n of position j reads, each with the matrix and column of its weights. */
+/** Lists the items that enter hidden unit n of position j. Their weights are in `column` of `product`. */
 function listTerms({ shape: { kind, units }, slates }: Given64, row: number, j: number, n: number) {
   const cascade = kind === "cascade";
   return Array.from({ length: j + 1 }, (_, m) => m).filter((m) => m === j || cascade).map((m) => ({
