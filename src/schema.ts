@@ -1,10 +1,10 @@
-/** Schemas that check external data: the library valibot, with additions for JSON. */
+/** Adds schemas for JSON data to the validation library valibot. */
 
 import * as v from "valibot";
 
 export * from "valibot";
 
-/** Returns a schema of finite numbers. It refuses JSON's `1e999`, which is parsed as Infinity. */
+/** Returns a schema of finite numbers. JSON.parse reads 1e999 as Infinity, which is refused. */
 export const finiteNumber = () => v.pipe(v.number(), v.finite());
 
 export const wholeNumber = () => v.pipe(v.number(), v.safeInteger());

@@ -28,7 +28,7 @@ export async function writeSnapshot(
   await writeSafetensors(path, tensors, metadata);
 }
 
-/** Reads a snapshot or another safetensors file. @throws UserError if the file is missing or damaged. */
+/** Reads any safetensors file as a snapshot. @throws UserError if the file is missing or damaged. */
 export async function readSnapshot(path: string): Promise<Snapshot> {
   return parseSnapshot(await readSafetensors(path), path);
 }
@@ -42,7 +42,7 @@ export async function readSafetensors(path: string): Promise<TensorFile> {
   return decodeSafetensors(bytes, path, crc32);
 }
 
-/** Reads and checks only a file's header, so that a large file of another format is not loaded. */
+/** Reads and checks the header. A large file of another format is refused before it is loaded. */
 function readBeginning(path: string): ReturnType<typeof readLayout> {
   using file = openFile(path);
   const { size } = file.statSync();

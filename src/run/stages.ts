@@ -21,7 +21,7 @@ import type { SnapshotGame } from "./snapshot/snapshot.ts";
 
 export type StageName = "shannon" | "adversarial";
 
-/** Metrics of a training stage. Only the adversarial stage has the metrics of the adversarial game. */
+/** Only the adversarial stage has the metrics of the adversarial game. */
 export type StageMetrics = ChoiceMetrics & Partial<GameMetrics>;
 
 /** A metric, with the name that progress lines use. */
@@ -37,7 +37,7 @@ export interface TrainingStage {
   readonly heading: string;
   /** Option of `train` that sets the stage's number of iterations. */
   readonly option: "iterations" | "adversarial";
-  /** Error message if a user wants to extend a run with `option`, but the run does not have this stage. */
+  /** Error message if a user sets `option` to extend a run that lacks this stage. */
   readonly absent: string;
   /** Columns of train.csv and validation.csv after the first column `iteration`, each with its metric. */
   readonly columns: Readonly<Record<string, keyof GameMetrics>>;
@@ -63,7 +63,7 @@ export interface TrainingStage {
     generator: Weights | undefined,
     distributed?: DistributedContext,
   ): Promise<ClickTrainer<StageMetrics>>;
-  /** Returns the settings of the adversarial game, for snapshots; undefined for the Shannon stage. */
+  /** Returns the game settings that a snapshot stores; undefined for the Shannon stage. */
   game(model: ModelConfig, config: StagesConfig): SnapshotGame | undefined;
 }
 
@@ -149,7 +149,7 @@ export function findStageBefore(stage: TrainingStage, config: StagesConfig): Tra
 
 /**
  * Builds the initial weights of a stage from `init`. A network that is not in `init` gets random weights. If
- * the model has no position effects, as in the adversarial stage, the position effects in `init` are dropped.
+ * `positions` is 0, the position effects in `init` are dropped.
  */
 export function buildStart(
   init: Weights | undefined,

@@ -1,9 +1,8 @@
 /**
- * Chooses the weights for the snapshot best-loss if a training starts from a logit on counts (a linear model
- * with counts as inputs). Usually best-loss has the weights with the lowest validation loss. If this loss is
- * not significantly lower than the initial loss, best-loss has the scaled logit, which is the logit with
- * utilities that are rescaled to fit the validation users. The choice is made at every save, so that an
- * interrupted run also has a best-loss.
+ * Chooses the weights of the snapshot best-loss. Usually best-loss has the weights with the lowest validation
+ * loss. A training may start from a logit on counts (a linear model with counts as inputs). If training does
+ * not lower the validation loss significantly, best-loss has the scaled logit: the utilities of the logit are
+ * rescaled to fit the validation users.
  */
 
 import type { BestRecord } from "../train/best_records.ts";
@@ -19,16 +18,16 @@ import type { StageMetrics } from "./stages.ts";
 
 type Validation = NetworkEvaluation<StageMetrics>;
 
-/** Weights and validation loss of the scaled logit, if best-loss stores it instead of trained weights. */
+/** Weights and validation loss of the scaled logit. */
 export interface KeptStart {
   readonly record: BestRecord;
   readonly weights: Weights;
 }
 
-/** Smallest significant gain, in standard errors. If the true gain is 0, 10 % of measured gains exceed it. */
+/** Smallest significant gain, in standard errors. With a true gain of 0, 10 % of gains are larger. */
 const ERRORS = 1.28;
 
-/** Computes validation losses of the current weights. @returns [users] sum over the pages of each user */
+/** Returns the current weights' loss per validation user, summed over the user's pages. */
 export async function computeUserLosses(evaluation: Validation): Promise<Float64Array> {
   const sums: number[] = [];
   await evaluation.evaluate(undefined, ({ log, indices, outcomes, words }) => {
@@ -82,10 +81,10 @@ export class StartChoice {
   ) {}
 
   /**
-   * Returns the scaled logit; undefined before the first validation, and if training has lowered the
-   * validation loss significantly. A small difference does not count, because the lowest of many losses may
-   * be low by chance. Call it only when no training step is in flight. Afterwards, the trainer has the same
-   * weights as before.
+   * Returns the scaled logit, or undefined if training has lowered the validation loss significantly. Before
+   * the first validation, the result is also undefined. A small gain does not count, because training picks
+   * the lowest of many noisy losses. Call it only when no training step is in flight. Afterwards, the trainer
+   * has the same weights as before.
    */
   async choose(): Promise<KeptStart | undefined> {
     const { iteration, value } = this.trainer.best.loss;

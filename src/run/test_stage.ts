@@ -29,14 +29,10 @@ export interface StageTest {
   readonly test: readonly SnapshotResult[];
   readonly baselines: BaselineResults;
   readonly snapshots: readonly SnapshotDifferences[];
-  /** Conclusions from the test; each has one or two sentences. */
   readonly verdict: readonly string[];
 }
 
-/**
- * Tests the snapshots of a stage, and then restores the trainer's weights.
- * @param kept - the scaled logit, to be tested as best-loss if training is not significantly better
- */
+/** Tests a stage's snapshots, then restores the trainer's weights. @param kept - replaces best-loss */
 export async function testStage(
   stage: TrainingStage,
   trainer: ClickTrainer<StageMetrics>,
@@ -84,9 +80,8 @@ export async function testStage(
   return { ...found, verdict: describeTest(test, stage, config, trainer.iteration) };
 }
 
-/** The best snapshot counts as early if its iteration is in this first share of all iterations. */
+/** The best validation is early before the share EARLY of the iterations, and late after the share LATE. */
 const EARLY = 0.05;
-/** If the best validation is after this share of the iterations, it counts as late. */
 const LATE = 0.9;
 
 /** Advice that describeTest gives; the results of a search omit it. */
@@ -112,10 +107,10 @@ export function describeTest(
 
 /**
  * Compares a model's ranking with the baselines. If the model is not better than all baselines, the sentences
- * end with advice, for example to rank by the best baseline. There is no advice if intervals are unknown.
- * @param judged - snapshot whose ranking and loss are compared; the last snapshot if undefined
- * @param options - split: name of the tested users. isTrainingData: if false, there is no advice, because the
- * baselines were fitted to other data than the model. isChoice: true if the losses are comparable.
+ * end with advice, for example to rank by the best baseline.
+ * @param judged - snapshot to compare; the last snapshot if undefined
+ * @param options - split: name of the tested users. isTrainingData: true if model and baselines were fitted
+ * to the same data; otherwise there is no advice. isChoice: true if the losses are comparable.
  */
 export function describeRanking(
   test: readonly SnapshotResult[],
@@ -148,7 +143,7 @@ export function describeRanking(
   ];
 }
 
-/** Compares the loss of best-loss (or of the only snapshot) with baselines; [] if intervals are unknown. */
+/** Returns sentences that compare the loss of best-loss, or else of the only snapshot, with baselines. */
 export function describeLoss(
   test: readonly {
     readonly snapshot: string;
@@ -167,7 +162,6 @@ export function describeLoss(
   return describeVerdict({ subject, metric: "nll", comparisons, users: describeUsers(best.users, split) });
 }
 
-/** Gives advice if the best validation was near the beginning or the end of the training. */
 function describeTraining(
   test: readonly SnapshotResult[],
   { model, training }: StagesConfig,

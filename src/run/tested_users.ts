@@ -51,7 +51,7 @@ export function getProbabilityOptions(
 interface TestedModel<F extends StageMetrics> {
   readonly metrics: EvaluationMetrics<F>;
   readonly tested: TestResult;
-  /** Mean over pages of the rank correlation between utilities and ground truth; undefined if unknown. */
+  /** Mean rank correlation (over pages) of utilities and ground truth; undefined without ground truth. */
   readonly spearman: number | undefined;
   readonly itemGains: ItemGains | undefined;
   readonly tastes: readonly UserTaste[] | undefined;
@@ -59,7 +59,6 @@ interface TestedModel<F extends StageMetrics> {
 
 export type TestedData = Pick<Dataset, "source" | "features" | "pageOrder" | "truth">;
 
-/** Cache of a log's baselines, which are fitted only once for all runs. */
 interface LogBaselines {
   readonly counted: FittedBaselines;
   readonly parts: Map<Split, TestedUsers>;
@@ -83,8 +82,8 @@ export class TestedUsers {
   }
 
   /**
-   * Tests baselines on users. Baselines are fitted once per log. If there are train users among `users`, only
-   * the random baseline is tested: the others were fitted to these users, so they would look too good.
+   * Tests baselines on users. Baselines are fitted once per log. If `users` include train users, only the
+   * random baseline is tested. The other baselines were fitted to train users and would look too good.
    * @param users - ascending user numbers
    */
   static of(data: TestedData, users: Uint32Array, onProgress?: OnProgress): TestedUsers {
@@ -211,7 +210,7 @@ export type SnapshotResult =
     readonly paired?: StoredSums;
   };
 
-/** Differences between the metrics of two snapshots, `snapshot` minus `minus`. */
+/** Metrics of `snapshot`, minus the metrics of the snapshot `minus`. */
 export interface SnapshotDifferences {
   readonly snapshot: SnapshotName;
   readonly minus: SnapshotName;

@@ -36,7 +36,7 @@ export interface RunCallbacks {
   onMicroBatches?(parts: number): void;
   onStep?(result: TrainingStepResult<StageMetrics>): void;
   onValidation?(result: ValidationResult<StageMetrics>): void;
-  /** Called with the progress of the preparation before training and of the tests after training. */
+  /** Called during preparation and tests, but not during training. */
   readonly onProgress?: OnProgress;
 }
 
@@ -52,7 +52,7 @@ export interface StageRunResult extends Partial<StageTest> {
   /** True if this session resumed the training of an earlier session. */
   readonly resumed: boolean;
   readonly data: DataSizes;
-  /** Time and bytes of rank 0's communication during this session's training. */
+  /** MPI communication of this process (rank 0) during this session's training. */
   readonly ranks?: CommunicationTimes & { readonly size: number; readonly share: number };
 }
 
@@ -60,11 +60,11 @@ export interface TrainingRun {
   readonly gpu: Gpu;
   readonly data: Dataset;
   readonly config: RunConfig;
-  /** Path of the run's folder, which the caller must have locked. */
+  /** Path of the run's folder. The caller must lock the folder first. */
   readonly path: string;
   /** Initial weights; undefined for random weights. */
   readonly init: Weights | undefined;
-  /** Signal that ends the run after the training steps in flight. */
+  /** Aborting ends the run after the training steps that were already submitted. */
   readonly signal: AbortSignal;
   /** MPI ranks, if several processes train the run together. */
   readonly ranks?: MpiRanks;
@@ -96,7 +96,7 @@ export async function countIterationsDone(stage: TrainingStage, path: string): P
   await expectUnbegun(folder, Object.keys(stage.columns));
 }
 
-/** Begins or resumes a stage. A resumed stage gives the same result as an uninterrupted stage. */
+/** Begins or resumes a stage. Interruptions do not change the result. */
 export async function runStage(
   stage: TrainingStage,
   run: TrainingRun,
@@ -190,7 +190,6 @@ async function withTrainer<T>(
   stage: TrainingStage,
   run: TrainingRun,
   events: RunCallbacks,
-  /** Initial weights. If `begins` is true, {@link initializeOnLog} fills their tables of click counts. */
   start: { readonly init: Weights | undefined; readonly begins: boolean },
   use: (training: Training) => Promise<T>,
 ): Promise<T> {
@@ -213,7 +212,7 @@ async function withTrainer<T>(
   return await use({ stage, run, events, trainer, model, choice });
 }
 
-/** Returns true if a stage starts from a logit on count features. */
+/** Returns true if the initial weights come from a logit (linear model) fitted to counts. */
 function isFitted(stage: TrainingStage, config: RunConfig): boolean {
   return stage.hasLikelihood && config.model.counts !== null && config.init === null;
 }
@@ -233,7 +232,7 @@ async function save({ trainer, choice }: Training, folder: RunFolder): Promise<v
   await folder.save(state, await choice?.choose());
 }
 
-/** Returns the time, calls and bytes of MPI since `before`. @param of - seconds of training, for `share` */
+/** Returns MPI's time, calls and bytes since `before`. @param of - seconds of training since `before` */
 function computeSpent({ size, spent }: MpiRanks, before: CommunicationTimes | undefined, of: number) {
   const since = (what: keyof CommunicationTimes) => spent[what] - (before?.[what] ?? 0);
   const [seconds, calls, bytes] = [since("seconds"), since("calls"), since("bytes")];

@@ -19,7 +19,7 @@ import { chunks, few, further, given, mixed, oneHot, type TestBatch } from "./op
 const EXPAND = ["batch_expand"];
 const rankKernel = ({ variants: { kind } }: Gpu) => kind === "gpu" ? "batch_rank_blocks" : "batch_rank";
 
-/** Compares a batch on the device with the reference. @param slice - index among the batches in `batch` */
+/** Compares one of the batches in `batch` with the reference. @param slice - index of this batch */
 export async function compareBatch(
   gpu: Gpu,
   log: ClickLog,
@@ -130,7 +130,7 @@ function createCase(name: string, batch: TestBatch): NamedCheck {
   return { name: `batch, ${name}`, check: (gpu, checks) => checkBatch(gpu, batch, checks) };
 }
 
-/** Numbers of words: one, several vectors of 4 words, one block (4096 words), and several blocks. */
+/** Tested lengths in words: less than a vector (4 words), several vectors, one block (4096), more blocks. */
 const WORDS = [1, 37, 4096, 9001];
 
 async function checkRanks(gpu: Gpu, checks: CheckCollector): Promise<void> {

@@ -1,4 +1,4 @@
-/** Lists all cases of the self-test for a kind of adapter. */
+/** Lists all cases of the self-test. */
 
 import type { Gpu } from "../gpu/device.ts";
 import type { AdapterKind, KernelVariants, LstmVariant, MatmulVariant } from "../gpu/kernel_variants.ts";
@@ -132,7 +132,6 @@ function testOp(name: string, make: CaseFactory, batches: readonly TestBatch[], 
   };
 }
 
-/** Returns the cases of all ops. A case's batches share shaders if possible, to save compile time. */
 function opCases(kind: AdapterKind): NamedCheck[] {
   const on = [few, chunks];
   return [

@@ -27,7 +27,7 @@ export interface ComparedValues {
   readonly firstWrong?: Element;
   /** Element with the largest error relative to its tolerance; absent if no values were compared. */
   readonly worst?: Element;
-  /** Message if the error is not a wrong number: a stray write, or two runs that differ. */
+  /** Message of a failure without a wrong element, such as a stray write or two runs that differ. */
   readonly fault?: string;
 }
 
@@ -79,7 +79,7 @@ export interface ToleranceOptions {
   readonly kernels: readonly string[];
   readonly what: string;
   readonly tolerance: number | ((k: number) => number);
-  /** Number of columns, if the numbers are a matrix. Messages then name an element's row and column. */
+  /** Number of columns of a matrix. Messages name a matrix element by row and column. */
   readonly columns?: number;
   /** Returns a text that messages append to the index of number k. */
   readonly named?: (k: number) => string;
@@ -124,7 +124,7 @@ export class CheckCollector {
     this.#checks.push({ kernels, what, values, wrong, differs: most > 1, firstWrong, worst });
   }
 
-  /** Checks that words or numbers equal the expected values. */
+  /** Checks that all values are exactly equal. */
   same(
     found: ArrayLike<number> | undefined,
     expected: ArrayLike<number>,
@@ -150,7 +150,6 @@ export interface NamedCheck {
   readonly check: (gpu: Gpu, checks: CheckCollector) => Promise<void>;
 }
 
-/** Result of a self-test case with the kernel variants for one kind of adapter. */
 export interface KindFinding extends CaseFinding {
   readonly kind: AdapterKind;
 }
@@ -181,7 +180,7 @@ export interface WorstElement {
   readonly share: number;
 }
 
-/** Returns the kernels behind the first wrong result: if possible, only those that wrote no right result. */
+/** Returns the kernels of the first failed check, without kernels that passed a check (if any remain). */
 export function findBlamedKernels({ checks }: CaseFinding): string[] {
   const wrong = checks.filter(({ differs }) => differs);
   // Wrong numbers point to a kernel more clearly than a difference between two runs.

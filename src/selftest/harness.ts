@@ -1,6 +1,6 @@
 /**
- * Runs the kernels of every check. Memory with known words (canaries) detects stray writes. Two runs must
- * give the same bits. A failure names the kernels that wrote wrong numbers. See {@link runTwice}.
+ * Runs kernels under test. Memory with known words (canaries) detects stray writes. Two runs must give the
+ * same bits. A failure names the kernels that wrote wrong numbers. See {@link runTwice}.
  */
 
 import { Arena } from "../gpu/arena.ts";
@@ -15,18 +15,18 @@ import type { BatchSizes, Dimensions, SizeExpression } from "../gpu/sizes.ts";
 import { type StepBatch, StepHeaders, type StepSettings } from "../gpu/step.ts";
 import { CheckCollector, expectAll } from "./finding.ts";
 
-/** Word of unwritten memory: a NaN that no kernel writes by chance. Results that depend on it are NaN. */
+/** Word of unwritten memory: a NaN that no kernel writes by chance. A result computed from it is NaN. */
 export const CANARY = 0x7fda7a7a;
 /** Canary 1234.5 (f32) for memory that a kernel may read: results that depend on it are wrong, but finite. */
 export const FINITE_CANARY = 0x449a5000;
-/** Number of canary words per buffer. Bindings include them, because WebGPU may drop writes elsewhere. */
+/** Canary words per buffer. Bindings include them, because WebGPU may drop writes past a binding. */
 const CANARIES = 64;
 
 /** An arena that adds canaries (known words) after each buffer, and lists the buffers in `views`. */
 export class CanaryArena extends Arena {
   readonly views: { name: string; view: Memory; bytes: number }[] = [];
 
-  /** @param canaries - number of words after a buffer @param behind - value of these words */
+  /** @param canaries - number of canary words per buffer @param behind - value of a canary word */
   constructor(gpu: Gpu, purpose: string, readonly canaries = CANARIES, private readonly behind = CANARY) {
     super(gpu, purpose);
   }
@@ -39,7 +39,7 @@ export class CanaryArena extends Arena {
     return view;
   }
 
-  /** Fills a buffer from byte `first` on: with the numbers `initial`, then with canaries. */
+  /** Writes `initial` and then canaries into a buffer, from byte `first` to the end. */
   begin(view: View, first = 0, initial: Float32Array = new Float32Array()): void {
     const words = new Uint32Array((view.size - first) / 4).fill(CANARY);
     words.fill(this.behind, words.length - this.canaries);
@@ -60,7 +60,6 @@ export class CanaryArena extends Arena {
     this.views.push({ name, view, bytes });
     return view;
   }
-  /** True if canaries follow the view in its buffer. */
   owns(view: Memory): boolean {
     return this.views.some((own) => own.view === view);
   }
@@ -128,14 +127,13 @@ export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposab
   readonly arena: CanaryArena;
   readonly specs: readonly DispatchSpec<S>[];
   readonly sizes: S;
-  /** Buffer of step headers. For each of the `offsets` (bytes), all dispatches run with the header there. */
+  /** Buffer of step headers. All dispatches run once per header. `offsets` are the headers' byte offsets. */
   readonly headers: GPUBuffer;
   readonly offsets: readonly number[];
   readonly start?: () => void;
   /** Memory that is read after the dispatches, for `compare`. */
   readonly views: readonly Memory[];
   readonly named?: ReadonlyMap<Memory, string>;
-  /** Compares results. @param words - returns the words of a view @param specs - dispatches that ran */
   readonly compare: (
     words: WordReader,
     specs: readonly DispatchSpec<S>[],
@@ -145,7 +143,7 @@ export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposab
 
 export type WordReader = (view: Memory) => Uint32Array<ArrayBuffer>;
 
-/** Runs a test's dispatches twice and compares results. @param specs - replacements of the dispatches */
+/** Runs a test twice. @param specs - dispatches to run instead of the test's own */
 export async function runTrial<S extends BatchSizes>(
   trial: KernelTrial<S>,
   checks: CheckCollector,
@@ -210,7 +208,7 @@ export function listKernels(specs: readonly KernelTextInputs[]): string[] {
 /**
  * Returns the names of the kernels on which `memory` depends, directly or through inputs of other kernels.
  * @param specs - dispatches in the order in which they run
- * @param known - memory that is checked separately; kernels that write only this memory are omitted
+ * @param known - memory that other checks cover; the search for writers stops there
  */
 export function listWriters(
   specs: readonly KernelTextInputs[],
@@ -233,7 +231,7 @@ export function listWriters(
   return listKernels([...found]);
 }
 
-/** Returns the memory that a dispatch binds with access `how`; omits the buffer for unused bindings. */
+/** Returns memory bound with access `how`. The placeholder buffer of unused bindings is omitted. */
 function boundTo({ kernel, views }: KernelTextInputs, how: "read" | "read_write"): Memory[] {
   return kernel.bindings.flatMap(({ name, kind }) => {
     const view = views[name];
@@ -248,7 +246,7 @@ export function isOverlapping(one: Memory, other: Memory): boolean {
   return a.offset < b.offset + b.size && b.offset < a.offset + a.size;
 }
 
-/** Returns the view that kernels write: for a texture, the buffer that is copied into the texture. */
+/** Returns the buffer that kernels write. A texture is filled by a copy from such a buffer. */
 function writtenPart(memory: Memory): View | undefined {
   return isTexture(memory) ? memory.written?.view : memory;
 }
@@ -270,7 +268,7 @@ function toBits({ buffer, byteOffset, length }: BufferWords): Uint32Array<ArrayB
   return new Uint32Array(buffer, byteOffset, length);
 }
 
-/** True if two arrays have the same words. Much faster than deepEqual for millions of words. */
+/** True if two arrays have the same words. For millions of words, deepEqual would be much slower. */
 function hasSameWords(one: Uint32Array, other: ArrayLike<number> | undefined): boolean {
   return one.length === other?.length && one.every((word, k) => word === other[k]);
 }

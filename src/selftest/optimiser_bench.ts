@@ -21,7 +21,7 @@ import { drawPermutation } from "./small_logs.ts";
 type Sizes = Readonly<Record<"rows" | "events" | "items", number>>;
 export const dimensions = new Dimensions<Sizes>(["rows", "events", "items"], "rows");
 
-/** Number of rows of a batch: enough for several chunks of partial sums. */
+/** Rows per batch, enough for several chunks of partial sums. */
 const ROWS = 1000;
 const getSizes = (t: number): Sizes => ({ rows: ROWS, events: 30 + 7 * t, items: 20 + 5 * t });
 const MOST_PLACES = 2 * 90;
@@ -62,7 +62,7 @@ function getDimensions({ chunks }: OptimiserRun): Dimensions<Sizes> {
   return chunks ? dimensions.withChunks(chunks) : dimensions;
 }
 
-/** Draws the parts whose sum is a micro-batch's gradient. Running averages get no parts. */
+/** Draws partial sums of a micro-batch's gradient, one per chunk. Running averages have no gradient. */
 function drawGradients(
   { name, rows, columns, table, statistic }: ParameterSpec,
   moves: OptimiserRun,
@@ -215,7 +215,7 @@ function moves64(spec: ParameterSpec, moves: OptimiserRun): { moved: AdamReferen
 /**
  * Compares weights, moments, gradients with f64. Rows without updates keep their bits; padding must be zero.
  * @param tolerance - allowed absolute error in rows with updates
- * @param exact - true if partial sums must be added in order; some drivers add in another order
+ * @param exact - true to expect the gradients' exact bits; some drivers add partial sums in another order
  */
 export function compareMoves(
   found: MovedArenas,

@@ -21,10 +21,10 @@ const specs: readonly ParameterSpec[] = [
   { name: "whole table", rows: 21, columns: 5, table: true },
 ];
 
-/** Rule for 20 chunks. GPU kernels read fewer partial sums at a time, so this tests their loop. */
+/** Rule for 20 chunks, which GPU kernels add up in several loop iterations. */
 const manyChunks: ChunkRule = { rows: 50, most: 128 };
 
-/** Makes a check of Adam. @param of - kernel names: `rows` update row-sparse tables, `all` other weights */
+/** Makes a check of Adam. @param of - kernels for row-sparse tables (`rows`) and for other weights (`all`) */
 function moving(
   moves: Omit<OptimiserRun, "specs">,
   of: Readonly<Record<"all" | "rows", string>>,
@@ -36,7 +36,7 @@ function moving(
   };
 }
 
-/** Sizes of a check of gradient clipping. Gradients are partial sums of a batch of `rows` rows. */
+/** Gradient clipping. `rows`: batch rows. `scale`: standard deviation of partial sums. `most`: norm limit. */
 export interface ClippedGradients {
   readonly specs: readonly ParameterSpec[];
   readonly rows: number;
@@ -87,7 +87,7 @@ export async function checkClip(
   });
 }
 
-/** Per validation: loss, prec@1, prec@2 and clicks of two shards. Validation 2 improves only prec@1. */
+/** Two validations, each with the sums of two shards: loss, prec@1, prec@2, clicks. */
 const validations = [
   { sums: [[3, 1, 4, 9], [2, 1, 3, 9]], better: ["loss", "prec1", "prec2"] },
   { sums: [[4, 2, 3, 9], [3, 2, 4, 9]], better: ["prec1"] },

@@ -18,7 +18,7 @@ export interface SmallLogOptions {
   readonly zipf?: boolean;
   /** Share of context events, which models do not predict. They may be anywhere in a user's history. */
   readonly given?: number;
-  /** Share of the pages of validation and test users that count as history. */
+  /** Share of the pages of validation and test users that models read as history, but do not predict. */
   readonly earlier?: number;
   /** Probability of a further click on a page with a click; drawn again after each further click. */
   readonly further?: number;

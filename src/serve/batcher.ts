@@ -1,4 +1,4 @@
-/** Schedules GPU work: batches of all waiting requests alternate with short pieces of long work. */
+/** Schedules GPU work: batches of requests, and pieces of long work between two batches. */
 
 import type { ItemScorer } from "../model/item_blocks.ts";
 import { computeScorerCapacity } from "../model/scorer.ts";
@@ -13,9 +13,9 @@ interface Waiting {
 }
 
 /**
- * Runs one batch at a time on the GPU. Requests that arrive during a batch form the next batch. So a single
- * request is not delayed, and batches grow under load. Long work, such as scoring a catalogue, is done in
- * pieces: at most one piece runs between two batches, and one batch between two pieces.
+ * Runs one batch at a time on the GPU. Requests that arrive during a batch form the next batch. A request
+ * to an idle GPU starts at once, and batches grow under load. Long work, such as scoring a catalogue, is done
+ * in pieces: at most one piece runs between two batches, and one batch between two pieces.
  */
 export class Batcher {
   #queue: Waiting[] = [];

@@ -1,4 +1,4 @@
-/** Environments of the service: a model simulates users, and a client chooses their slates. */
+/** Environments of the service, in which a client chooses slates for simulated users. */
 
 import { expectPagesWithoutClick } from "../data/log_source.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
@@ -15,7 +15,7 @@ const MAX_ENVIRONMENTS = 64;
 /** Time in ms without requests after which an environment is idle: a new environment may replace it. */
 const IDLE_MS = 600_000;
 
-/** Environment of the pool. `turn` resolves when all requests so far are done. */
+/** Environment of the pool. `turn` is the promise of the last request. */
 interface PooledEnvironment {
   readonly simulator: Simulator;
   /** `performance.now()` at the last request. */
@@ -23,7 +23,7 @@ interface PooledEnvironment {
   turn: Promise<unknown>;
 }
 
-/** Error for a request for a new environment: the pool is full, and none of its environments is idle. */
+/** Thrown if the pool is full and no environment is idle. */
 export class TooManyEnvironmentsError extends UserError {}
 
 export class EnvironmentPool {
@@ -39,7 +39,7 @@ export class EnvironmentPool {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** Creates or resets an environment. Users begin without clicks. @throws UserError for invalid options. */
+  /** Creates or resets an environment. Its users have no clicks. @throws UserError for invalid options. */
   async reset({ environment, episode, ...options }: ResetRequest) {
     const name = environment ?? await this.#create(options);
     return await this.#inTurn(name, async ({ simulator }) => {

@@ -1,4 +1,4 @@
-/** HTTP server for clients on this machine. It checks hosts, and limits times and connections. */
+/** HTTP server for clients on this machine. It refuses foreign hosts and too many connections. */
 
 import { type IncomingHttpHeaders, type IncomingMessage, Server, type ServerResponse } from "node:http";
 import { Duplex } from "node:stream";
@@ -10,7 +10,7 @@ export const HOST = "127.0.0.1";
 /** Host names of this machine that the header Host may contain. */
 const LOOPBACK: readonly string[] = [HOST, "localhost", "[::1]"];
 
-/** Time limits in ms for the headers, the request, and a write. Node checks the first two every LOOK_MS. */
+/** Time limits in ms. Node checks the limits of headers and requests every LOOK_MS. */
 const HEADERS_MS = 5000;
 const REQUEST_MS = 10_000;
 const WRITE_MS = 30_000;
@@ -92,7 +92,7 @@ async function acceptAll(
   }
 }
 
-/** A Node server that does not listen itself. It gets accepted connections, and limits their duration. */
+/** A Node server for connections that {@link acceptAll} accepts. It limits their duration. */
 class InjectedServer extends Server {
   constructor(answer: (request: IncomingMessage, response: ServerResponse) => void) {
     const limits = { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS };
@@ -111,7 +111,7 @@ class InjectedSocket extends Duplex {
     connection.setNoDelay(true); // send each part of a response at once, without Nagle's algorithm
   }
 
-  /** Closes the connection after `ms` milliseconds (0: never), in place of a Node socket's `setTimeout`. */
+  /** Closes the connection after `ms` milliseconds (0: never). Node's server calls this method. */
   setTimeout(ms: number): this {
     clearTimeout(this.#timer);
     this.#timer = ms > 0 ? setTimeout(() => this.destroy(), ms) : undefined;

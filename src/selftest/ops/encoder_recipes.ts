@@ -1,4 +1,4 @@
-/** Makes test cases, with inputs and tolerances, of ops that read earlier clicks: encoders and counts. */
+/** Makes test cases of encoders and count features, with inputs and tolerances. */
 
 import { type CountField, countTableWidth, countWidth } from "../../counts/count_columns.ts";
 import { countTables } from "../../counts/count_tables.ts";
@@ -12,7 +12,7 @@ import type { CaseFactory } from "./layer_recipes.ts";
 import { getDenseWidth, type TestBatch, U } from "./op_batches.ts";
 import type { OpCase } from "./op_bench.ts";
 
-/** Makes a test of an LSTM over items' features or, if `table` is given, over a table with a row per item. */
+/** Makes a test of an LSTM. Its inputs are table rows by item or, without `table`, item features. */
 export function makeLstm(H: number, table?: { readonly sparse: boolean }): CaseFactory {
   return (b) => {
     const [I, F] = [b.log.items.count, getDenseWidth(b)];
@@ -86,7 +86,7 @@ export function makePwTable(
   };
 }
 
-/** Makes a test of pw_table on a table with a row per event; other tests have a row per item. */
+/** Makes a test of pw_table with one table row per event, not per item. */
 export function makePwTableByEvent({ columns, lags, weightings: n } = usualPw): CaseFactory {
   return (b) => ({
     ...b,
@@ -99,8 +99,8 @@ export function makePwTableByEvent({ columns, lags, weightings: n } = usualPw): 
 }
 
 /**
- * Makes a test of count features and of the log's context features. @param latest - for train
- * users, how many of a user's latest clicked items form the counted pairs; undefined for other users
+ * Makes a test of count features and of the log's context features.
+ * @param latest - latest clicked items per train user that form item pairs; undefined for other users
  */
 export function makeRowCounts(
   { log, users }: TestBatch,
@@ -136,7 +136,6 @@ export function makeRowCounts(
   };
 }
 
-/** Makes a test of the op recentClicks alone; {@link makeRowCounts} tests it together with rowCounts. */
 export function makeRecentClicks({ log, users }: TestBatch, fields: CountField[]): OpCase {
   const of = makeRowCounts({ log, users }, fields, 8, undefined);
   const config = { fields, neighbours: 8, latest: 3, rowFeatures: getRowWidth(log) };

@@ -53,7 +53,7 @@ export function makeRowDot(K: number, activation?: Activation): CaseFactory {
   });
 }
 
-/** Makes a test of a layer whose weight gradient kernel also sums the columns of a matrix of outcomes. */
+/** Makes a test of a weight gradient kernel that also sums outcomes (loss, metrics) over the events. */
 export function makeLinearWithSums(K: number, N: number, vectors: number): CaseFactory {
   return (b) => {
     const own = makeLinear(K, N)(b);

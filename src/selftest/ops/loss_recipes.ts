@@ -75,7 +75,7 @@ export function makeMinimax(player: "generator" | "reward", game = usual): CaseF
   });
 }
 
-/** Makes a test of the minimax op that also computes the last layer of the generator. */
+/** Makes a test of minimax in which the op also computes the generator's last layer. */
 export function makeMinimaxOfLayer(K: number): CaseFactory {
   return (b) => {
     const { leaves, ...others } = makeMinimax("generator")(b);

@@ -19,7 +19,7 @@ export const many = createBatch(3, usual);
 /** Batch whose sums over rows are split into several chunks. */
 export const chunks = createBatch(4, { users: 90, items: 300, width: 4, maxEvents: 9, maxPage: 10 });
 export const oneHot = createBatch(5, { users: 40, items: 70, width: 0, maxEvents: 6, maxPage: 6 });
-/** Batch with few of the log's 300 items. Some items are not shown, not clicked, or clicked often. */
+/** Batch that shows few of the log's 300 items. */
 export const rareItems = createBatch(6, { users: 40, items: 300, width: 0, maxEvents: 6, maxPage: 6 });
 /** Batches with popular items: one item has over a hundred rows, and many items have fewer than eight. */
 const zipf = { users: 90, items: 400, maxEvents: 9, maxPage: 10, zipf: true };
@@ -29,7 +29,7 @@ export const popularOneHot = createBatch(9, { ...zipf, width: 0 });
 export const given = createBatch(7, { ...usual, given: 0.4 });
 /** Batch in which users click no, some, or all items of a page. Some events are context events. */
 export const further = createBatch(8, { ...usual, given: 0.2, further: 0.6 });
-/** Batch in which many tokens belong to no displayed item, and only few belong to clicked items. */
+/** Batch whose displayed items have only some of the log's 500 tokens, and whose clicked items have few. */
 export const rareTokens = createBatch(7, {
   users: 20,
   items: 300,
@@ -56,7 +56,7 @@ export const noClicks = createBatch(6, { users: 9, items: 5, width: 2, noClick: 
 /** Batches for ops of position weights. Items are one-hot, because these ops read no item features. */
 export const clicks = {
   one: createBatch(1, { users: 1, items: 1, width: 0, maxEvents: 1, maxPage: 1 }),
-  /** Batch of users with more clicks than the ops read. The clicks that are read include repeated items. */
+  /** Batch of users with more clicks than the ops read. Some items are clicked repeatedly. */
   long: createBatch(2, { users: 5, items: 4, width: 0, maxEvents: 30, maxPage: 3 }),
   wide: createBatch(3, { users: 9, items: 13, width: 0, maxEvents: 12 }),
   noClicks: createBatch(6, { users: 9, items: 5, width: 0, noClick: 1 }),
@@ -83,7 +83,7 @@ export function getTokenCount({ log }: TestBatch): number {
   return log.items.kind === "mixed" ? log.items.tokens.count : 0;
 }
 
-/** Returns the mean of a column over the scored events. A loss op computes the gradient of this mean. */
+/** Returns the mean of a column over the scored events. Loss ops compute derivatives of this mean. */
 export function computeEventMean(
   m: Matrix,
   column: number,

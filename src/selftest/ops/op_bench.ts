@@ -1,4 +1,4 @@
-/** Prepares a test of an op: batch, buffers with canaries (known words), values, tape, f64 reference. */
+/** Prepares a test of an op: batch, buffers, random inputs, and f64 reference. */
 
 import { BatchIndexBuffers } from "../../batch/batch_buffers.ts";
 import { clickDimensions, type ClickSizes } from "../../batch/click_sizes.ts";
@@ -43,18 +43,18 @@ export interface OpCase {
   readonly build: (tape: ClickTape, tensor: (name: string) => Tensor) => Tensor;
   /** Settings of the log's counts, with or without counts of train users; only for ops that read counts. */
   readonly counted?: LogWithCounts;
-  /** Values of inputs and parameters, by name, that are used instead of random values. */
+  /** Fixed values of inputs and parameters, by name (default: random values). */
   readonly values?: Weights;
   readonly scale?: number;
   /** Allowed error relative to the largest value: a small factor times 2^-24 times the length of a sum. */
   readonly tolerance: number;
   /** True if gradients of tables are computed only for rows that the batch reads. */
   readonly sparse?: boolean;
-  /** True to omit the test in which two ops of this kind read the same inputs. */
+  /** True to skip the test with two copies of the op on the same inputs. */
   readonly once?: boolean;
   /** For a loss op, computes the number that is differentiated, from the op's output and inputs. */
   readonly loss?: (output: Matrix, inputs: readonly Matrix[]) => number;
-  /** Input whose columns the op also sums; only for an op that is not a loss. */
+  /** For an op that is not a loss: name of an input whose columns the op also sums. */
   readonly sumsOf?: string;
   /** Returns text that messages show after the index of a wrong row, such as " (page 3)". */
   readonly named?: (rows: Tensor["rows"], row: number) => string;
@@ -64,7 +64,7 @@ export interface OpCase {
   readonly moves?: (values: ReadonlyMap<string, Matrix>, runs: number) => ReadonlyMap<string, Matrix>;
 }
 
-/** Draws inputs and parameters; uploads the parameters. `draw` returns another random matrix. */
+/** Draws inputs and parameters; uploads the parameters. The returned `draw` draws another matrix. */
 export function drawInputs(tape: ClickTape, c: OpCase) {
   const random = createRandomStream(7, "op check", c.users.length);
   const draw = (rows: number, columns: number, activation?: Activation) =>
@@ -160,7 +160,7 @@ export function createOpBench(
 }
 
 export interface RecordedOp {
-  /** Op under test, joined into one node with any ops that compute its inputs. */
+  /** One node for the op under test and the ops that compute its inputs. */
   readonly node: TapeNode<ClickSizes, ReferenceBatch>;
   /** Outputs of all copies of the op, which read the same inputs. The last output is the node's output. */
   readonly outputs: readonly Tensor[];
@@ -230,7 +230,7 @@ export interface ReferenceRun {
   readonly inputs: readonly Matrix[];
   readonly output: Matrix;
   readonly gradients: readonly Matrix[];
-  /** Computes, from any inputs, the number whose derivatives are `gradients`. */
+  /** Computes the loss, whose derivatives by the inputs are `gradients`. */
   readonly loss: (inputs: readonly Matrix[]) => number;
 }
 

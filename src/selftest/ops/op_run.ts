@@ -35,7 +35,7 @@ export interface OpRunOptions {
 /** Options to run the kernel variants for GPUs, which read all inputs from buffers. */
 export const forGpu: OpRunOptions = { variants: getDefaultVariants("gpu") };
 
-/** Returns options that select the adapter's kernel variants, but store all matrices in buffers. */
+/** Selects the adapter's kernel variants, with all matrices in buffers (no textures). */
 export function useBuffers({ variants: { kind } }: Gpu): OpRunOptions {
   return { variants: getDefaultVariants(kind, kind === "cpu" ? "buffers" : undefined) };
 }
@@ -155,7 +155,7 @@ interface By {
   readonly named?: OpCase["named"];
 }
 
-/** Returns the largest absolute value, but at least 1e-3. Tolerances are relative to this value. */
+/** Returns the largest absolute value, but at least 1e-3. */
 function largest(values: Float64Array): number {
   return values.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-3);
 }
@@ -214,7 +214,7 @@ async function compareMoved(
   }
 }
 
-/** Checks `sums`, which kernels wrote into `ring`, against f64 sums of the columns of `outcomes`. */
+/** Compares the kernels' column sums of `outcomes` with f64 sums. */
 function checkSums(
   specs: readonly DispatchSpec<ClickSizes>[],
   ring: Memory,

@@ -1,4 +1,4 @@
-/** Self-test cases of kernels that advance simulated users: shops, start clicks, click lists, LSTM steps. */
+/** Self-test cases of kernels that start and update simulated users. */
 
 import { NONE } from "../../data/click_log.ts";
 import { drawShopItems } from "../../data/demo_shop.ts";

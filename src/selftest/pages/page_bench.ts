@@ -29,7 +29,7 @@ export class CheckedPage {
     this.gpu.queue.writeBuffer(view.buffer, view.offset, data);
   }
 
-  /** Twice calls `set` and runs an episode's pages. @returns words of `views` without canaries */
+  /** Runs an episode's pages twice, each time after `set`. @returns words of `views` without canaries */
   async run(
     dispatches: readonly PageDispatch[],
     views: readonly View[],

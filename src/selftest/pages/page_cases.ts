@@ -1,4 +1,4 @@
-/** Self-test cases of simulated pages: items that may be shown, slates, clicks, and users' next states. */
+/** Self-test cases of simulated pages: item masks, slates, clicks, and next states. */
 
 import type { ClickSizes } from "../../batch/click_sizes.ts";
 import { NONE } from "../../data/click_log.ts";
@@ -25,7 +25,7 @@ import { moveCases } from "./move_cases.ts";
 import type { CheckedPage, PageCheck } from "./page_bench.ts";
 import { createPageCase, drawRandomBits, key, makePageBits } from "./page_bench.ts";
 
-/** If a random number is this close to the bound between two choices, rounding may decide the choice. */
+/** Rounding may change a choice if the uniform number is this close to a cumulative probability. */
 const NEAR = 1e-5;
 /** Position effect of the second slot, then of each later slot. */
 const EFFECTS = Float32Array.of(0.7, -0.4);
@@ -59,7 +59,7 @@ function computeChoice(
   return chooseOnHost(computeSlateLogits(own, eta, effects), uniform);
 }
 
-/** Simulates the episode on the host. @param found - device's outcomes, which decide near ties */
+/** Simulates the episode on the host. @param found - device's outcomes, used if rounding decides */
 function episodeOnHost({ users, slate, pages }: PageBuffers, offer: SlateOffer, found: Float32Array) {
   const { rules: { reward, leave, patience } } = offer;
   const outcomes: number[] = [];
@@ -193,7 +193,7 @@ const checkFill: PageCheck = async (checked, checks) => {
   checks.same(words, expected, { kernels: ["fill"], what: "words" });
 };
 
-/** Returns a mask of random items per user. It leaves the last user only as many items as a slate has. */
+/** Returns a mask of random items per user. The last user has only `slate` unmasked items. */
 function someMasked({ users, items, slate, panels }: PageBuffers, share: number): Uint32Array<ArrayBuffer> {
   const bits = drawRandomBits(panels * users, share, 3);
   const isFree = (u: number, item: number) => listIndices(slate).some((j) => item === (u + 7 * j) % items);
@@ -223,7 +223,6 @@ interface SlateExpectation {
   wanted(user: number, masked: Uint8Array): ArrayLike<number>;
 }
 
-/** Compares the slates that a kernel chooses, and the bits that it sets in the mask. */
 async function compareSlates(
   checked: CheckedPage,
   checks: CheckCollector,
@@ -295,11 +294,7 @@ export const checkTop = (hard = false): PageCheck => async (checked, checks) => 
   });
 };
 
-/**
- * Checks slates drawn by scores from a Plackett-Luce distribution, and their log probabilities. If
- * rounding decides a draw, the host uses the device's slate.
- * @param shared - true if all users have the same scores
- */
+/** Checks Plackett-Luce slates and their log probabilities. @param shared - true if users share the scores */
 export const checkDrawn =
   (share: number, temperature: number, shared = false): PageCheck => async (checked, checks) => {
     const { page, arena } = checked;

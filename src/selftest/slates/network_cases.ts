@@ -70,7 +70,6 @@ function learnedBatch({ shape, count, chained }: LearnedBatch): QLossBatch {
   };
 }
 
-/** Adds ops to a tape: they compute the values of a batch's slates, their loss, and all gradients. */
 function recordLearning(
   { rows, arena, upload }: SlateBench,
   { network, itemVectors, input }: TestNetwork,

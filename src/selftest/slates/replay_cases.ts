@@ -1,4 +1,4 @@
-/** Self-test cases of the replay buffer: simulated pages are stored, sampled, and get target values. */
+/** Self-test cases of the replay buffer: storing pages, sampling pages, and computing target values. */
 
 import { computePhilox, makeKey, multiplyHigh, type PhiloxKey, purposes } from "../../data/philox.ts";
 import { createRandomStream } from "../../data/random.ts";
@@ -30,7 +30,7 @@ export const SEED = 12345;
 const ITERATION = 7;
 
 export const [USERS, PAGES, SLATE, ITEMS, STRIDE, EPISODES] = [70, 3, 2, 45, 8, 2];
-/** Number of columns of a state. One more column in memory has the share of the episode that is over. */
+/** Columns of a state, without the last column: the share of the episode's pages that are past. */
 const COLUMNS = STRIDE - 1;
 
 /** Start histories, of which one is drawn per user. */
@@ -189,7 +189,7 @@ async function compareSample(
   });
 }
 
-/** Returns the pages that the kernel must sample. A random word selects each page. */
+/** Returns the pages that the kernel must sample. */
 function selectDrawn(seen: readonly UserPage[]): UserPage[] {
   return listIndices(BATCH).map((b) => {
     const [word] = computePhilox([b, ITERATION, 0, purposes.REPLAY], makeKey(SEED));
@@ -203,7 +203,7 @@ function getOutcome(episodes: readonly Episode[], { episode, user, page }: UserP
   return [slots?.[user] ?? NaN, rewards?.[user] ?? NaN, alive?.[user] ?? NaN, page];
 }
 
-/** Returns a mask per row: items clicked before the row's page or, with `later` 1, before the next page. */
+/** Returns masks of clicked items per row. @param later - 1 to include the clicks on the row's page */
 function buildMasks(
   episodes: readonly Episode[],
   drawn: readonly UserPage[],

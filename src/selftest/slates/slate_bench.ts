@@ -1,4 +1,4 @@
-/** Test bench of all checks of slates: it allocates memory, uploads data, and runs programs twice. */
+/** Allocates memory, uploads data and runs kernels for checks of slates. */
 
 import { createRandomStream } from "../../data/random.ts";
 import type { Gpu } from "../../gpu/device.ts";
@@ -35,7 +35,7 @@ export function createSlateBench(
     arena,
     rows,
     upload: arena.upload.bind(arena),
-    /** Uploads a matrix that matrix products read: to a texture if the adapter's variants use textures. */
+    /** Uploads an input of a matrix product, to a texture if the adapter's variants use textures. */
     textured: (name: string, data: Float32Array<ArrayBuffer>): Memory => {
       const memory = usesTextures(gpu.variants)
         ? arena.allocateTexture(name, data.byteLength)
@@ -45,7 +45,7 @@ export function createSlateBench(
     },
     step: (purpose?: Partial<StepSettings>) =>
       createStepHeader(arena, testDimensions, { sizes, counted: count }, purpose),
-    /** Runs dispatches twice, with `reset` before each run, and compares bits. @returns words of `views` */
+    /** Runs `reset` and dispatches twice. Both results must be equal. @returns the words of `views` */
     run: async (
       specs: readonly DispatchSpec<TestSizes>[],
       views: readonly Memory[],

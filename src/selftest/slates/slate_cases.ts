@@ -1,4 +1,4 @@
-/** Self-test cases of kernels that choose slates: scores of all items, the best items, and exact slates. */
+/** Self-test cases of kernels that choose slates: item scores, best items, and optimal slates. */
 
 import { NONE } from "../../data/click_log.ts";
 import type { Gpu } from "../../gpu/device.ts";
@@ -57,13 +57,12 @@ export interface ScoredRows {
   readonly equal: (item: number) => number;
 }
 
-/** Returns a mask that excludes, by row: all items but one, a third, none, all, or all but the last. */
 function isTaken(items: number) {
   return (row: number, item: number): boolean =>
     [item !== (7 * row) % items, (item * 7 + row) % 3 === 0, false, true, item < items - 1][row % 5] ?? false;
 }
 
-/** Draws rows and items. Of every eight items, 0, 1, 4, 5 have equal table rows, as have 2, 3, 6, 7. */
+/** Draws rows and items. In every eight items, 0, 1, 4, 5 share one table row, and 2, 3, 6, 7 another. */
 export function createScoredRows({ rows, items, units }: ScoreSizes): ScoredRows {
   const [base, table] = [
     drawSlateNormals(rows * units, "base", units),
@@ -78,7 +77,7 @@ export function createScoredRows({ rows, items, units }: ScoreSizes): ScoredRows
 
 /**
  * Creates a test of the scores of all items, and of the best item of each panel (32 items).
- * @param more.plain - false to put unrelated numbers before each table row
+ * @param more.plain - true if table rows are adjacent in memory; false if other numbers lie between them
  */
 export function scoreTrial<S extends BatchSizes>(
   { gpu, arena, rows, textured }: Pick<SlateBench, "gpu" | "arena" | "textured"> & { rows: SlateRows<S> },
@@ -269,7 +268,7 @@ function findPick({ best, slates }: Inputs, row: number): { item: number; value:
   return { item: listIndices(3).find((item) => !shown.includes(item)) ?? NONE, value: 0 };
 }
 
-/** Computes what the kernel must write, bit by bit: each result is one addition of two numbers. */
+/** Computes the kernel's results. Each float is a single addition, so all bits must be equal. */
 function pickOnHost(inputs: Inputs) {
   const { table } = inputs;
   const masked = inputs.masked.slice();
@@ -322,7 +321,7 @@ export const slateCases: readonly NamedCheck[] = [
   { name: "slates: state inputs of networks", check: (gpu, checks) => checkInput(gpu, checks, 3) },
 ];
 
-/** Returns the table with four unrelated numbers before the numbers of each row. */
+/** Puts four unrelated numbers before each row of the table. */
 function padTableRows(table: Float32Array, units: number): Float32Array<ArrayBuffer> {
   const wide = new Float32Array(table.length / units * (units + 4)).fill(7);
   for (let at = 0; at < table.length; at += units) {

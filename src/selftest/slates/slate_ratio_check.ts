@@ -21,13 +21,13 @@ export interface RatioSizes {
   readonly tolerance?: number;
 }
 
-/** Returns a mask in which some rows leave only as many items unmasked as a slate has. */
+/** Masks all but `slate` items in every seventh row, and a quarter of the items in every third row. */
 function isTaken({ slate }: RatioSizes) {
   return (row: number, item: number): boolean =>
     row % 7 === 0 ? item >= slate : row % 3 === 0 && (item * 5 + row) % 4 === 0;
 }
 
-/** Returns `u` (utilities), `scores`, and `values` [rows, 4]: score offset, value of no click, 2 unused. */
+/** Draws inputs. A row of `values` has the score offset, the value of no click, and two unused numbers. */
 function ratioInputs({ rows, slate, hard = false }: RatioSizes) {
   const drawn = (name: string, scale: (row: number) => number) => {
     const all = drawSlateNormals(rows * ITEMS, name, slate);
@@ -78,7 +78,7 @@ function* listSlates(
   }
 }
 
-/** Returns a slate's worth (NaN if an item is masked), the best slate's worth, and the largest value. */
+/** Returns the worth of a slate (NaN if invalid) and of the best slate, and the largest absolute value. */
 function compareWithBest(worth: Worth, sizes: RatioSizes, shown: readonly number[], row: number) {
   const taken = isTaken(sizes);
   const free = listIndices(ITEMS).filter((item) => !taken(row, item));

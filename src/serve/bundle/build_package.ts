@@ -1,7 +1,7 @@
 /**
  * Builds the library as a package for JSR and npm: `deno task build package` writes a folder to publish, and
- * a tarball. The folder has the files that src/mod.ts imports; its deno.json lists the packages that the
- * files import. Kernels become TypeScript modules, because WGSL cannot be imported as text from a registry.
+ * a tarball. The folder has the files that src/mod.ts imports. Kernels become TypeScript modules, because a
+ * package from a registry cannot import WGSL files as text.
  */
 
 import { dirname, relative, resolve } from "node:path";

@@ -1,7 +1,4 @@
-/**
- * Bundles a script for browsers with the packages that it imports, and with or without the texts of its
- * kernels. The packages are in Deno's cache; `deno info` lists their paths.
- */
+/** Bundles a script for browsers with the packages that it imports, which are in Deno's cache. */
 
 import * as esbuild from "esbuild";
 import { join, resolve } from "node:path";
@@ -15,7 +12,7 @@ export interface BundleOptions {
   readonly format: "iife" | "esm";
   /** Kernel texts in the script; "from a table": the page has them (kernel_table.ts). Default: "whole". */
   readonly kernels?: "whole" | "without comments" | "from a table";
-  /** Texts that replace modules, by the name under which a module is imported. */
+  /** Source texts that replace imported modules, by import specifier. */
   readonly replacements?: Readonly<Record<string, string>>;
 }
 
@@ -128,8 +125,8 @@ export async function readPackageFile(entry: string, name: string, file: string)
 
 /**
  * Removes comments (more than a third of a kernel's text), empty lines, and spaces at line ends. In functions
- * and structs, also removes spaces next to = , ; { and }. A constant in a function keeps one space of
- * indent: at the start of a line it would be a setting of the kernel, whose value the program may replace.
+ * and structs, also removes spaces next to = , ; { and }. A `const` in a function keeps one space of
+ * indent, because the program may replace the value of a `const` at the start of a line (a kernel setting).
  */
 export function stripComments(text: string): string {
   const lines = text.replace(/\/\*[^]*?\*\//g, "").split("\n").map((line) =>

@@ -1,6 +1,6 @@
 /**
  * Lets the script of a web page read kernels from a global table that the page defines before the script
- * runs. If the page already has the kernels' texts to show them, the script needs no second copy.
+ * runs. A page that displays the kernels' texts needs no second copy in the script.
  */
 
 const TABLE = "WGSL";
