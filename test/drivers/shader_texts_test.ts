@@ -40,7 +40,7 @@ import { defaultAdversarial, defaultTraining } from "../../src/train/training_co
 import { Trainer } from "../../src/train/trainer.ts";
 import { DENO_FLAGS } from "../../src/deno_flags.ts";
 import { runProcess } from "../command_check.ts";
-import { fillStarter } from "../exercise_answers.ts";
+import { fillStarter } from "../../src/exercise/answers.ts";
 import { listKernelNames } from "../kernel_files.ts";
 import { type OpenSelftest, runSelftest } from "../../src/selftest/run.ts";
 import { findBlamedKernels, type KindFinding } from "../../src/selftest/finding.ts";

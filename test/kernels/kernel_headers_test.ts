@@ -13,7 +13,7 @@ import {
   listKernelNames,
   readKernel,
 } from "../kernel_files.ts";
-import { fillStarter } from "../exercise_answers.ts";
+import { fillStarter } from "../../src/exercise/answers.ts";
 import { findHeaderPart } from "../../src/lab/draw/kernel_panel.ts";
 import { exercises } from "../../src/exercise/exercises.ts";
 import { ladders } from "../../src/ladder/ladders.ts";

@@ -4,7 +4,7 @@ import { readBench } from "../../bench/study.ts";
 import { compare } from "../../bench/tables.ts";
 import { exercises } from "../../src/exercise/exercises.ts";
 import { warmUp } from "../../src/exercise/puzzles.ts";
-import { fillStarter } from "../exercise_answers.ts";
+import { fillStarter } from "../../src/exercise/answers.ts";
 import {
   clickButton,
   expectFine,

@@ -31,7 +31,7 @@ class ExerciseView {
   readonly element: HTMLElement;
   readonly #names = element("select", { id: "exercise-name" });
   readonly #size = element("input", { id: "exercise-size", type: "text", size: 12, autocomplete: "off" });
-  readonly #shipped = element("input", { id: "exercise-shipped", type: "checkbox" });
+  readonly #solution = element("input", { id: "exercise-solution", type: "checkbox" });
   readonly #about = element("p", { class: "about" });
   readonly #editor = new Editor("The kernel", () => this.#save());
   readonly #notice = new Notice();
@@ -44,14 +44,14 @@ class ExerciseView {
       ...all.map((one) => element("option", { value: one.name }, `${one.name}: ${one.what}`)),
     );
     this.#names.addEventListener("change", () => location.hash = `exercise=${this.#names.value}`);
-    this.#shipped.addEventListener("change", () => this.#show());
+    this.#solution.addEventListener("change", () => this.#show());
     const check = this.#stop.startButton("Check", (signal) => this.#check(0, signal));
     const time = this.#stop.startButton("Check and time", (signal) => this.#check(ROUNDS, signal));
     const reset = element("button", { type: "button", onclick: () => this.#reset() }, "Reset");
     this.element = dom`<div>
 <div class="buttons"><label>Exercise${this.#names}</label></div>${this.#about}
 <div class="buttons">${check}${time}${this.#stop.element}<label>Size${this.#size}</label>
-<label>${this.#shipped}Show a solution</label>${reset}</div>
+<label>${this.#solution}Show a solution</label>${reset}</div>
 ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
   }
 
@@ -65,7 +65,7 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
     this.#current = next;
     this.#names.value = next.name;
     this.#size.value = next.size;
-    this.#shipped.checked = false;
+    this.#solution.checked = false;
     this.#notice.clear();
     const chapter = readPageData().texts.chapters[next.chapter];
     const address = `#course/${next.chapter.replace(/\.md$/, "")}`;
@@ -81,7 +81,7 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
   #show(): void {
     const { name = "", starter = "", solution = "" } = this.#current ?? {};
     this.#results.replaceChildren();
-    if (this.#shipped.checked) this.#editor.show(solution, true);
+    if (this.#solution.checked) this.#editor.show(solution, true);
     else this.#editor.show(loadText(name) ?? starter, false);
   }
 
@@ -93,7 +93,7 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
   }
 
   #reset(): void {
-    this.#shipped.checked = false;
+    this.#solution.checked = false;
     this.#show();
     this.#editor.replace(this.#current?.starter ?? "");
     this.#notice.show("The editor has the initial text again. Undo (Ctrl+Z) restores your text.");
@@ -105,7 +105,7 @@ ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
     this.#results.replaceChildren();
     this.#editor.mark([]);
     const [text, size] = [this.#editor.text, this.#size.value.trim()];
-    const isSolution = this.#shipped.checked;
+    const isSolution = this.#solution.checked;
     const request = { exercise: exercise.name, text, size, rounds };
     const onProgress = (done: MeasurementProgress) => this.#notice.showProgress(done);
     try {

@@ -1,7 +1,8 @@
 /** Services of the screens Exercises, Ladders, Scratchpad and Self-test; loaded at their first call. */
 
 import { createRandomStream } from "../../../data/random.ts";
-import { createAnswerStep, type Exercise, getSolution } from "../../../exercise/exercise.ts";
+import { fillStarter } from "../../../exercise/answers.ts";
+import { createAnswerStep, type Exercise } from "../../../exercise/exercise.ts";
 import { exercises } from "../../../exercise/exercises.ts";
 import { checkAll, parseSize, raceExercise } from "../../../exercise/check_exercise.ts";
 import { getConstant } from "../../../gpu/kernel.ts";
@@ -27,7 +28,7 @@ export function createKernelServices(worker: LabWorker) {
 }
 
 export interface ExerciseSummary extends Pick<Exercise, "name" | "what" | "chapter" | "starter"> {
-  /** WGSL text of the shipped kernel, which solves the exercise. */
+  /** WGSL text of a simple answer. */
   readonly solution: string;
   readonly title: string;
   /** Default of {@link ExerciseRequest.size}. */
@@ -85,7 +86,7 @@ function getFileName(exercise: string): string {
 
 function summarizeExercise(exercise: Exercise): ExerciseSummary {
   const { name, what, chapter, starter, ladder: { title, size } } = exercise;
-  const solution = getSolution(exercise).kernel.source;
+  const solution = fillStarter(exercise);
   return { name, what, chapter, starter, solution, title, size: size.join("x") };
 }
 
