@@ -3,10 +3,11 @@
 import { parseIds } from "../data/ids.ts";
 import { computeRecommendedPage, recommend } from "../predict/recommend_items.ts";
 import type { RequestContext } from "../data/context_values.ts";
-import { listContextColumns } from "../data/manifest.ts";
+import { type ContextColumn, listContextColumns } from "../data/manifest.ts";
 import { encodeContext } from "../predict/request_context.ts";
 import { readTitles } from "../run/name_results.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
+import { quoteShellWord } from "../shell_word.ts";
 import { UserError } from "../user_error.ts";
 import { runMain } from "../cli/run_main.ts";
 import { withProgress } from "../cli/open_data.ts";
@@ -49,12 +50,24 @@ function readHistory(data: OpenedDataset, { user, history }: RecommendOptions): 
   return Uint32Array.from(parseIds(history ?? "", ","), (id) => data.item(id));
 }
 
-/** Formats an example of the JSON for --context, such as `{"page": {"hour": VALUE}}`. */
+/** Formats an example of the JSON for --context, such as `{"page":{"hour":12}}`, and lists the categories. */
 function formatContextExample({ dataset: { features } }: OpenedDataset, columns: readonly string[]): string {
   const own = listContextColumns(features?.context).filter(({ column }) => columns.includes(column));
+  const chooseValue = ({ column, type, values }: ContextColumn) => {
+    if (type !== "number") return values[0] ?? new Date().toISOString().slice(0, 10);
+    const range = features?.context?.map(({ transform }) => transform).find((one) => one.column === column);
+    return range && "low" in range ? Number(((range.low + range.high) / 2).toPrecision(2)) : 1;
+  };
   const { page, impression } = Object.groupBy(own, ({ kind }) => kind);
-  const fill = (list: typeof own) => Object.fromEntries(list.map(({ column }) => [column, "VALUE"]));
-  return JSON.stringify({ page: page && fill(page), impressions: impression && { "*": fill(impression) } });
+  const fill = (list: typeof own) => Object.fromEntries(list.map((one) => [one.column, chooseValue(one)]));
+  const json = JSON.stringify({
+    page: page && fill(page),
+    impressions: impression && { "*": fill(impression) },
+  });
+  const values = own.filter(({ type }) => type === "category").map(({ column, values }) =>
+    ` Values of ${column}: ${values.slice(0, 8).join(", ")}${values.length > 8 ? ", ..." : ""}.`
+  );
+  return `--context ${quoteShellWord(json)}.${values.join("")}`;
 }
 
 async function main(): Promise<void> {
@@ -105,8 +118,10 @@ async function main(): Promise<void> {
     const { missing = [], unknown = [] } = context?.gaps ?? {};
     if (missing.length > 0) {
       console.log(
-        `Context columns without a value for some or all items: ${missing.join(", ")}. To set them, add ` +
-          `--context '${formatContextExample(data, missing)}'.`,
+        `Context columns without a value for some or all items: ${
+          missing.join(", ")
+        }. To set them, add for ` +
+          `example ${formatContextExample(data, missing)}`,
       );
     }
     if (unknown.length > 0) {
