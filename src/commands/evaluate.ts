@@ -179,9 +179,10 @@ function printResults(
   const hasTrainUsers = split === "train" || split === "all";
   const baselines = users.results();
   // The baselines have a row "logit on counts", too.
-  const own = { ...result, ...(baseline && { snapshot: `${baseline} of --model` as SnapshotName }) };
+  const own = { ...result, ...(baseline && { snapshot: `the ${baseline} of --model` as SnapshotName }) };
   const minus = other && { model: path, ...other.result, differences: compareScorings(tested, other.tested) };
   const isTrainingData = caution === undefined;
+  const fittedTo = isTrainingData ? undefined : data.source.name;
   const compared = hasTrainUsers
     ? [
       `The tested users include the train users of ${data.source.name}, whose clicks the baselines would have ` +
@@ -192,8 +193,9 @@ function printResults(
         split,
         isTrainingData: isTrainingData && baseline === undefined,
         isChoice,
+        fittedTo,
       }),
-      ...(isChoice ? describeLoss([own], split) : []),
+      ...(isChoice ? describeLoss([own], split, fittedTo) : []),
     ];
   const verdict = [...(isTrainingData ? [] : [caution]), ...compared];
   if (json) {

@@ -22,7 +22,7 @@ const COMMON_NAMES = {
   item: "item itemid sku product productid article articleid movieid newsid asin iid",
   clicked: "clicked click isclick isclicked label target clicks y",
   page: "page pageid pageview pageviewid request requestid impression impressionid slate slateid listid " +
-    "view viewid searchid query queryid",
+    "view viewid screen screenid serp serpid searchid query queryid",
   position: "position pos place rank slot displayposition index",
 } as const;
 type LogOption = keyof typeof COMMON_NAMES;

@@ -78,10 +78,14 @@ export interface BaselineVerdict {
   readonly comparisons: readonly BaselineComparison[];
   /** Number of users in words, such as "270 test users"; undefined if unknown. */
   readonly users?: string;
+  /** Name of the data to which the baselines were fitted; undefined if the model was fitted to the same data. */
+  readonly fittedTo?: string | undefined;
 }
 
 /** Describes a verdict in sentences; names each baseline that is not significantly worse than the model. */
-export function describeVerdict({ subject, metric, comparisons, users }: BaselineVerdict): string[] {
+export function describeVerdict(
+  { subject, metric, comparisons, users, fittedTo }: BaselineVerdict,
+): string[] {
   const [best] = comparisons;
   if (!best) return [];
   if (comparisons.every(({ interval }) => !interval)) {
@@ -99,9 +103,8 @@ export function describeVerdict({ subject, metric, comparisons, users }: Baselin
       ...(users === undefined ? [] : [users]),
     ].join(", ");
   if (classifyAgainstBaselines(comparisons) === "better") {
-    return [
-      `${toStart(subject)} is better than every baseline. Best baseline (${best.name}): ${numbers(best)}.`,
-    ];
+    const every = fittedTo === undefined ? "every baseline" : `every baseline fitted to ${fittedTo}`;
+    return [`${toStart(subject)} is better than ${every}. Best baseline (${best.name}): ${numbers(best)}.`];
   }
   return (["worse", "no significant difference"] as const).flatMap((is) => {
     const [first, ...others] = comparisons.filter((one) => one.is === is);

@@ -110,13 +110,15 @@ export function describeTest(
  * end with advice, for example to rank by the best baseline.
  * @param judged - snapshot to compare; the last snapshot if undefined
  * @param options - split: name of the tested users. isTrainingData: true if model and baselines were fitted
- * to the same data; otherwise there is no advice. isChoice: true if the losses are comparable.
+ * to the same data; otherwise there is no advice. isChoice: true if the losses are comparable. fittedTo: name
+ * of the data to which the baselines were fitted, if other than the data of the model.
  */
 export function describeRanking(
   test: readonly SnapshotResult[],
   judged: SnapshotResult["snapshot"] | undefined,
-  { split, isTrainingData = true, isChoice }: {
+  { split, isTrainingData = true, isChoice, fittedTo }: {
     readonly split?: string;
+    readonly fittedTo?: string | undefined;
     readonly isTrainingData?: boolean;
     readonly isChoice: boolean;
   },
@@ -124,7 +126,7 @@ export function describeRanking(
   const verdict = compareRanking(test, judged, split);
   if (!verdict) return [];
   const { comparisons } = verdict;
-  const words = describeVerdict(verdict);
+  const words = describeVerdict({ ...verdict, fittedTo });
   const isKnown = isTrainingData && comparisons.some(({ interval }) => interval);
   if (!isKnown || classifyAgainstBaselines(comparisons) === "better") return words;
   const more = [SEARCH_ADVICE, "More users, item features or context features (data/README.md) may help."];
@@ -152,6 +154,7 @@ export function describeLoss(
     readonly against: BaselineDifferences;
   }[],
   split?: string,
+  fittedTo?: string,
 ): string[] {
   const best = test.find(({ snapshot }) => snapshot === "best-loss") ??
     (test.length === 1 ? test[0] : undefined);
@@ -159,7 +162,8 @@ export function describeLoss(
   const comparisons = compareWithBaselines([best.against], "nll");
   if (comparisons.some(({ interval }) => !interval)) return [];
   const subject = `the loss of ${best.snapshot} (${best.nll.toFixed(4)})`;
-  return describeVerdict({ subject, metric: "nll", comparisons, users: describeUsers(best.users, split) });
+  const users = describeUsers(best.users, split);
+  return describeVerdict({ subject, metric: "nll", comparisons, users, fittedTo });
 }
 
 function describeTraining(

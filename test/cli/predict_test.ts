@@ -184,7 +184,7 @@ Deno.test("the test loss of each baseline's predictions is that of the test resu
     const later = await evaluate.ok([...own, "logit", "--data", next, "--split", "all"]);
     assert.match(
       later.stdout,
-      /^logit of --model +0 .*^Pages with a click: [\d.]+ %; .* both logs as one set /ms,
+      /^the logit of --model +0 .*^Pages with a click: [\d.]+ %; .* both logs as one set /ms,
     );
     const names = new Map(shop.items.map(({ item, name }) => [String(item), name]));
     const [clicked] = [...names.keys()];

@@ -143,7 +143,7 @@ ${
 <th scope="colgroup" colspan="4">here</th>${other}</tr>
 ${renderHeadRow("us", "± us", versus, "gain", ...(shipped ? ["us", versus, "gain"] : []))}`;
   return markup`${renderScrollTable(title, "numeric ladder", head, rows)}
-<p>Computed for a GPU, not measured: reads per invocation; sectors of 32 bytes per 32 reads or writes.</p>`;
+<p>Computed for a GPU, not measured: reads per invocation (a vector is one read); sectors of 32 bytes per 32 reads or writes.</p>`;
 }
 
 /** Renders a kernel's name as a link to the kernel's text. */
