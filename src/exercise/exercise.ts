@@ -272,7 +272,7 @@ function chooseStorage({ bindings, constants }: Kernel, text = ""): LadderStep["
     const [name = "", word, ...rest] = part.split(/\s+/);
     const storage = kinds.find((one) => one === word);
     if (getStorage(name) === "read_write") {
-      throw new UserError(`expected ${name} to stay in a storage buffer, because the kernel writes it.`);
+      throw new UserError(`expected only inputs in "where", got the output ${name}.`);
     }
     if (storage === undefined || rest.length > 0 || getStorage(name) !== "read") {
       throw new UserError(

@@ -68,7 +68,7 @@ export function rankTrial(
   const { views = {} } = trial.specs.find(({ kernel }) => kernel.name.startsWith("batch_rank")) ?? {};
   const { bits, ranked } = views;
   if (!bits || !ranked) {
-    throw new Error("Kernel batch_rank lacks the binding bits or the binding ranked.");
+    throw new Error(`Expected the bindings "bits" and "ranked" in kernel batch_rank.`);
   }
   return {
     ...trial,

@@ -80,10 +80,8 @@ export function expectReplaceable(path: string, mark?: string): number | undefin
   const { mode } = info;
   if (!isHeld(path) && !(mark !== undefined && hasMark(path, mark))) {
     throw new UserError(
-      `Expected ${formatPath(path)} to be a new file${
-        mark === undefined ? "" : ", or an earlier file of this kind"
-      }, got a file ` +
-        "that this command did not make. Choose another path, or move the file away; nothing was changed.",
+      `${formatPath(path)} exists already${mark === undefined ? "" : ", and this command did not write it"}` +
+        ". Choose another path, or move the file away; nothing was changed.",
     );
   }
   return mode === null || Deno.build.os === "windows" ? undefined : mode & 0o777;

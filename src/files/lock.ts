@@ -67,7 +67,7 @@ function expectPlainFile(path: string, purpose: string): void {
     throw error;
   }
   throw new UserError(
-    `Expected ${purpose} at ${path}, found another file. Move that file away.`,
+    `Expected ${path} to be free for ${purpose}, found another file. Move that file away.`,
   );
 }
 
@@ -92,7 +92,7 @@ export class Lock implements Disposable {
     const taken = Lock.#try(path, what);
     if (taken instanceof Lock) return taken;
     throw new UserError(
-      `${what} is being written by ${taken.holder}. Wait until it ends, or stop it; nothing was changed.`,
+      `${what} is being written by ${taken.holder}. Wait for that process, or stop it; nothing was changed.`,
     );
   }
 

@@ -106,7 +106,7 @@ export class Gpu {
     if (!matchAdapter(variants, this.#variants)) {
       const named = ({ kind, matrices }: KernelVariants) => matrices ? `${kind} with ${matrices}` : kind;
       throw new Error(
-        `expected kernel variants for this adapter (${named(this.#variants)}), got ${named(variants)}`,
+        `expected variants for ${named(this.#variants)}, as this adapter needs, got ${named(variants)}`,
       );
     }
     this.#variants = variants;

@@ -52,7 +52,7 @@ export function parseKernel(name: string, source: string): Kernel {
   if ((last !== STEP && last !== STEPS) || bindings.some(({ index }, k) => index !== k)) {
     const list = bindings.map(({ index, name }) => `@binding(${index}) ${name}`).join(", ") || "none";
     throw new UserError(
-      `kernel ${name}: expected bindings numbered from 0 in source order, ending with step or steps, ` +
+      `kernel ${name}: expected @binding(0), @binding(1), ..., the last named step or steps, ` +
         `got ${list}.`,
     );
   }

@@ -185,7 +185,7 @@ export function computeGrid<S extends BatchSizes>(
   if (gridX > maxGrid || gridY > maxGrid) {
     throw new UserError(
       `${spec.label} needs ${gridX} x ${gridY} workgroups, but this adapter allows ${maxGrid} along an ` +
-        `axis. Use smaller batches, and a larger --evaluation-shards.`,
+        `axis. Use smaller batches, or in evaluations a larger --evaluation-shards.`,
     );
   }
   return [gridX, gridY, manySteps ? slice.count : 1];
@@ -253,7 +253,7 @@ function createEntry<S extends BatchSizes>(
   if (isTexture(view)) {
     if (kind === "read") return { binding, resource: view.texture.createView() };
     const { written } = view;
-    if (!written) throw new Error(`${where}: ${name} is a read-only texture`);
+    if (!written) throw new Error(`${where}: ${name} needs a buffer, got a read-only texture`);
     return { binding, resource: { buffer: written.view.buffer, size: written.view.size } };
   }
   if (!isUniform(view)) gpu.requireBindable(view.size, `${label}: ${name}`);

@@ -96,7 +96,7 @@ export class ReadbackQueue {
   /** Returns the result of the oldest submission whose result was not taken yet. @throws Error of WebGPU */
   async take(): Promise<Float32Array<ArrayBuffer>> {
     const next = this.#pending.shift();
-    if (!next) throw new Error("expected a submission before take(), found none");
+    if (!next) throw new Error("expected a submit() before each take()");
     return await this.#staging.read(next, (range) => new Float32Array(range(0, this.view.size).slice(0)));
   }
 

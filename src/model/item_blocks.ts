@@ -223,5 +223,5 @@ class BlockBatch implements ClickBatch {
 }
 
 function throwMissing(what: string): never {
-  throw new Error(`a block of items has no ${what}, but an op reads it`);
+  throw new Error(`an op reads the ${what}, which a block of catalogue items lacks`);
 }

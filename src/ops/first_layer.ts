@@ -160,7 +160,7 @@ function computeDropoutNoise(row: number, stepNoise: number): number {
 /** Returns true for a table parameter, false for a tensor with rows of the batch. @throws Error for others */
 export function isTable(tensor: Tensor): boolean {
   if (typeof tensor.rows !== "number") return false;
-  if (!tensor.parameter?.table) throw new Error(`expected ${formatShape(tensor)} to be a table parameter`);
+  if (!tensor.parameter?.table) throw new Error(`expected ${formatShape(tensor)} to be an embedding table`);
   return true;
 }
 

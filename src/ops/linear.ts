@@ -49,7 +49,7 @@ export function linear<S extends BatchSizes, R>(
   expectShape("linear", weights, K, weights.columns);
   if (bias) expectShape("linear", bias, 1, weights.columns);
   if (gather && input.trainable) {
-    throw new Error(`linear: gathered input ${formatShape(input)} must be a constant`);
+    throw new Error(`linear: cannot gather rows of ${formatShape(input)}, which needs a gradient`);
   }
   const rows = gather?.rows ?? getRowDimension("linear", tape, input);
   const K4 = input.stride / 4;

@@ -40,7 +40,7 @@ export function recordLoss<S extends BatchSizes, R>(tape: Tape<S, R>, loss: Loss
   const unused = tape.saved(`${output.name} unused`, 4, 4);
   const forward = (call: OpCall<S>): DispatchSpec<S>[] => {
     const gradient = target && call.gradient(target);
-    if (gradient?.accumulate) throw new Error(`${op}: expected no other op to read ${target?.name}`);
+    if (gradient?.accumulate) throw new Error(`expected only the op ${op} to read ${target?.name}`);
     const dispatch = loss.dispatch(call, gradient?.view ?? unused);
     if (!ring) return [dispatch];
     const sums = { outcome: output, ring };

@@ -46,7 +46,7 @@ export function mixedProduct(
   expectShape("mixed_product", table, tokens.count, N);
   if (dense) expectShape("mixed_product", dense.weights, dense.features.columns, N);
   if (dense && dense.weights.groups !== table.groups) {
-    throw new Error(`mixed_product: expected ${dense.weights.name} to have ${table.groups} groups`);
+    throw new Error(`mixed_product: expected ${dense.weights.name} to have ${table.groups} column groups`);
   }
   const output = tape.tensor(name, rows, N, { groups: table.groups });
   const matmul = dense && {

@@ -104,7 +104,7 @@ function allocateTableSum(tape: ClickTape, name: string, inputs: PwTableInputs):
   expectShape("pw_table", weights, m, n);
   expectShape("pw_table", layerBias, 1, N);
   if (itemBias) {
-    if (BY_EVENT || byItem) throw new Error(`pw_table: expected a table for tanh, got ${formatShape(table)}`);
+    if (BY_EVENT || byItem) throw new Error(`pw_table: for tanh, ${formatShape(table)} must be a parameter`);
     expectShape("pw_table", itemBias, I, n);
     isTable(itemBias);
   }

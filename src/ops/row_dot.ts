@@ -88,14 +88,14 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
   /** Returns the inputs, for an op that computes the dot products itself. @throws Error for several terms */
   factors(): RowDotInputs & { readonly output: Tensor } {
     if (!this.#isOneProduct()) {
-      throw new Error(`row_dot: expected ${this.name} to be one product, got a sum`);
+      throw new Error(`row_dot: expected ${this.name} to be one dot product, got a sum of terms`);
     }
     return { ...this.#readBy("factors", () => undefined), ...this.inputs };
   }
 
   /** Output tensor. @throws Error if no op has read the scores yet */
   get output(): Tensor {
-    if (!this.#read) throw new Error(`row_dot: ${this.name} has no output until an op reads it`);
+    if (!this.#read) throw new Error(`row_dot: expected an op that reads ${this.name}, found none`);
     return this.#read.output;
   }
 
@@ -113,7 +113,7 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
       this.#read = { ...reading, output: recordRowDot(this.tape, this.name, this.inputs, reading) };
     }
     if (this.#read.by !== by) {
-      throw new Error(`row_dot: one op reads ${this.name} by ${this.#read.by}, another by ${by}`);
+      throw new Error(`row_dot: expected one way of reading ${this.name}, got ${this.#read.by} and ${by}`);
     }
     return this.#read;
   }

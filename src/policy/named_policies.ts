@@ -114,7 +114,7 @@ export function createPopularPolicy(score: ArrayLike<number>): Policy {
     name: "popular",
     record({ arena, page }) {
       if (page.items !== order.length) {
-        throw new UserError(`Expected a ranking by popularity of ${page.items} items, got ${order.length}.`);
+        throw new UserError(`Expected ${page.items} popularity scores, one per item, got ${order.length}.`);
       }
       return [recordPopularSlate(page, arena.upload("order of popularity", order))];
     },

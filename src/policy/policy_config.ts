@@ -61,7 +61,7 @@ export async function writePolicyConfig(path: string, config: PolicyConfig): Pro
 export function expectItems(path: string, { items }: PolicyConfig, users: string, itemCount: number): void {
   if (itemCount === items) return;
   throw new UserError(
-    `Expected ${itemCount} items in ${path}/${NAME}, as in the catalogue of ${users}, found ${items}. ` +
+    `Expected ${itemCount} items in ${path}/${NAME}, the number of items of ${users}, found ${items}. ` +
       "Restore the old policy.json, or use the users that the policy was trained on.",
   );
 }
@@ -72,7 +72,7 @@ export function expectSubject(path: string, { trainedOn }: PolicyConfig, saved: 
   const own = describeSubject(trainedOn).replace(/^the model .*(?=\(sha256 )/, "");
   if (saved.endsWith(own)) return;
   throw new UserError(
-    `Expected ${path}/${NAME} to name the same users as the snapshot (${saved}), ` +
+    `Expected trainedOn in ${path}/${NAME} to name ${saved}, as in the snapshot, ` +
       `found ${describeSubject(trainedOn)}. Restore the old file.`,
   );
 }
@@ -97,6 +97,6 @@ export function expectTrainedOn(path: string, { trainedOn }: PolicyConfig, given
   if (isSame(trainedOn, given)) return;
   throw new UserError(
     `Expected a policy trained on ${describeSubject(given)}, but ${path} was trained on ` +
-      `${describeSubject(trainedOn)}. Use the users of its training, or train another policy.`,
+      `${describeSubject(trainedOn)}. Use the users that the policy was trained on, or train another policy.`,
   );
 }

@@ -130,8 +130,8 @@ export class TrainedPolicy {
     const learnerOn = ({ page, observer }: PageContext) => {
       if (page.slate !== training.slate || page.pages !== training.pages) {
         throw new UserError(
-          `Expected slates of ${training.slate} on ${training.pages} pages, as in the training of ${path}, ` +
-            `got slates of ${page.slate} on ${page.pages} pages.`,
+          `Expected ${training.pages} pages of ${training.slate} items, as in the training of ${path}, ` +
+            `got ${page.pages} pages of ${page.slate} items.`,
         );
       }
       const subject = { gpu: page.gpu, config: training, observer, source: observes };

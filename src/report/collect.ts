@@ -64,8 +64,8 @@ async function requireModel(folder: string, name: string): Promise<ReportModel> 
   const found = await readModel(folder, name);
   if (found === "none") {
     throw new UserError(
-      `Expected ${folder} to be the folder of a run (with a config.json), of seeds (seeds.json) or of an ` +
-        "experiment (experiment.json), found none of these files. Name a folder that train wrote.",
+      `Expected config.json (a run), seeds.json (one run per seed) or experiment.json in ${folder}, found ` +
+        "none of these files. Name an output folder of deno task train or reproduce.",
     );
   }
   if (found === "empty") {

@@ -82,8 +82,8 @@ export class CsvLog {
         iteration === undefined || Number(last) === iteration || (iteration === 0 && last === "iteration")
       ) return;
       throw new UserError(
-        `Expected a snapshot of iteration ${last}, the last in ${path}, got a snapshot of iteration ` +
-          `${iteration}. Put the snapshot of iteration ${last} back.`,
+        `Expected a snapshot of iteration ${last}, the last iteration in ${path}, got a snapshot of ` +
+          `iteration ${iteration}. Put the snapshot of iteration ${last} back.`,
       );
     }
     throw new UserError(

@@ -87,7 +87,7 @@ export async function openRun(path: string): Promise<OpenedRun> {
   const { info, weights } = await readSnapshot(file);
   if (!info) {
     throw new UserError(
-      `Expected a snapshot written by train, got ${file}, which has no model config. Name another file.`,
+      `Expected a snapshot of a training run, got ${file}, which has no model config. Name another file.`,
     );
   }
   const { variants, data } = await configIn(dirname(file), configSchema) ?? {};
@@ -119,7 +119,7 @@ export async function findSnapshot(path: string): Promise<FoundSnapshot> {
   }
   throw new UserError(
     `Expected a run with snapshots, or a snapshot (.safetensors), got ${path}, a folder without snapshots. ` +
-      "Name a folder that train has written.",
+      "Name an output folder of deno task train.",
   );
 }
 

@@ -120,8 +120,8 @@ export async function readLast(path: string): Promise<LastState> {
   const logs = v.safeParse(logsSchema, parseJson(snapshot.metadata.logs));
   if (!snapshot.info || !best || !logs.success) {
     throw new UserError(
-      `Expected the training state of a run in ${file}, found none. Put the run's own file back, or start a new ` +
-        "run from these weights with --init.",
+      `Expected the training state of a run in ${file}, found none. Restore the file that the run wrote, ` +
+        "or start a new run from these weights with --init.",
     );
   }
   const { info } = snapshot;

@@ -132,7 +132,7 @@ export class EnvironmentPool {
       throw new UserError(
         `environment: Expected an existing environment, got ${
           JSON.stringify(name)
-        }, which was closed, or replaced after ${IDLE_MS / 60_000} idle minutes. ` +
+        }, which was closed, or replaced by a new one after ${IDLE_MS / 60_000} idle minutes. ` +
           "Create one with POST /reset.",
       );
     }

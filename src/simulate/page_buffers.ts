@@ -144,5 +144,5 @@ export class PageBatch implements ClickBatch {
 }
 
 function missing(what: string): never {
-  throw new Error(`simulated pages have no ${what}, but an op reads it`);
+  throw new Error(`an op reads the ${what}, which simulated pages lack`);
 }

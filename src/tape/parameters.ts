@@ -217,7 +217,7 @@ function mapLimitError<T>(make: () => T, refusal: (error: LimitError) => UserErr
 /** Returns an error that names the largest possible size, and the options that make the parameter smaller. */
 function tooLargeError(error: LimitError, spec: ParameterSpec): UserError {
   const { rows, columns, table, constant } = spec;
-  if (constant) return new UserError(`${error.message} Or train without counts: --counts none.`);
+  if (constant) return new UserError(`${error.message} Or train without count features: --counts none.`);
   if (!table) return layersTooLargeError(error, columns, "columns");
   return new UserError(
     `${error.message} With layers of this width, at most ${

@@ -144,7 +144,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
     const nodes = this.nodes.slice(requireTensor(part.after), part.upTo && requireTensor(part.upTo));
     return nodes.flatMap((node) => {
       if (part.rows !== undefined && node.output.rows !== part.rows) return [];
-      if (this.#run.has(node)) throw new Error(`an earlier forward() computed ${node.output.name}`);
+      if (this.#run.has(node)) throw new Error(`expected one forward() to compute ${node.output.name}`);
       const dispatches = node.forward(this.#call(node));
       this.#run.add(node);
       return tagDispatches(node, "forward", dispatches);
@@ -216,7 +216,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
       partials: (parameter) => {
         const place = parameter.parameter;
         if (!place || place.table || place.statistic) {
-          throw new Error(`expected a parameter that is no table or running average, got ${parameter.name}`);
+          throw new Error(`expected a parameter other than a table or average, got ${parameter.name}`);
         }
         const accumulate = claim(parameter);
         return { view: parameters.partials, stride: parameters.summed, at: place.offset, accumulate };

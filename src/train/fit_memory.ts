@@ -52,7 +52,7 @@ export async function fitMicroBatches<T>(
 function userTooLargeError({ share, message }: LimitError, { events, rows }: ClickSizes): UserError {
   const size = `${formatThousands(events)} events and ${formatThousands(rows)} displayed items`;
   return new UserError(
-    `The largest user (${size}) does not fit the adapter, even alone: ${message} ` +
+    `Even a batch of one user (${size}) does not fit the adapter: ${message} ` +
       `Or keep only the last events of each user: deno task data log --max-events ${
         Math.max(1, Math.floor(0.9 * share * events))
       }`,

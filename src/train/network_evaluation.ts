@@ -178,7 +178,7 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   encode(commands: CommandRecorder): void {
     this.shardList.forEach(({ sizes }, k) => {
       if (!sizes) {
-        throw new Error("cannot encode this evaluation: it reads its shards one by one");
+        throw new Error("cannot encode shards that are read one by one");
       }
       this.program.program.encode(commands, sizes, this.plan.offset(k));
     });

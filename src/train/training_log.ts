@@ -71,7 +71,7 @@ export class TrainingLog {
     } catch (error) {
       if (!(error instanceof LimitError)) throw error;
       throw new UserError(
-        `Expected batches that fit the adapter: ${error.message} ` +
+        `The batches do not fit the adapter: ${error.message} ` +
           `Use ${batchOption} ${Math.max(1, Math.floor(error.share * capacity.users))}`,
       );
     }

@@ -231,7 +231,7 @@ Deno.test("exercises: an answer chooses its memory, and invalid choices are repo
         /expected the name of an input and one of texture, uniform, panels in "where", got "input textur"/,
       ],
       ["input", /got "input"/],
-      ["output texture", /expected output to stay in a storage buffer/],
+      ["output texture", /expected only inputs in "where", got the output output/],
       ["input texture uniform", /got "input texture uniform"/],
       ["weights texture", /weights cannot be a texture without the line "fn load_weights/],
     ];

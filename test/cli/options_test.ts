@@ -275,6 +275,6 @@ Deno.test("lab --build overwrites only its own page", () =>
     await Deno.writeTextFile(`${dir}/index.html`, "mine");
     const { code, stderr } = await build("");
     assert.equal(code, 1, stderr);
-    assert.match(stderr, /index\.html to be a new file/);
+    assert.match(stderr, /index\.html exists already/);
     assert.equal(await Deno.readTextFile(`${dir}/index.html`), "mine");
   }));

@@ -65,7 +65,7 @@ Deno.test("a kernel's interface and constants are read from its text", () => {
   assert.match(text, /const FACTOR = 3\.0;\nconst COUNT = 7u;\nconst ON = false;/);
   assert.match(buildText({ FACTOR: 1e-8 }), /const FACTOR = 1e-8;/);
   assert.throws(() => buildText({ MISSING: 1 }), /kernel double has no constant MISSING/);
-  assert.throws(() => parseKernel("none", "fn f() {}"), /ending with step or steps, got none/);
+  assert.throws(() => parseKernel("none", "fn f() {}"), /the last named step or steps, got none/);
 });
 
 Deno.test("reads return the current values of all kinds and sizes, in sequence and at once", () =>

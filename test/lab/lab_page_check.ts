@@ -287,7 +287,7 @@ async function checkOwnData(page: Page): Promise<void> {
   await page.setInputFiles("#data-file", `${folder}/large.tsv`);
   await expectStop(page, "Reading", "The running operation ends on its own");
   await page.setInputFiles("#data-file", [`${folder}/log.csv`, `${folder}/own.tsv`]);
-  await waitForElement(page, ".drop .error", "Expected one file in the layout of arXiv");
+  await waitForElement(page, ".drop .error", "Expected one tab-separated log");
   await dropOn(page, `${folder}/log.csv`);
   await waitForElement(page, ".drop code", "deno task -q data log --source log.csv --user user --time time");
   await expectFine(page, "the command for a log");

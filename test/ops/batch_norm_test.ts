@@ -276,6 +276,6 @@ Deno.test("batch_norm: wrong inputs are named; evaluation has no gradient", () =
     other.place();
     assert.throws(
       () => other.backward([wrong]),
-      /expected a parameter that is no table or running average, got mean/,
+      /expected a parameter other than a table or average, got mean/,
     );
   }));

@@ -46,7 +46,7 @@ Deno.test("tape: wrong variants are named", () =>
     const state = tape.tensor("s", "events", 8);
     assert.throws(
       () => firstLayer(tape, "h", { item: p("table"), state }),
-      /expected table \[5, 8\] to be a table parameter/,
+      /expected table \[5, 8\] to be an embedding table/,
     );
     assert.throws(
       () => firstLayer(tape, "h", { item: x, state }),
@@ -102,9 +102,9 @@ Deno.test("tape: ops are recorded, placed, then dispatched, each node once", () 
       /again: expected all ops to be recorded before place/,
     );
     assert.equal(tape.forward({ upTo: h }).length, 1);
-    assert.throws(() => tape.forward(), /earlier forward\(\) computed h/);
+    assert.throws(() => tape.forward(), /expected one forward\(\) to compute h/);
     assert.deepEqual(tape.forward({ after: h }).map(({ label }) => label), ["u forward"]);
-    assert.throws(() => tape.forward({ after: h }), /earlier forward\(\) computed u/);
+    assert.throws(() => tape.forward({ after: h }), /expected one forward\(\) to compute u/);
     assert.ok(u.view);
   }));
 

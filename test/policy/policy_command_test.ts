@@ -60,7 +60,7 @@ Deno.test("an interrupted policy train resumes and equals an uninterrupted one",
   const shop = splitArgs(simulated, [straight]);
   const shown = await simulations.ok(shop);
   assert.match(shown.stdout, /^64 users, 4 pages of 2 of 500 items; [^]*\ngdqn +\d\.\d\d /m);
-  const wider = /^error: Expected slates of 2 on 4 pages, as in the training of .*/m;
+  const wider = /^error: Expected 4 pages of 2 items, as in the training of .*/m;
   await simulations.refused([...shop, "--slate", "3"], wider);
   const others = /^error: Expected a policy for the items of restless, got .* with different items on /m;
   await simulations.refused([...shop, "--data-seed", "2"], others);
@@ -88,7 +88,7 @@ async function refusesChanged(policies: CommandSeries, path: string): Promise<vo
     ],
     [/Expected 500 items in .*policy\.json, .* found 499/, () => edit('"items": 500', '"items": 499')],
     [
-      /Expected .*policy\.json to name the same users as the snapshot .*--data-seed 1.*, found .*--data-seed 2/,
+      /Expected trainedOn in .*policy\.json to name .*--data-seed 1, as .* found .*--data-seed 2/,
       () => edit('"dataSeed": 1', '"dataSeed": 2'),
     ],
   ];

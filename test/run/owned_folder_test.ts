@@ -227,14 +227,14 @@ Deno.test("a foreign file with a reserved name is refused, not written through",
     const [path, victim] = [`${folder}/file`, `${folder}/victim`];
     Deno.writeTextFileSync(victim, "precious");
     Deno.symlinkSync(victim, makeTemporaryName(path));
-    const refused = isUserError(/Expected a temporary file at .*clickgan-tmp, found another file/);
+    const refused = isUserError(/clickgan-tmp to be free for a temporary file, found another file/);
     await assert.rejects(writeFileAtomically(path, "x"), refused);
     Deno.linkSync(victim, makeTemporaryName(`${folder}/second`));
     await assert.rejects(writeFileAtomically(`${folder}/second`, "x"), refused);
     Deno.symlinkSync(victim, `${folder}/lock`);
     assert.throws(
       () => Lock.take(`${folder}/lock`, "it"),
-      isUserError(/Expected a lock at .*lock, found another file/),
+      isUserError(/Expected .*lock to be free for a lock, found another file/),
     );
     assert.equal(Deno.readTextFileSync(victim), "precious");
     OwnedFolder.open(folder)[Symbol.dispose]();

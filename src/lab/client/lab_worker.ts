@@ -87,7 +87,7 @@ export class LabWorker {
     while (this.#running?.signal?.aborted) await this.#running.ended;
     if (this.#running) {
       throw new UserError(
-        `${this.#running.what}, and the GPU does one task at a time. Stop the running task, or wait.`,
+        `${this.#running.what}. The GPU does one task at a time: stop the running task, or wait.`,
       );
     }
     const { promise: ended, resolve } = Promise.withResolvers<void>();

@@ -87,7 +87,7 @@ const isPrepared = (files: readonly ReaderFile[]) =>
 function createFilesError(files: readonly ReaderFile[]): UserError {
   const paths = files.map(({ path }) => path).join(", ") || "nothing";
   return new UserError(
-    `Expected one file in the layout of arXiv 1812.10613, or all files of a prepared data set, got ${paths}.`,
+    `Expected one tab-separated log, or all files of a prepared data set, got ${paths}.`,
   );
 }
 
@@ -95,7 +95,7 @@ async function readHead({ path, file }: ReaderFile): Promise<string> {
   const head = await file.slice(0, HEAD_BYTES).text();
   if (!head.includes("\0")) return head;
   throw new UserError(
-    `${path}: expected text, got binary data. Choose a file in the paper's layout, or a prepared data set.`,
+    `${path}: expected text, got binary data. Choose a tab-separated log, or a prepared data set.`,
   );
 }
 

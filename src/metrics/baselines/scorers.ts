@@ -209,7 +209,7 @@ class UserClicks {
 
 function tokensOfItems(catalogue: ItemCatalogue, log: Clicks): (item: number) => Uint32Array {
   const { items, findItemIndex: placeOf } = readLogItems(catalogue, log);
-  if (items.kind !== "mixed") throw new Error(`expected items of kind mixed, got ${items.kind}`);
+  if (items.kind !== "mixed") throw new Error(`expected items with tokens, got ${items.kind} items`);
   const { first, token } = items.tokens;
   return (item) => token.subarray(first[placeOf(item)], first[placeOf(item) + 1]);
 }

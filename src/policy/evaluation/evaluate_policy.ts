@@ -176,8 +176,8 @@ function expectEnough(
   if (share >= LEAST_SHARE && size >= LEAST_SIZE) return;
   if (share >= LEAST_SHARE) {
     throw new UserError(
-      `Expected an effective sample of ${LEAST_SIZE} pages or more for ${name}, got ${size.toFixed(0)} of ` +
-        `${weight.length}. Use a log with more users, or a policy whose temperature is closer to the log's.`,
+      `Expected an effective sample size of ${LEAST_SIZE} or more for ${name}, got ${size.toFixed(0)} ` +
+        `from ${weight.length} pages. Use a larger log, or a temperature closer to the logging policy's.`,
     );
   }
   const percent = `${(100 * share).toPrecision(2)} %`;
@@ -196,7 +196,7 @@ function expectEnough(
     `--explore plackett-luce:1 --pool random:${pool}`,
   ];
   throw new UserError(
-    `Expected an effective sample of ${100 * LEAST_SHARE} % of the pages or more, got ${percent} for ` +
+    `Expected an effective sample size of at least ${100 * LEAST_SHARE} % of the pages, got ${percent} for ` +
       `${name}: ${why}. Use ${would.join("; or ")}.`,
   );
 }

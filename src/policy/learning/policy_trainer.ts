@@ -109,7 +109,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
     using stack = new DisposableStack();
     parseConfig(policyTrainingSchema, config, "policy training");
     if ((config.start === "empty") !== (start === "empty")) {
-      throw new Error("expected start clicks if, and only if, config.start is not empty");
+      throw new Error('expected both config.start and options.start to be "empty", or neither');
     }
     const { users, slate, pages, rows, stepsPerPage, replay: remembered } = config;
     const items = source.itemCount;

@@ -111,7 +111,7 @@ export function recordSlateScore<S extends BatchSizes>(
 
 export function expectUnits(units: number): void {
   if (units % 4 !== 0 || units < 4 || units > MOST_UNITS) {
-    throw new Error(`expected 4, 8, ... or ${MOST_UNITS} hidden units, got ${units}`);
+    throw new Error(`expected 4, 8, 12, ... or ${MOST_UNITS} hidden units, got ${units}`);
   }
 }
 

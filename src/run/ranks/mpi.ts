@@ -209,8 +209,8 @@ function open(library: string, size: number): Mpi {
     throw new UserError(
       `Expected Open MPI's library ${library} for ${size} ranks, but it could not be ` +
         `loaded: ${error instanceof Error ? error.message : String(error)}. Install Open MPI 4 or 5 (on ` +
-        "Debian or Ubuntu: apt-get install openmpi-bin), or name its folder in LD_LIBRARY_PATH. Or " +
-        "start train without mpirun, as one process.",
+        "Debian or Ubuntu: apt-get install openmpi-bin), or add the library's folder to LD_LIBRARY_PATH. " +
+        "Or start train without mpirun, as one process.",
     );
   }
 }
@@ -218,7 +218,7 @@ function open(library: string, size: number): Mpi {
 function hangs(limit: number): UserError {
   return new UserError(
     `Expected an answer from all ranks within ${Math.round(limit / 1000)} s, but a rank hangs or has ` +
-      "ended. Saved files are complete. Resume with the same number of ranks and --resume.",
+      "ended. Saved files are complete. Resume (--resume) with the same number of ranks.",
   );
 }
 

@@ -62,7 +62,7 @@ export function readTrainingState(
   const best = parseBestRecords(metadata.best);
   if (!info || !best) {
     throw new UserError(
-      `Expected a training's best validation metrics in ${path}, found none. Use another copy of the file.`,
+      `Expected the best validation metrics of a run in ${path}, found none. Use another copy of the file.`,
     );
   }
   checkWeights(specs, weights, `The weights of ${path}`);

@@ -65,7 +65,7 @@ export function makeLinearWithSums(K: number, N: number, vectors: number): CaseF
         const y = own.build(tape, t);
         const ring = tape.options.arena.allocate("ring", 16 * vectors);
         if (!tape.nodes.at(-1)?.sumOutcomes?.({ outcome: t("o"), ring })) {
-          throw new Error("This weight gradient kernel does not sum the loss. Use the kernels for GPUs.");
+          throw new Error("Only the weight gradient kernels for GPUs also sum the loss.");
         }
         return y;
       },

@@ -171,7 +171,7 @@ function compare(
   const rows = getSize(tensor.rows, sizes);
   if (rows !== expected.rows || tensor.columns !== expected.columns) {
     throw new Error(
-      `${what} is [${rows}, ${tensor.columns}], but its reference [${expected.rows}, ${expected.columns}]`,
+      `${what} is [${rows}, ${tensor.columns}], but its reference is [${expected.rows}, ${expected.columns}]`,
     );
   }
   if (!found) throw new Error(`${what}: expected values, got none`);

@@ -19,7 +19,7 @@ export function selectTopSlate(scores: ArrayLike<number>, k: number, masked?: Ma
   const slate = new Array<number>(k);
   const count = selectTop(scores, slate, masked);
   if (count === k) return slate;
-  throw new RangeError(`Expected at most ${count} items in a slate (all allowed items), got ${k}`);
+  throw new RangeError(`Expected at most ${count} items in a slate, the number of unmasked items, got ${k}`);
 }
 
 /** Writes the best items to `slate`. @returns number of chosen items, at most k */

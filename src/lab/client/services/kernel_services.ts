@@ -259,7 +259,7 @@ function laddersService(worker: LabWorker) {
     ): Promise<LadderMeasurement> {
       return worker.runExclusively("A ladder is running", call.signal, async () => {
         const ladder = ladders.find((ladder) => ladder.name === name);
-        if (!ladder) throw new UserError(`Expected the name of a ladder, got ${name}.`);
+        if (!ladder) throw new UserError(`Expected a ladder of kernels, got ${name}.`);
         const onProgress = reportProgress(call);
         const steps = await runLadder(await worker.gpu(), ladder, { rounds, onProgress });
         return { ladder: name, size: ladder.size, steps };

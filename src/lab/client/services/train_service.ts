@@ -147,7 +147,7 @@ export class TrainService {
     const { info, weights } = snapshot;
     if (!info) {
       throw new UserError(
-        `Expected a file that train wrote, got ${name}: the file lacks the configuration of the model.`,
+        `Expected a snapshot of a trained model, got ${name}, which lacks the configuration of the model.`,
       );
     }
     const data = alignDataToSnapshot(`the model of ${name}`, info, await this.#open(choice, () => {}));
@@ -225,7 +225,7 @@ export class TrainService {
 
   #expectSession(): TrainSession {
     if (this.#session) return this.#session;
-    throw new UserError("Expected a training, found none: train a model first.");
+    throw new UserError("Expected a training run, found none: train a model first.");
   }
 
   /** Returns the session; if the session's device was lost, first restores it on a new device. */
