@@ -115,7 +115,7 @@ async function opens(path: string): Promise<void> {
     assert.ok(new Set(returns).size === 3, returns.join());
     assert.equal(meanReturn(figures), Math.max(...returns));
     using longer = await Simulator.create(gpu, judge, { ...simulated, pages: 5 });
-    await assert.rejects(longer.run(policy), /got slates of 2 on 5/);
+    await assert.rejects(longer.run(policy), /got 5 pages of 2 items/);
     const other = new ShopSource(restless, drawShopItems(1, 400));
     assert.throws(() => opened.policy(other), /Expected 400 items in .*policy\.json, .* found 500/);
   });
