@@ -127,7 +127,7 @@ export function fitLine(points: readonly { readonly x: number; readonly y: numbe
   }
   const slope = (w * wxy - wx * wy) / (w * wxx - wx * wx);
   const constant = (wy - slope * wx) / w;
-  if (!Number.isFinite(slope)) throw new Error("expected points with different x, got one value of x");
+  if (!Number.isFinite(slope)) throw new Error("expected at least two values of x, got one");
   const error = Math.max(...points.map(({ x, y }) => Math.abs((constant + slope * x) / y - 1)));
   return { constant, slope, error };
 }

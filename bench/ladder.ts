@@ -70,7 +70,7 @@ export function createCommand(): Command {
 async function runLadders(chosen: ReadonlySet<string>, options: LadderCommandOptions): Promise<void> {
   const { rounds, readme, variants, json } = options;
   if (readme !== undefined && variants === "gpu") {
-    throw new UserError("Expected all steps of a ladder for --readme, but --variants gpu selects some.");
+    throw new UserError("Expected --readme without --variants gpu, which leaves out steps of the ladders.");
   }
   const selected = ladders.filter(({ name }) => chosen.has(name))
     .map((ladder) => variants === "gpu" ? selectGpuSteps(ladder) : ladder);
@@ -134,7 +134,7 @@ function makeSizeParser(count: number, most: number): (text: string) => LadderSi
     const size = parseLadderSize(text, count, most);
     if (size) return size;
     throw new InvalidArgumentError(
-      `Expected ${count} sizes from 1 to ${most} with x between them, such as ` +
+      `Expected ${count} sizes from 1 to ${most}, joined by x, such as ` +
         `${ladders.find((ladder) => ladder.size.length === count)?.size.join("x")}, got "${text}".`,
     );
   };

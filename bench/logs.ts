@@ -60,7 +60,7 @@ const HEAD = ["log", "users", "items", "pages", "no click"];
 async function makeAndPrepare(to: string, kind: LogKind, options: Options): Promise<string[]> {
   const { seed, users = kind.users } = options;
   if (await pathExists(to)) {
-    throw new UserError(`Expected no folder ${to}, found one. Remove this folder, or use another.`);
+    throw new UserError(`The folder ${to} exists already. Remove it, or name another folder.`);
   }
   const world = makeWorld(kind, createRandomStream(seed, "made log", kind.name, "items"));
   let [pages, clickless] = [0, 0];

@@ -95,7 +95,7 @@ export async function readTrial(folder: string) {
     return { ...own, nll, prec1, baselines };
   }
   throw new UserError(
-    `Expected ${file} to have test metrics of snapshot best-loss and comparisons with baselines. ` +
+    `Expected test metrics and baseline comparisons of snapshot best-loss in ${file}. ` +
       "Remove the folder of this training, or set another --runs folder.",
   );
 }
@@ -147,6 +147,6 @@ function compareSums(own: StoredSums | undefined, of: Metric, { paired }: Lightg
   const found = own && compareLoadedSums(loadSums([own]), of, loadSums([paired]));
   if (found) return found.interval;
   throw new UserError(
-    "Expected the same test users in trainings and LightGBM, but a log has changed. Set another --runs.",
+    "Expected the models and LightGBM to have the same test users, but the log changed. Set another --runs.",
   );
 }

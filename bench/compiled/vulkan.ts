@@ -157,7 +157,7 @@ export class NullCompiler {
     const properties = layouts.properties.make();
     vk.vkGetPhysicalDeviceProperties(card.pointer, properties);
     const name = layouts.properties.text(properties, "name");
-    if (!/null hardware/i.test(name)) throw new Error(`expected a simulated GPU, got ${name}`);
+    if (!/null hardware/i.test(name)) throw new Error(`expected a GPU that RADV simulates, got ${name}`);
     const robust = layouts.robustFeature.make({ buffers: Number(checked) });
     const subgroups = layouts.subgroupFeature.make({ sizeControl: 1, pNext: robust });
     const info = layouts.device.make({
@@ -252,7 +252,7 @@ export class NullCompiler {
       this.#vk.symbols.vkGetDeviceProcAddr(this.#device, packText(name)),
     );
     const found = Deno.UnsafePointer.create<typeof listing>(address);
-    if (!found) throw new UserError(`Expected ${name} in RADV (Mesa 21 or later), found none.`);
+    if (!found) throw new UserError(`RADV has no function ${name}. Use Mesa 21 or later.`);
     const call = new Deno.UnsafeFnPointer(found, listing);
     const count = new Uint32Array(1);
     const ask = (structs: Uint8Array<ArrayBuffer> | null) =>

@@ -180,7 +180,7 @@ function lossAndGradients(
 ): { loss: np.Array; gradients: Arrays } {
   const { oneHot } = sizes;
   const { [ITEM_KERNEL]: itemKernel, [INPUT_KERNEL]: inputKernel, ...others } = parameters;
-  if (!itemKernel || !inputKernel) throw new Error("Expected weights of both layers that read items");
+  if (!itemKernel || !inputKernel) throw new Error(`Expected the weights ${ITEM_KERNEL} and ${INPUT_KERNEL}`);
   const of = (start: string): Arrays =>
     Object.fromEntries(Object.entries(others).filter(([name]) => name.startsWith(start)));
 

@@ -125,7 +125,7 @@ export class PeerProcess {
   async run(steps: number, kind = ""): Promise<{ readonly ms: number; readonly loss: number }> {
     await this.#input.write(new TextEncoder().encode(`${steps} ${kind}\n`));
     const message = await this.#answer();
-    if (!("ms" in message)) throw new Error("expected the time of the steps, got another message");
+    if (!("ms" in message)) throw new Error("expected a message with ms (time of the steps)");
     return { ms: message.ms, loss: message.loss ?? NaN };
   }
 

@@ -65,7 +65,7 @@ export class TrialRuns {
     if (JSON.stringify(before?.made) === JSON.stringify(words)) return path;
     if (before === undefined && await pathExists(path)) {
       throw new UserError(
-        `Expected ${path} to be from this bench, found no ${done}. Move ${path}, or set another --runs.`,
+        `${path} is not from this bench: found no ${done}. Move ${path}, or set another --runs.`,
       );
     }
     console.error(`${name}: ${words.join(" ")}`);

@@ -255,7 +255,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
 
   async prepare(key: string, variant: KernelVariant): Promise<PreparedProduct> {
     const found = this.#choices.get(key);
-    if (!found) throw new Error(`Expected the key of a matrix product, got ${key}.`);
+    if (!found) throw new Error(`No matrix product has the key ${key}.`);
     const program = await Program.record(this.gpu, "autotuning", this.#plan.steps, [
       found.choice.buildDispatch(variant),
     ]);

@@ -18,7 +18,7 @@ export function buildIndexScope(
   dimensions = clickDimensions,
 ): IndexScope {
   const own = dispatches[dispatch];
-  if (!own) throw new Error(`expected a dispatch below ${dispatches.length}, got ${dispatch}`);
+  if (!own) throw new Error(`expected dispatch < ${dispatches.length}, got ${dispatch}`);
   return {
     workgroup: own.workgroup,
     grid: computeGrid(own, sizes, slice, gpu.maxGrid),

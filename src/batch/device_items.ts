@@ -138,8 +138,8 @@ export class DeviceTokens {
     const { count, first, token } = host;
     if (count !== this.count || 4 * first.length > this.itemFirst.size || token.length > this.pairs) {
       throw new Error(
-        `expected ${this.count} tokens and at most ${this.pairs} pairs of item and token, got ${count} ` +
-          `tokens and ${token.length} pairs (${first.length - 1} items)`,
+        `expected ${this.count} tokens and at most ${this.pairs} item-token pairs, got ${count} ` +
+          `tokens and ${token.length} pairs of ${first.length - 1} items`,
       );
     }
     this.#host = host;

@@ -16,7 +16,7 @@ export function readItemFile(path: string, data: OpenedDataset): number[] {
     if (item === undefined) {
       throw new UserError(
         `${path}:${place}: expected the id of an item of ${data.source.name}, got ${JSON.stringify(id)}, ` +
-          `which the data set does not have. For example, it has the id ${JSON.stringify(data.items.of(0))}.`,
+          `which the data set does not have. The data set's first id is ${JSON.stringify(data.items.of(0))}.`,
       );
     }
     const before = places.get(item);

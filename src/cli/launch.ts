@@ -104,7 +104,7 @@ export function readTask(name: TaskName): CommandTask {
   const [, text] = task.command.split("src/cli/launch.ts ");
   const words = text?.split(" ") ?? [];
   const module = words.pop();
-  if (module === undefined) throw new Error(`expected task ${name} to name a module after src/cli/launch.ts`);
+  if (module === undefined) throw new Error(`task ${name}: expected a module as argument of launch.ts`);
   return { module: new URL(`../../${module}`, import.meta.url).href, permissions: words };
 }
 

@@ -174,7 +174,7 @@ export async function writeSelect({ select }: LogPreparation): Promise<void> {
   if (!select) return;
   if (await pathExists(select.file) && await readText(select.file) !== `${select.text}\n`) {
     throw new UserError(
-      `Expected no file ${select.file}, found one with another SELECT. Pass it by --query, or remove it.`,
+      `The SELECT in ${select.file} differs from the one needed. Pass this file by --query, or remove it.`,
     );
   }
   await makeFolder(dirname(select.file));

@@ -91,7 +91,7 @@ async function main(): Promise<void> {
   if (options.split === "all" && opened.timeSplit) {
     throw new UserError(
       `Expected one part in --split, got all: ${opened.source.name} is split by time, so its ` +
-        "parts share users. Evaluate each part separately.",
+        "users can be in several parts. Evaluate each part separately.",
     );
   }
   if (baseline !== undefined) await fitBaseline(run, opened, baseline);

@@ -79,7 +79,7 @@ function getPositionEffects(
   }
   if (known) return { effects, words: "for the logged positions" };
   throw new UserError(
-    `Expected data with positions for --positions logged, got ${source.name}. Use --positions first, or ` +
+    `Expected data with positions for --positions logged, got ${source.name}. Set --positions to first, or ` +
       "prepare the log with deno task -q data log --position <column>.",
   );
 }

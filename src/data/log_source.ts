@@ -281,8 +281,8 @@ export function expectPagesWithoutClick(source: LogSource): void {
   if (hasPagesWithoutClick(source)) return;
   throw new UserError(
     `Expected a log in which some pages have no click, got ${source.name}, ` +
-      "where every page has a click. A model of this log ranks items, but does not learn " +
-      "how high utilities are, nor how often users click nothing. Rank items with deno task recommend.",
+      "where every page has a click. From this log, a model learns to rank items, " +
+      "but not how often users click nothing. Rank items with deno task recommend.",
   );
 }
 

@@ -14,7 +14,7 @@ export interface PairedDifference {
 export function computePairedDifference(a: readonly number[], b: readonly number[]): PairedDifference {
   const count = a.length;
   if (count === 0 || count !== b.length) {
-    throw new RangeError(`expected two lists of one length above 0, got lengths ${count} and ${b.length}`);
+    throw new RangeError(`expected non-empty lists of equal length, got ${count} and ${b.length} values`);
   }
   const { mean, sd } = meanAndSd(a.map((x, k) => x - (b[k] ?? NaN)));
   if (count === 1) return { mean, low: -Infinity, high: Infinity, count };

@@ -133,8 +133,8 @@ function expectSameTime(path: string, { line, user, time, digits }: Rows, a: num
   const exact = (row: number) => digits.get(row) ?? canonicalizeNumber(String(time[row]));
   if (exact(a) === exact(b)) return;
   throw new UserError(
-    `${path}:${line[b]}: expected Times that differ as float64, but two of user ` +
-      `${user[b]} (here and in line ${line[a]}) round to ${time[b]}. Use fewer digits, or whole nanoseconds.`,
+    `${path}:${line[b]}: expected Times that differ as float64, but the Times of user ` +
+      `${user[b]} here and in line ${line[a]} round to ${time[b]}. Use fewer digits, or whole nanoseconds.`,
   );
 }
 
@@ -164,7 +164,7 @@ type Rows = Readonly<ReturnType<typeof noRows>>;
 function parseRows(path: string, text: string): Rows {
   if (text.trim() === "") {
     throw new UserError(
-      `${path}: the file is empty. Expected a header line and a row per event and displayed item.`,
+      `${path}: the file is empty. Expected a header line, and a row per displayed item of an event.`,
     );
   }
   const rows = noRows();
@@ -180,7 +180,7 @@ function parseRows(path: string, text: string): Rows {
   }
   if (rows.line.length === 0) {
     throw new UserError(
-      `${path}: a header and no rows. Expected a row per event and displayed item below it.`,
+      `${path}: expected rows below the header, found none.`,
     );
   }
   return rows;

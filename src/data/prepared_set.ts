@@ -110,7 +110,7 @@ export class PreparedSet implements PreparedUsers {
     const { counts, files, timeSplit } = this.manifest;
     if (pages.earlier > 0 && !timeSplit) {
       throw new UserError(
-        `${this.folder}: expected timeSplit in the manifest, because earlier is true for some pages. ` +
+        `${this.folder}: expected timeSplit in the manifest, because some pages have earlier = true. ` +
           "Add timeSplit (see data/README.md).",
       );
     }
@@ -140,7 +140,7 @@ export async function readPreparedLog(set: PreparedSet, onProgress?: OnProgress)
   const all: Clicks[] = [];
   await set.readClicks(items.count, (clicks) => all.push(clicks), onProgress, true);
   const [clicks] = all;
-  if (!clicks) throw new Error("expected readClicks to pass the clicks of all users");
+  if (!clicks) throw new Error("readClicks did not pass clicks to its callback");
   const sampled = set.manifest.sampledPages && { sampledPages: true };
   return new MemoryLog({ name: set.name, items, ...sampled, ...clicks });
 }

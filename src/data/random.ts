@@ -101,7 +101,7 @@ export class Random {
    */
   sampleWithoutReplacement(n: number, k: number): Uint32Array<ArrayBuffer> {
     if (!Number.isInteger(k) || k < 0 || k > n) {
-      throw new RangeError(`Expected to draw between 0 and n = ${n} different numbers, got k = ${k}`);
+      throw new RangeError(`Expected k in 0..${n}, got ${k}`);
     }
     const sample = new Uint32Array(k);
     const swapped = new Map<number, number>();

@@ -196,7 +196,7 @@ Deno.test("a later log is encoded as the set of --encoding-from, and unknown val
   assert.deepEqual(again.features, next.manifest.features);
   for (const columns of ["price", "price:category,published", "price,published,page"]) {
     const impressionFeatures = parseContextColumns(columns);
-    const says = `Expected --impression-features with the columns of …got ${columns}`;
+    const says = `Expected --impression-features to name the columns of …got ${columns}`;
     await expectRefused(folder, recipe({ encodingFrom: set, ...context, impressionFeatures }), says);
   }
 });

@@ -282,7 +282,7 @@ Deno.test("a raw log is answered with the command that prepares it; --yes runs t
     /as runs\/data\/semi\.sql:\n\nSELECT "Leser" AS "user".*\nFROM read_csv\('semi\.csv', delim = ';'/;
   await data.refused(semi, select);
   await Deno.writeTextFile(`${folder}/runs/data/semi.sql`, "SELECT 1\n");
-  await data.refused([...semi, "--yes"], /runs\/data\/semi\.sql, found one with another SELECT\. Pass it/);
+  await data.refused([...semi, "--yes"], /runs\/data\/semi\.sql differs from the one needed\. Pass this/);
   await Deno.remove(`${folder}/runs/data/semi.sql`);
   for (const line of [[...semi, "--yes"], ["log", ...source, "--yes", "--out", "guessed"]]) {
     const { stdout } = await data.ok(line);

@@ -109,7 +109,7 @@ const faults = parseRows(`
 ]);
 const files: [lines: string[], says: string][] = [
   [[], ": the file is empty"],
-  [[header.join(" ")], ": a header and no rows"],
+  [[header.join(" ")], ": expected rows below the header"],
   [
     ["session_new_index Time item_new_index", "0 1 2"],
     ":1: …is_click, tr_val_tst are missing; got session_new_index, Time, item_new_index.",
@@ -119,7 +119,7 @@ const files: [lines: string[], says: string][] = [
   // These times differ only in digits that a double does not have.
   [
     [header.join(" "), "0 1.00000000000000001 0 0 0", "0 1.00000000000000002 1 0 0", ...good.slice(2)],
-    ":3: expected Times that differ as float64, but two of user 0 (here and in line 2) round to 1. Use fewer",
+    ":3: expected Times that differ as float64, but the Times of user 0 here and in line 2 round to 1. Use",
   ],
   ...splits.map((split, code): [lines: string[], says: string] => [
     [header.join(" "), ...good.filter((row) => !row.endsWith(`${code}`))],

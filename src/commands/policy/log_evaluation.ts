@@ -54,7 +54,7 @@ export function selectEvaluationClicks(
   if (dataset.pageOrder === "arbitrary" && source.log.rowItem.length > source.log.eventClick.length) {
     throw new UserError(
       `Expected a log with known positions, because propensities depend on them, got ${source.name} without ` +
-        "positions. Name the column of positions: data log --position.",
+        "positions. Prepare the log again with --position.",
     );
   }
   const learned = run?.trainedOn && isSameCatalogue(run.trainedOn, dataset.config);

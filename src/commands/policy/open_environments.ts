@@ -153,7 +153,7 @@ function expectSameItems(one: OpenedDataset, other: OpenedDataset, model: string
   if (hasSameItems(one, other)) return;
   const countItems = ({ source }: OpenedDataset) => formatThousands(source.items.shape.count);
   throw new UserError(
-    `Expected --test-model with the same ${countItems(one)} items in the same order, but the ` +
+    `Expected --test-model to have the policies' ${countItems(one)} items in the same order, but the ` +
       `${countItems(other)} items of ${model} differ. Train the model on the same data set; for a ` +
       "synthetic shop, with the same --data-seed and another --data-users-seed.",
   );

@@ -245,8 +245,8 @@ export async function withSimulated<T>(
       "nothing. Therefore clicks and click rates are omitted. Rankings of policies are valid.";
   if (noClickRateReason !== undefined && options.reward === "utility") {
     throw new UserError(
-      `Expected --reward click, got utility: every page of ${data.source.name} has a click, so only ` +
-        "differences of utilities are known, and sums have no meaning. Omit --reward to rank by clicks.",
+      `Expected --reward click, got utility: every page of ${data.source.name} has a click, so a ` +
+        "model learns how utilities differ, not how high they are. Omit --reward to rank by clicks.",
     );
   }
   return await withDevice(async (gpu, stack) => {

@@ -267,7 +267,7 @@ export async function reopen(
   const snapshot = await readSnapshot(init.path);
   if ((await computeFileChecksum(init.path)).sha256 !== init.sha256) {
     throw new UserError(
-      `Expected the run's initial weights, but ${init.path} has changed. Restore the old file.`,
+      `${init.path} (--init of the run) has changed. Restore the old file.`,
     );
   }
   const fitted = snapshot.info ? fitInit(data, snapshot.info, init.path) : data;

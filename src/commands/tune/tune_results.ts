@@ -104,7 +104,7 @@ function noWinner({ candidates }: SearchState): UserError {
     ? "the training of every setting diverged. Use a smaller --learning-rate"
     : "the budget was too small for a validation, or no validation user clicked. Use a larger --budget, or " +
       "--criterion loss";
-  return new UserError(`Expected validation metrics of some setting, found none: ${why}.`);
+  return new UserError(`No setting has validation metrics: ${why}.`);
 }
 
 async function testSetting(

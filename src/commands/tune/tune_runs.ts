@@ -173,6 +173,6 @@ async function startOrResume(
 export async function expectRun(path: string, { iterations }: SearchCandidate): Promise<void> {
   if (iterations === 0 || await RunFolder.hasState(path)) return;
   throw new UserError(
-    `Expected the run of a setting in ${path}, found none. Restore the folder, or choose another --save-dir.`,
+    `The folder ${path}, a run of this search, is missing. Restore it, or choose another --save-dir.`,
   );
 }

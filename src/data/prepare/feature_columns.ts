@@ -35,7 +35,7 @@ export function expectEncodedColumns(
 ): void {
   if (named.length === 0 || new Set(named).symmetricDifference(new Set(columns)).size === 0) return;
   throw new UserError(
-    `Expected ${option} with the columns of ${folder} (${columns.join(",") || "none"}), because of ` +
+    `Expected ${option} to name the columns of ${folder} (${columns.join(",") || "none"}), because of ` +
       `--encoding-from, got ${named.join(",")}. Leave ${option} out.`,
   );
 }

@@ -137,7 +137,7 @@ export async function openFeatures(
   const source = await openSource(engine, options, log, signal);
   if (source === undefined) return await withoutFeatures(engine, options, like);
   if (options.allItems && options.features === undefined) {
-    throw new UserError("Expected --features FILE, because --all-items is set, got features in the log.");
+    throw new UserError("Expected --features FILE with --all-items, got features in the log.");
   }
   const item = options.featuresKey ?? log.item ?? "item";
   const wanted = [
@@ -223,7 +223,7 @@ async function withoutFeatures(
   if (like && missing.length > 0) {
     const columns = missing.join(", ");
     throw new UserError(
-      `Expected --features, because items of ${like.folder} (--encoding-from) have columns ${columns}.`,
+      `Expected --features with the columns ${columns} that items of ${like.folder} (--encoding-from) have.`,
     );
   }
   await engine.run(NO_FEATURES);

@@ -189,7 +189,7 @@ async function expectPages(
   if (clicked === 0) {
     throw new UserError(
       `Expected clicks, got no click on ${formatThousands(count)} pages: there is nothing to learn. ` +
-        `Is ${names.clicked} the right column? If it has ratings, see data/recipes/ratings.sql. ${AS_IS}.`,
+        `Is ${names.clicked} the right column? For ratings, see data/recipes/ratings.sql. ${AS_IS}.`,
     );
   }
   const byTime = names.page === undefined && items === undefined && pageGap === undefined &&
@@ -199,7 +199,7 @@ async function expectPages(
     if (step.refused) {
       throw new UserError(
         `Expected page ids or finer times, got times in whole ${step.name}s (${names.time}): ${merge}. ` +
-          `Name the column of page ids by --page, or a finer time by --time. If such rows form a page, ` +
+          `Name the column of page ids by --page, or a finer time by --time. If these rows are one page, ` +
           `${AS_IS}. ${GUIDE}`,
       );
     }

@@ -93,8 +93,8 @@ function detectFormat(path: string): Format {
   const format = ENDINGS[ending.toLowerCase()];
   if (format && !(format === "parquet" && compression)) return format;
   throw new UserError(
-    `${path}: expected a file whose name ends in .csv, .tsv, .txt, .json, .jsonl or .ndjson ` +
-      "(and then in .gz or .zst if it is compressed), or in .parquet. " +
+    `${path}: expected a file whose name ends in .csv, .tsv, .txt, .json, .jsonl, .ndjson ` +
+      "(each also with .gz or .zst) or .parquet. " +
       "Rename or convert the file, or read it by a SELECT (data/recipes).",
   );
 }

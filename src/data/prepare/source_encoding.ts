@@ -176,7 +176,7 @@ export async function expectKnownItems(engine: SqlEngine, { folder }: SourceEnco
     `Expected only items of ${basename(folder)}, got ${
       rows[0]?.n
     } other items (${examples}). The items of that ` +
-      "set are one-hot: its models cannot score new items. Prepare it with --item-ids, and train again.",
+      "set are one-hot: its models cannot score others. Prepare that set with --item-ids, and train again.",
   );
 }
 
@@ -202,7 +202,7 @@ export async function expectLike(
   });
   if (found.length === 0) return;
   throw new UserError(
-    `Expected feature values as in ${folder}, got ${found.join("; ")}. A model of that set cannot use ` +
+    `Expected features like those of ${folder}, got ${found.join("; ")}. A model of that set cannot use ` +
       "other values. Are units, spellings and columns the same? --allow-unknown-values accepts other values.",
   );
 }

@@ -149,7 +149,7 @@ async function openWhole(
     if (resplit && timeSplit) {
       throw new UserError(
         `Expected --resplit with data in which each user belongs to one part, got ${source}, ` +
-          "which was split by time. A new split would train on validation and test pages. " +
+          "which was split by time. After a new split, a model would train on validation and test pages. " +
           "Leave --resplit out, or prepare the log again with other --shares or --split-at.",
       );
     }

@@ -45,7 +45,7 @@ export async function mergeSets(
   if (byTime) {
     throw new UserError(
       `Expected sets in which each user belongs to one part, got ${byTime.name}, which was split by time. ` +
-        "Prepare all logs together, with a glob as --source or with --query.",
+        "Prepare one set of all logs: name them by a glob in --source, or use --query.",
     );
   }
   const { ids, catalogue, numbers } = mergeItems([first, ...more]);
