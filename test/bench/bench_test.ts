@@ -79,7 +79,7 @@ Deno.test("quartiles, errors, a fitted line, and the position under the roofline
   assert.throws(() => summarizeTimes([]), /expected samples/);
   const line = fitLine([10, 20, 40].map((x) => ({ x, y: 3 + 2 * x })));
   assert.ok(Math.abs(line.slope - 2) < 1e-9 && Math.abs(line.constant - 3) < 1e-9 && line.error < 1e-9);
-  assert.throws(() => fitLine([{ x: 1, y: 2 }]), /different x/);
+  assert.throws(() => fitLine([{ x: 1, y: 2 }]), /two values of x/);
   const ceilings = { flops: 100, bandwidth: 10, floor: 30, busy: 128 };
   // 10 MFLOP and 10 MB: 1 FLOP per byte, so at most 10 GFLOP/s, in 1,000 us.
   const memory = computeRooflinePosition({ flops: 1e7, bytes: 1e7 }, 2000, ceilings);

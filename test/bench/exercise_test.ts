@@ -205,7 +205,7 @@ Deno.test("exercises: a text that cannot run is reported with its position", () 
       [replaced(starter, "read_write> outcome", "read> outcome"), /read_write> outcome/],
       [
         replaced(starter, "@binding(4)", "@binding(5)"),
-        /expected .* from 0 .* got @binding\(0\) u, .*@binding\(5\) step/,
+        /expected @binding\(0\).* got @binding\(0\) u, .*@binding\(5\) step/,
       ],
       [replaced(starter, "size(WORKGROUP)", "size(64)"), /expected @workgroup_size\(WORKGROUP\)/],
       [

@@ -263,7 +263,7 @@ Deno.test("items: --encoding-from prepares a log with the columns, scales and to
   await Deno.writeTextFile(`${folder}/less.csv`, "item,price\nsku-1,2\n");
   const wrong: Record<string, FeatureOptions> = {
     "Expected --tokens to name the columns of … (category,brand)…got brand": { tokens: ["brand"] },
-    "Expected --features with the columns price, rating that items of ": { features: undefined },
+    "Expected --features with the columns price, rating, … that items of ": { features: undefined },
     "Expected a prepared data set": { encodingFrom: folder },
     'expected a column "rating" (--encoding-from)… add it to the features': {
       features: `${folder}/less.csv`,

@@ -305,7 +305,7 @@ Deno.test("unsupported simulations are refused, with the expected value", () =>
     );
     await assert.rejects(
       smaller.run(createPopularPolicy(new Float64Array(7))),
-      /popularity of 40 items, got 7/,
+      /Expected 40 popularity scores, .*got 7/,
     );
   }));
 
