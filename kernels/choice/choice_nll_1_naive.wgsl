@@ -3,7 +3,7 @@
 //   outcome [E]   (loss, prec@1, prec@2, 1 if clicked)  u_gradient [R]       here no event is a context event
 //   loss_e = log(1 + sum_{r in e} exp(eta u_r)) - eta u_click        (no click: the last term is 0)
 //   d mean loss / d u_r = eta (P(r) - [r clicked]) / E,  P(r) = exp(eta u_r) / (1 + sum exp(eta u))
-// Grid         (K + 1) x E invocations in workgroups of 8 x 2, K: average number of rows per page.
+// Grid         K x E invocations in workgroups of 8 x 2, K: rows of the longest page.
 // Idea         one invocation, one row. A row's probability depends on the whole page, so the invocation
 //              reads the page twice: for the largest utility and for the sum. A page of K rows is read 2 K
 //              times. The first row's invocation also writes the event's loss.
