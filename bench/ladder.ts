@@ -70,7 +70,9 @@ export function createCommand(): Command {
 async function runLadders(chosen: ReadonlySet<string>, options: LadderCommandOptions): Promise<void> {
   const { rounds, readme, variants, json } = options;
   if (readme !== undefined && variants === "gpu") {
-    throw new UserError("Expected --readme without --variants gpu, which leaves out steps of the ladders.");
+    throw new UserError(
+      "--readme needs all steps of a ladder, but --variants gpu leaves some out. Omit one of the two options.",
+    );
   }
   const selected = ladders.filter(({ name }) => chosen.has(name))
     .map((ladder) => variants === "gpu" ? selectGpuSteps(ladder) : ladder);

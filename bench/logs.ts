@@ -97,7 +97,7 @@ type ItemColumn = "category" | "brand" | "price" | "added";
 
 type Range = readonly [least: number, most: number];
 
-/** Sizes of a log, and parameters of the utility and the clicks. A parameter of 0 turns its effect off. */
+/** Sizes of a synthetic log, and parameters of its clicks. A parameter of 0 turns its effect off. */
 interface LogKind {
   readonly name: string;
   readonly about: string;

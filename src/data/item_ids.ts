@@ -19,7 +19,7 @@ export function findItemIdField(features: FeatureManifest | undefined): Field | 
   return isLast ? field : undefined;
 }
 
-/** Returns N if item ids are hashed to 2 x N tokens; undefined if item ids are not hashed. */
+/** Returns the N of `--hash-items N`; undefined if item ids are not hashed. */
 export function getHashSize(features: FeatureManifest | undefined): number | undefined {
   return features?.tokens.find(({ hashed }) => hashed !== undefined)?.hashed;
 }

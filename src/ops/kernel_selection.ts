@@ -273,7 +273,7 @@ function buildLstmKernelUse(
   return makeGroupUse(direction, h4, users, chooseLstmWeightStorage(direction, 4 * h4, users, bytes));
 }
 
-/** @param units - number of units without padding */
+/** @param units - number of units of the LSTM, not rounded up to a multiple of 4 */
 function selectCpuUse(
   variants: AdapterTraits,
   direction: LstmDirection,

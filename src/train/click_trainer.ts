@@ -23,7 +23,7 @@ import type { DistributedContext } from "./distributed_context.ts";
 import { type MetricSummary, ResultRing } from "./training_results.ts";
 import { openValidationLog, TrainingLog } from "./training_log.ts";
 
-/** Largest number of steps in the result ring. For large batches, {@link PLAN_USERS} allows fewer steps. */
+/** Number of steps whose results the ring buffer stores; fewer for large batches ({@link PLAN_USERS}). */
 const MOST_STEPS = 256;
 /** Largest number of 16-byte entries in the batch plan, which has one entry per user and one per batch. */
 const PLAN_USERS = 2 ** 20;

@@ -195,7 +195,7 @@ function expectSame(
   if (here === there) return;
   throw new UserError(
     `Expected the same columns in all files, got ${here} in ${first}, and ${there} in ${path}. ` +
-      "Give all files the same columns, name files of one kind, or read them by a SELECT (data/recipes).",
+      "Pass only files with the same columns, or read the files by a SELECT (data/recipes).",
   );
 }
 
