@@ -4,8 +4,10 @@
 -- Creates  part (a row per part), page_size, click_position, events_of_user, suspicion
 
 -- step: Reading users, items and pages
-CREATE VIEW users AS SELECT * FROM read_parquet(getvariable('users'));
--- The column id is optional, and may have any type.
+-- The column id of users and items is optional, and may have any type.
+CREATE VIEW users AS
+SELECT user, split, id::VARCHAR AS id
+FROM (SELECT * FROM read_parquet(getvariable('users')) UNION ALL BY NAME SELECT NULL::VARCHAR AS id WHERE false);
 CREATE VIEW items AS
 SELECT item, id::VARCHAR AS id
 FROM (SELECT * FROM read_parquet(getvariable('items')) UNION ALL BY NAME SELECT NULL::VARCHAR AS id WHERE false);
@@ -82,11 +84,18 @@ SELECT position, count(*) AS clicks, count(*) FILTER (position = size) AS last
 FROM (SELECT size, 1 + unnest(list_prepend(clicked, additional_clicks)) AS position FROM page WHERE NOT context AND clicked IS NOT NULL AND size > 1)
 GROUP BY position
 ORDER BY position;
+-- In a split by time, a person is a user of each part that has pages of this person. The last of these users
+-- also has the pages of the earlier parts.
 CREATE TABLE events_of_user AS
-SELECT user, count(*) FILTER (NOT context) AS events, bool_or(context) AS is_known
-FROM page
-GROUP BY user
-HAVING events > 0;
+WITH counted AS (
+  SELECT user, count(*) FILTER (NOT context OR earlier) AS events, bool_or(context AND NOT earlier) AS is_known
+  FROM page
+  GROUP BY user
+)
+SELECT max(events) AS events, bool_or(is_known) AS is_known
+FROM counted JOIN users USING (user)
+GROUP BY coalesce(id, user::VARCHAR)
+HAVING max(events) > 0;
 
 -- step: Suspicious properties
 -- If no item has versions, an item can be twice only on the pages that has_twice marks.

@@ -208,26 +208,36 @@ export async function expectNoRawLog(
   throw new RawLogError(data, preparation, use?.(preparation.out));
 }
 
+/** Lists the words of arguments: option names without --, file names, and names of columns. */
+function listWords(args: readonly string[]): string[] {
+  return args.flatMap((text) => text.split(/[,=]/)).map((word) => word.replace(/^--/, ""));
+}
+
 /**
  * Lists options of `data log` for features: those of the model's data set, or else options that are guessed
- * from the first rows. Returns [] if the log needs a SELECT, if a required column is unknown, or if the
- * user typed such options.
+ * from the first rows. Omits item features, page features or impression features for which the user typed
+ * an option. Returns [] if the log needs a SELECT, if a required column is unknown, or with --encoding-from.
  */
 function guessFeatureArguments(
   { sample, columns, args, typed, isComplete, encoding }: LogPreparation,
 ): readonly string[] {
   if (encoding) return encoding.args;
-  if (
-    typed.some((arg) => /^--(features|tokens|dense|(page|impression)-features|encoding-from)\b/.test(arg))
-  ) {
-    return [];
-  }
-  if (!isComplete || args[0] !== "--source") return [];
-  const { tokens, dense, page, impression } = guessFeatures(sample, columns);
-  const lists = { tokens, dense, "page-features": page, "impression-features": impression };
-  const options = Object.entries(lists).filter(([, names]) => names.length > 0);
-  const source = tokens.length + dense.length > 0 ? ["--features", args[1] ?? ""] : [];
-  return [...source, ...options.flatMap(([option, names]) => [`--${option}`, names.join(",")])];
+  const words = listWords(typed);
+  if (!isComplete || args[0] !== "--source" || words.includes("encoding-from")) return [];
+  const guessed = guessFeatures(sample, columns);
+  const has = (...options: string[]) => options.some((option) => words.includes(option));
+  const list = (option: string, names: readonly string[]) => {
+    const free = has(option) ? [] : names.filter((name) => !words.includes(name));
+    return free.length > 0 ? [`--${option}`, free.join(",")] : [];
+  };
+  const own = has("features", "tokens", "dense")
+    ? []
+    : [...list("tokens", guessed.tokens), ...list("dense", guessed.dense)];
+  return [
+    ...own.length > 0 ? ["--features", args[1] ?? "", ...own] : [],
+    ...list("page-features", guessed.page),
+    ...list("impression-features", guessed.impression),
+  ];
 }
 
 /** Returns an array with one sentence, which lists the columns that no option names; [] if there are none. */
@@ -238,7 +248,7 @@ function listUnnamed(
   const named = [
     ...Object.values(columns),
     ...encoding?.names ?? [],
-    ...[...features, ...typed].flatMap((text) => text.split(/[,=]/)),
+    ...listWords([...features, ...typed]),
   ];
   const others = sample.names.filter((name) => name !== "" && !named.includes(name));
   return others.length > 0 ? [`Columns that no option names: ${others.join(", ")}.`] : [];

@@ -114,7 +114,7 @@ async function main(): Promise<void> {
     console.log(`Best items after ${clicks}${newOnly ? ", without clicked items" : ""}:`);
     console.log(formatRankedItems(found));
     const of = `a page with these ${found.length} items in this order`;
-    console.log(`The probabilities are for ${of}. P(no click): ${noClick.toFixed(4)}.`);
+    console.log(`The utilities and probabilities are for ${of}. P(no click): ${noClick.toFixed(4)}.`);
     const { missing = [], unknown = [] } = context?.gaps ?? {};
     if (missing.length > 0) {
       console.log(

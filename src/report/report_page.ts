@@ -311,7 +311,8 @@ function describeSizes(sizes: DataSizes): string {
   const { users: [, validation, test], hashed, timeSplit } = sizes;
   const tokens = hashed === undefined ? "" : ` (ids hashed to 2 x ${formatThousands(hashed)} tokens)`;
   const dates = timeSplit ? `. ${describeTimeSplit(timeSplit, { validation, test })}` : "";
-  return describeDataSizes(sizes) + tokens + dates;
+  const all = timeSplit ? `${formatThousands(timeSplit.users)} users, some of them in several parts: ` : "";
+  return all + describeDataSizes(sizes) + tokens + dates;
 }
 
 function describeContext({ kind, column, type }: ContextColumn): string {

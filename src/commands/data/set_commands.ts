@@ -89,7 +89,8 @@ function text(path: string, d: DataDescription): string {
     formatTable(head, rows, { drop: ["unseen shown", "items per page"] }),
     "",
     "Baselines: prec@1 (@2: prec@2) on each part. Uniform loss: loss of a uniform guess. Logit " +
-    "loss: loss of the logit on counts, from which training starts.",
+    "loss: loss of the logit on counts. Training starts from this logit, before its scale and offset are " +
+    "fitted to the validation users.",
     formatTable(
       [
         ...["", "uniform loss", "random @1", "@2", "click rate @1", "@2"],

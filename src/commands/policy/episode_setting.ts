@@ -49,8 +49,10 @@ export function measureLoggedSizes(
   const slate = Math.min(usual, count);
   const pages = Math.min(median, MOST_PAGES, count - slate + 1); // clicked items are not shown again
   const texts = [
-    ...(needsSlate ? [`Slates have ${slate} items (the most frequent page size of ${source.name}).`] : []),
-    ...(needsPages ? [`Users see ${pages} pages (the median of ${source.name}).`] : []),
+    ...(needsSlate
+      ? [`Slates have ${slate} items (the most frequent page size of the train users of ${source.name}).`]
+      : []),
+    ...(needsPages ? [`Users see ${pages} pages (the median of the train users of ${source.name}).`] : []),
   ];
   return { sizes: { ...(needsSlate && { slate }), ...(needsPages && { pages }) }, note: texts.join(" ") };
 }

@@ -213,7 +213,8 @@ async function writeResult(
   { options, opened, simulated, summary, runs }: Contents,
 ): Promise<void> {
   const { users, pages, slate, start, repeats, pool, leave, patience, reward, seed, explore } = options;
-  const { gpu, found: { model }, data: { dataset }, environment, known } = simulated;
+  const { baseline } = options;
+  const { gpu, found: { model, run }, data: { dataset }, environment, known } = simulated;
   const result = {
     format: FOLDER_FORMATS.simulation,
     clickgan: version,
@@ -223,6 +224,7 @@ async function writeResult(
       clicks: environment.name,
       ...(known ? { knownBy: known.name } : {}),
       ...(model ? { model: { path: model.path, sha256: model.sha256 } } : {}),
+      ...(baseline === undefined ? {} : { baseline, run: run?.path }),
       data: dataset.config,
     },
     policy: opened ? { path: opened.path, ...opened.config } : options.policy,

@@ -5,6 +5,7 @@ import { ROW_FORMATS, type RowFormat } from "../../files/row_file.ts";
 import { defaultPolicyTraining, policyTrainingFields } from "../../policy/learning/policy_training_config.ts";
 import type { PolicyTask, PolicyTrainingConfig } from "../../policy/learning/policy_training_config.ts";
 import type { RequestContext } from "../../data/context_values.ts";
+import { baselineOptions } from "../../metrics/baselines/baseline_names.ts";
 import { UserError } from "../../user_error.ts";
 import { SAVE_DIR, WRITE_LOG } from "../../cli/arguments.ts";
 import { MODEL_SEED, RESPLIT, type ShopSeedOptions } from "../../cli/open_data.ts";
@@ -120,6 +121,10 @@ export function parseSimulateOptions(
   );
   addUsersOptions(command, { beside: "with --model, policies observe users through the model" })
     .option(...RESPLIT)
+    .addOption(
+      new Option("--baseline <name>", "clicks follow the baseline logit of the run, instead of its model")
+        .choices([baselineOptions.logit]),
+    )
     .optionsGroup("Policy:")
     .option(
       "--policy <which>",
@@ -164,6 +169,8 @@ export interface UserSelectionOptions extends ShopSeedOptions {
   truth: boolean;
   memoryRows: number;
   uncalibrated: boolean;
+  /** Name of the baseline that replaces the trained model. */
+  baseline?: string;
   /** Values of context columns on all simulated pages. */
   context?: RequestContext;
   /** True if all pages have the mean context features; by default contexts are drawn from the log. */
@@ -200,7 +207,8 @@ export function addUsersOptions(
 }
 
 /** @throws UserError if the options name no click model, or contradict each other. */
-export function checkUsers({ model, data, shop, truth, uncalibrated, context }: UserSelectionOptions): void {
+export function checkUsers(options: UserSelectionOptions): void {
+  const { model, data, shop, truth, uncalibrated, context, baseline } = options;
   if (shop !== undefined && data !== undefined) {
     throw new UserError("Expected either --shop or --data, got both. Omit one option.");
   }
@@ -224,7 +232,8 @@ export function checkUsers({ model, data, shop, truth, uncalibrated, context }: 
   if (truth && named === undefined && model === undefined) {
     throw new UserError(`Expected --shop (${shopNames}) with --truth, got no --shop.`);
   }
-  const option = uncalibrated ? "--uncalibrated" : context ? "--context" : undefined;
+  const ofModel = { "--uncalibrated": uncalibrated, "--context": context, "--baseline": baseline };
+  const [option] = Object.entries(ofModel).find(([, value]) => value) ?? [];
   if (option !== undefined && model === undefined) {
     throw new UserError(`Expected ${option} only with --model, got no --model. Omit ${option}.`);
   }

@@ -117,14 +117,14 @@ async function expectOwnShop(
 
 async function selectModel(
   { run, data }: { run: OpenedRun; data: OpenedDataset },
-  { truth, uncalibrated, context = {}, meanContext }: Omit<UserSelectionOptions, "memoryRows">,
+  { truth, uncalibrated, context = {}, meanContext, baseline }: Omit<UserSelectionOptions, "memoryRows">,
 ): Promise<UserSelection> {
   const { sha256 } = await computeFileChecksum(run.path);
   const features = listModelContext(run.info.model, data.dataset.features);
   const drawn = meanContext ? undefined : drawContexts(data.source, features);
   const contexts = setGivenContext(drawn, context);
   // The result.json of an unfinished run may describe an earlier model.
-  const tested = run.unfinished ? [] : await readTestFindings(run.path);
+  const tested = run.unfinished || baseline !== undefined ? [] : await readTestFindings(run.path);
   const test = tested.length === 0
     ? []
     : [`Test of the click model ${dirname(run.path)}: ${tested.join(" ")}`];
@@ -132,7 +132,10 @@ async function selectModel(
   const shop = truth ? selectTruth(data) : undefined;
   return {
     ...{ data, run, contexts, notes },
-    model: { kind: "model", path: run.path, sha256, data: data.dataset.config },
+    // A trained policy keeps the model on which it was trained.
+    model: baseline !== undefined
+      ? undefined
+      : { kind: "model", path: run.path, sha256, data: data.dataset.config },
     truth: shop?.truth,
     open(gpu, stack, other) {
       const isSame = JSON.stringify(other?.features) === JSON.stringify(contexts?.features);
@@ -255,7 +258,7 @@ export async function withSimulated<T>(
       ? `the ground truth of ${environment.name}${
         known ? `; policies observe users through ${known.name}` : ""
       }`
-      : `${run?.path}`;
+      : `${options.baseline === undefined ? "" : `the baseline ${options.baseline} of `}${run?.path}`;
     return await use({ gpu, stack, found, data, environment, known, description, noClickRateReason });
   });
 }
