@@ -28,7 +28,7 @@ import { CsvLog } from "./csv_log.ts";
 import { hasConfig, readConfig, type RunConfig, writeConfig } from "./run_config.ts";
 import { BEST_PREFIXES, MOMENT_PREFIXES, withMeanRows } from "./snapshot/snapshot.ts";
 import type { SnapshotGame, SnapshotInfo } from "./snapshot/snapshot.ts";
-import type { KeptStart } from "./start_choice.ts";
+import type { RescaledBest } from "./best_loss_choice.ts";
 import { writeSnapshot } from "./snapshot_file.ts";
 
 /** Contents of a stage's files that stay the same during training. */
@@ -46,7 +46,7 @@ export interface StageFiles {
 
 type BestSnapshots = Pick<TrainerState, "best" | "snapshots">;
 
-function withKept({ best, snapshots }: BestSnapshots, kept: KeptStart | undefined): BestSnapshots {
+function withKept({ best, snapshots }: BestSnapshots, kept: RescaledBest | undefined): BestSnapshots {
   if (!kept) return { best, snapshots };
   return { best: { ...best, loss: kept.record }, snapshots: { ...snapshots, loss: kept.weights } };
 }
@@ -124,9 +124,9 @@ export class RunFolder {
    * Writes all snapshots and logs. First, new best snapshots are written under temporary names. Then `last`
    * is written, which stores the iterations of the best snapshots. At the end, the new best snapshots replace
    * the old ones. So the best snapshots of the stored iterations exist even after a crash.
-   * @param kept - weights of a baseline to save as best-loss; `last` then stores the best trained weights
+   * @param kept - rescaled weights to save as best-loss; `last` then stores the best trained weights, too
    */
-  async save(state: TrainerState, kept: KeptStart | undefined): Promise<void> {
+  async save(state: TrainerState, kept: RescaledBest | undefined): Promise<void> {
     this.flush();
     const best = withKept(state, kept);
     const fresh = criteria.filter((criterion) => this.#saved[criterion] !== best.best[criterion].iteration);
@@ -139,6 +139,7 @@ export class RunFolder {
     const info = this.#info(state.iteration, "last");
     await writeSnapshot(this.file("last"), this.about.specs, this.#filled(state.weights), info, more, {
       best: formatBestRecords(state.best),
+      ...(kept && { rescaled: String(kept.record.iteration) }),
       logs: JSON.stringify({ train: this.train.mark(), validation: this.validation.mark() }),
     });
     for (const criterion of fresh) {
@@ -152,7 +153,7 @@ export class RunFolder {
    * Writes the best snapshots of a training that has diverged, and leaves `last` as it is. The previous
    * best snapshots get temporary names, because a training resumed from `last` needs them.
    */
-  async saveBest(state: TrainerState, kept: KeptStart | undefined): Promise<void> {
+  async saveBest(state: TrainerState, kept: RescaledBest | undefined): Promise<void> {
     const best = withKept(state, kept);
     for (const criterion of criteria) {
       if (this.#saved[criterion] === best.best[criterion].iteration) continue;

@@ -62,11 +62,11 @@ export function readSavedStage(path: string): SavedStage | undefined {
     const best = parseBestRecords(metadata.best);
     const iteration = v.safeParse(iterationSchema, metadata.iteration);
     if (!best || !iteration.success) return undefined;
-    const keepsStart = names.some((name) => name.startsWith(BEST_PREFIXES.loss));
+    const isRescaled = names.some((name) => name.startsWith(BEST_PREFIXES.loss));
     const readKept = (criterion: Criterion) => {
       const { value, iteration } = best[criterion];
       if (!Number.isFinite(value)) return undefined;
-      return criterion === "loss" && keepsStart ? 0 : iteration;
+      return criterion === "loss" && isRescaled ? Number(metadata.rescaled) : iteration;
     };
     const kept = { loss: readKept("loss"), prec1: readKept("prec1"), prec2: readKept("prec2") };
     return { iteration: iteration.output, best, isGame: metadata.game !== undefined, kept };

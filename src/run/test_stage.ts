@@ -11,7 +11,7 @@ import type { SnapshotName } from "./run_state.ts";
 import { buildSnapshotResult, getProbabilityOptions, TestedUsers } from "./tested_users.ts";
 import type { BaselineResults, SnapshotDifferences, SnapshotResult, TestedData } from "./tested_users.ts";
 import type { StageMetrics, TrainingStage } from "./stages.ts";
-import type { KeptStart } from "./start_choice.ts";
+import type { RescaledBest } from "./best_loss_choice.ts";
 import {
   type BaselineDifferences,
   classifyAgainstBaselines,
@@ -39,7 +39,7 @@ export async function testStage(
   data: TestedData,
   config: StagesConfig,
   onProgress: OnProgress | undefined,
-  kept: KeptStart | undefined,
+  kept: RescaledBest | undefined,
 ): Promise<StageTest> {
   const users = listUsers(data.source, "test");
   const tested = TestedUsers.ofPart(data, "test", onProgress);
@@ -77,7 +77,18 @@ export async function testStage(
     }))
   );
   const found = { test, baselines: tested.results(), snapshots };
-  return { ...found, verdict: describeTest(test, stage, config, trainer.iteration) };
+  const verdict = describeTest(test, stage, config, trainer.iteration);
+  return { ...found, verdict: [...verdict, ...describeScale(kept)] };
+}
+
+/** Reports the scale of trained weights in best-loss. For a logit, describeTest reports that it was chosen. */
+function describeScale(kept: RescaledBest | undefined): string[] {
+  if (!kept || kept.record.iteration === 0) return [];
+  const { offset, slope } = kept.scale;
+  return [
+    `The utilities u of best-loss were rescaled to ${offset.toFixed(3)} + ${slope.toFixed(3)} u, which fits ` +
+    "the validation users significantly better.",
+  ];
 }
 
 /** The best validation is early before the share EARLY of the iterations, and late after the share LATE. */

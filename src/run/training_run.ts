@@ -16,7 +16,7 @@ import { createDistributedContext } from "../train/distributed_context.ts";
 import { DivergedError, type TrainingStepResult, type ValidationResult } from "../train/training_results.ts";
 import { listContextColumns } from "../data/manifest.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
-import { type KeptStart, StartChoice } from "./start_choice.ts";
+import { type RescaledBest, BestLossChoice } from "./best_loss_choice.ts";
 import { nameResults } from "./name_results.ts";
 import { type StageTest, testStage } from "./test_stage.ts";
 import { expectUnbegun, RunFolder, type StageFiles } from "./run_folder.ts";
@@ -82,7 +82,7 @@ interface Training {
   readonly trainer: ClickTrainer<StageMetrics>;
   readonly model: UserModel;
   /** Chooses the weights of best-loss; undefined if training does not start from a logit on counts. */
-  readonly choice: StartChoice | undefined;
+  readonly choice: BestLossChoice | undefined;
 }
 
 /**
@@ -202,7 +202,7 @@ async function withTrainer<T>(
   using model = new UserModel(gpu, source.items, config.model, counted);
   using trainer = await stage.create(model, run.data, config, generator, joint);
   const choice = start.begins && isFitted(stage, config)
-    ? new StartChoice(
+    ? new BestLossChoice(
       trainer,
       () => resolveWeights(listModelParameters(model.shape, config.model), counted),
       config.model,
@@ -241,7 +241,7 @@ function computeSpent({ size, spent }: MpiRanks, before: CommunicationTimes | un
 
 async function testWithNames(
   { stage, run: { config, data }, events, trainer }: Training,
-  kept: KeptStart | undefined,
+  kept: RescaledBest | undefined,
 ): Promise<StageTest> {
   const found = await testStage(stage, trainer, data, config, events.onProgress, kept);
   return { ...found, test: await nameResults(found.test, data) };

@@ -23,7 +23,7 @@ import { withGpu } from "../op_check.ts";
 import { noHistory, smallLstm, WIDTH } from "../small_models.ts";
 import { fitCounts, fitLogit, type LogitSample } from "../../src/counts/logit.ts";
 import type { Weights } from "../../src/tape/parameters.ts";
-import { computeUserLosses, isGain, StartChoice } from "../../src/run/start_choice.ts";
+import { BestLossChoice, computeUserLosses, isGain } from "../../src/run/best_loss_choice.ts";
 import { findSnapshot } from "../../src/run/open_run.ts";
 import { readSavedStage } from "../../src/run/run_state.ts";
 import { readSnapshot } from "../../src/run/snapshot_file.ts";
@@ -311,34 +311,33 @@ Deno.test("losses per user sum the losses of the evaluated events", () =>
     assert.ok(Math.abs(sum / (nll * events) - 1) < 1e-6, `${sum} ${nll * events}`);
   }));
 
-Deno.test("the initial weights replace weights that are not significantly better, and training continues", () =>
+Deno.test("best-loss has rescaled weights, of the logit unless trained ones are better; training continues", () =>
   withTrainer(async (trainer, start) => {
     await trainer.run(20);
     const trained = await trainer.state();
     assert.ok(trained.best.loss.iteration > 0);
-    // The best snapshot is kept, because it is far better than untrained weights.
-    const nonsense = new Map([...start].map(([name, values]) => [name, values.map(() => 0.5)]));
-    assert.equal(
-      await new StartChoice(trainer, () => nonsense, smallLstm, () => nonsense).choose(),
-      undefined,
-    );
     const best = await trainer.snapshot("loss");
-    const choice = new StartChoice(trainer, () => best, smallLstm, () => best);
-    const kept = await choice.choose() ?? assert.fail();
-    assert.deepEqual(await trainer.state(), trained);
-    assert.equal(kept.record.iteration, 0);
-    assert.deepEqual(await choice.choose(), kept);
-    // The scale that is fitted to the validation users gives the lowest loss of these users.
-    const losses: number[] = [];
-    for (const slope of [1, 0.9, 1.1]) {
-      trainer.setWeights(scaleUtilities(kept.weights, { offset: 0, slope }));
-      const own = await trainer.withValidation((users) => computeUserLosses(users ?? assert.fail()));
-      losses.push(own.reduce((a, b) => a + b));
+    // Trained weights are chosen if they are far better than the initial weights, else the logit is chosen.
+    const nonsense = new Map([...start].map(([name, values]) => [name, values.map(() => 0.5)]));
+    for (const [initial, iteration] of [[nonsense, trained.best.loss.iteration], [best, 0]] as const) {
+      const choice = new BestLossChoice(trainer, () => initial, smallLstm, () => initial);
+      const kept = await choice.choose() ?? assert.fail();
+      assert.deepEqual(await trainer.state(), trained);
+      assert.equal(kept.record.iteration, iteration);
+      assert.deepEqual(await choice.choose(), kept);
+      assert.deepEqual(kept.weights, scaleUtilities(best, kept.scale));
+      // The scale that is fitted to the validation users gives the lowest loss of these users.
+      const losses: number[] = [];
+      for (const slope of [1, 0.9, 1.1]) {
+        trainer.setWeights(scaleUtilities(kept.weights, { offset: 0, slope }));
+        const own = await trainer.withValidation((users) => computeUserLosses(users ?? assert.fail()));
+        losses.push(own.reduce((a, b) => a + b));
+      }
+      assert.equal(kept.record.value, Math.fround(losses[0]!));
+      assert.ok(kept.record.value < trained.best.loss.value);
+      assert.ok(losses[1]! > losses[0]! && losses[2]! > losses[0]!, `${losses}`);
+      trainer.restore(trained);
     }
-    assert.equal(kept.record.value, Math.fround(losses[0]!));
-    assert.ok(kept.record.value < trained.best.loss.value);
-    assert.ok(losses[1]! > losses[0]! && losses[2]! > losses[0]!, `${losses}`);
-    trainer.restore(trained);
     assert.deepEqual(await trainer.state(), trained);
     await trainer.run(25);
     const after = await trainer.weights();

@@ -7,7 +7,7 @@ import type { ModelConfig } from "../../../model/model_config.ts";
 import { fitLogitWeights } from "../../../model/logit_weights.ts";
 import { initializeOnLog } from "../../../model/model_counts.ts";
 import { listModelParameters, resolveWeights, UserModel } from "../../../model/user_model.ts";
-import { type KeptStart, StartChoice } from "../../../run/start_choice.ts";
+import { BestLossChoice, type RescaledBest } from "../../../run/best_loss_choice.ts";
 import { adversarialGroup } from "../../../run/options/stages_options.ts";
 import { encodeSnapshot, type Snapshot, withMeanRows } from "../../../run/snapshot/snapshot.ts";
 import {
@@ -61,7 +61,7 @@ export class TrainSession {
     readonly model: UserModel,
     readonly trainer: ClickTrainer<StageMetrics>,
     /** Decides if the snapshot best-loss gets baseline weights; undefined if it gets trained weights. */
-    readonly choice: StartChoice | undefined,
+    readonly choice: BestLossChoice | undefined,
   ) {}
 
   /**
@@ -89,7 +89,7 @@ export class TrainSession {
       const isFitted = stage.hasLikelihood && config.model.counts !== null && !weights;
       const start = () => resolveWeights(listModelParameters(model.shape, config.model), counted);
       const choice = isFitted
-        ? new StartChoice(trainer, start, config.model, () => fitLogitWeights(source, config.model))
+        ? new BestLossChoice(trainer, start, config.model, () => fitLogitWeights(source, config.model))
         : undefined;
       return new TrainSession(gpu, setting, config, { stage, before }, model, trainer, choice);
     } catch (error) {
@@ -266,8 +266,8 @@ interface StageState {
   readonly stage: TrainingStage;
   readonly specs: readonly ParameterSpec[];
   readonly state: TrainerState;
-  /** Baseline weights ("logit on counts") for the snapshot best-loss; undefined if it has trained weights. */
-  readonly kept?: KeptStart;
+  /** Rescaled weights for the snapshot best-loss; undefined if it has the trained weights. */
+  readonly kept?: RescaledBest;
 }
 
 export interface SnapshotOffer {

@@ -1,8 +1,10 @@
 /**
  * Chooses the weights of the snapshot best-loss. Usually best-loss has the weights with the lowest validation
- * loss. A training may start from a logit on counts (a linear model with counts as inputs). If training does
- * not lower the validation loss significantly, best-loss has the scaled logit: the utilities of the logit are
- * rescaled to fit the validation users.
+ * loss. If rescaled utilities (offset + slope u) have a significantly lower validation loss, best-loss has
+ * rescaled weights, for example if users click more often in the validation part of a split by time.
+ *
+ * A training may start from a logit on counts (a linear model with counts as inputs). If training does not
+ * lower the validation loss significantly, best-loss has the logit, with rescaled utilities.
  */
 
 import type { BestRecord } from "../train/best_records.ts";
@@ -18,11 +20,14 @@ import type { StageMetrics } from "./stages.ts";
 
 type Validation = NetworkEvaluation<StageMetrics>;
 
-/** Weights and validation loss of the scaled logit. */
-export interface KeptStart {
+/** Weights with rescaled utilities for the snapshot best-loss, and their validation loss. */
+export interface RescaledBest {
+  /** Iteration of the trained weights, 0 for the logit; validation loss after rescaling. */
   readonly record: BestRecord;
+  readonly scale: UtilityScale;
   readonly weights: Weights;
 }
+type Rescaled = Omit<RescaledBest, "weights">;
 
 /** Smallest significant gain, in standard errors. With a true gain of 0, 10 % of gains are larger. */
 const ERRORS = 1.28;
@@ -62,15 +67,14 @@ function sum(values: Float64Array): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
-/** Decides whether the snapshot best-loss contains the scaled logit on counts. */
-export class StartChoice {
+/** Decides which weights the snapshot best-loss contains. */
+export class BestLossChoice {
   /** [users] losses of the initial weights; undefined before the first comparison. */
   #before: Float64Array | undefined;
-  /** Iteration whose weights were last compared with the initial weights, and the result. */
-  #compared = { iteration: NaN, isGain: true };
-
+  /** Last iteration with the lowest validation loss for which `choose` has decided, and the decision. */
+  #decided: { readonly iteration: number; readonly found: Rescaled | undefined } | undefined;
   /** Scale and loss of the logit; undefined until `choose` first returns the logit. */
-  #kept: { readonly scale: UtilityScale; readonly loss: number } | undefined;
+  #logit: Rescaled | undefined;
 
   /** @param start - returns the model's initial weights @param logit - fits the baseline "logit on counts" */
   constructor(
@@ -81,45 +85,53 @@ export class StartChoice {
   ) {}
 
   /**
-   * Returns the scaled logit, or undefined if training has lowered the validation loss significantly. Before
-   * the first validation, the result is also undefined. A small gain does not count, because training picks
-   * the lowest of many noisy losses. Call it only when no training step is in flight. Afterwards, the trainer
-   * has the same weights as before.
+   * Returns the weights for best-loss: the trained weights or the logit, with rescaled utilities. Returns
+   * undefined if best-loss has the trained weights, and before the first validation. A small gain over the
+   * logit does not count, because training picks the lowest of many noisy losses. Call it only when no
+   * training step is in flight. Afterwards, the trainer has the same weights as before.
    */
-  async choose(): Promise<KeptStart | undefined> {
+  async choose(): Promise<RescaledBest | undefined> {
     const { iteration, value } = this.trainer.best.loss;
     if (!Number.isFinite(value)) return undefined; // before the first validation
-    if (iteration !== this.#compared.iteration) {
-      this.#compared = { iteration, isGain: iteration > 0 && await this.#isGain() };
+    if (iteration !== this.#decided?.iteration) {
+      const trained = iteration > 0 ? await this.trainer.snapshot("loss") : undefined;
+      const found = await this.#withValidation((validation) => this.#decide(validation, trained, iteration));
+      this.#decided = { iteration, found };
     }
-    if (this.#compared.isGain) return undefined;
-    const logit = this.logit();
-    const { scale, loss } = this.#kept ??= await this.#withValidation((validation) =>
-      this.#scale(validation, logit)
-    );
-    return { record: { value: Math.fround(loss), iteration: 0 }, weights: scaleUtilities(logit, scale) };
+    const { found } = this.#decided;
+    if (!found) return undefined;
+    const weights = found.record.iteration > 0 ? await this.trainer.snapshot("loss") : this.logit();
+    return { ...found, weights: scaleUtilities(weights, found.scale) };
   }
 
-  async #isGain(): Promise<boolean> {
-    const best = await this.trainer.snapshot("loss");
-    return await this.#withValidation(async (validation) => {
-      if (!validation) return true;
+  async #decide(
+    validation: Validation | undefined,
+    trained: Weights | undefined,
+    iteration: number,
+  ): Promise<Rescaled | undefined> {
+    if (trained) {
+      if (!validation) return undefined;
       if (!this.#before) {
         this.trainer.setWeights(this.start());
         this.#before = await computeUserLosses(validation);
       }
-      this.trainer.setWeights(best);
-      return isGain(this.#before, await computeUserLosses(validation));
-    });
+      this.trainer.setWeights(trained);
+      const losses = await computeUserLosses(validation);
+      if (isGain(this.#before, losses)) {
+        const rescaled = await this.#rescale(validation, trained, iteration);
+        return isGain(losses, rescaled.losses) ? rescaled.found : undefined;
+      }
+    }
+    if (!validation) throw new Error("expected validation users");
+    return this.#logit ??= (await this.#rescale(validation, this.logit(), 0)).found;
   }
 
-  /** Fits the scale of the logit to the validation users, and computes the loss with this scale. */
-  async #scale(validation: Validation | undefined, logit: Weights) {
-    if (!validation) throw new Error("expected validation users");
+  /** Fits the scale of utilities to the validation users. @returns also the losses per user after rescaling */
+  async #rescale(validation: Validation, weights: Weights, iteration: number) {
     const { eta, loss } = this.model;
-    const effects = readPositionEffects(logit);
+    const effects = readPositionEffects(weights);
     const parts: ScoredRows[] = [];
-    this.trainer.setWeights(logit);
+    this.trainer.setWeights(weights);
     await validation.evaluate(undefined, ({ log, indices: users, utilities }) => {
       const logScores = Float64Array.from(utilities);
       for (const { start, end } of listPages(log, users)) {
@@ -130,8 +142,9 @@ export class StartChoice {
     // With the logistic loss, clicks are independent: they are no choices, to which a scale could be fitted.
     const { offset, slope } = (loss === "choice" && fitUtilityScale(parts)) || { offset: 0, slope: 1 };
     const scale = { offset: offset / eta, slope };
-    this.trainer.setWeights(scaleUtilities(logit, scale));
-    return { scale, loss: sum(await computeUserLosses(validation)) };
+    this.trainer.setWeights(scaleUtilities(weights, scale));
+    const losses = await computeUserLosses(validation);
+    return { found: { record: { value: Math.fround(sum(losses)), iteration }, scale }, losses };
   }
 
   /** Calls `use`, which evaluates weights on the validation users; then restores the trainer's weights. */
