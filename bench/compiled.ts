@@ -50,7 +50,7 @@ const MARKERS = { gpus: "bench compiled gpus", steps: "bench compiled steps" };
 /** RADV's names of the GPUs for which kernels are compiled. */
 const FAMILIES = cards.map(({ family }) => family);
 const { W0, W1, W2, W4 } = workloads;
-/** Workloads whose kernels are compiled, in this order. Tables show only the first WGSL text of a kernel. */
+/** Workloads whose kernels are compiled, in this order. Tables show only the first variant of a kernel. */
 const WORKLOADS: readonly Workload[] = [W1, W2, mixedWorkload, W0, W4];
 /** Name by which `--model` selects the kernels of simulated users and policies. */
 const SIMULATED = "simulated users";

@@ -13,9 +13,9 @@ export interface GrowthAxis {
   readonly unit: string;
   readonly values: readonly number[];
   workload(value: number): Workload;
-  /** Returns the sizes of the model's hidden layers; if absent, the default model's are used. */
+  /** Returns the sizes of the hidden layers. Without this function, the default sizes are used. */
   dims?(value: number): number[];
-  /** Returns the x of the fitted line for a value of the varied size (default: this value). */
+  /** Returns x of the fitted line, such as rows per batch. Without this function, x is the value itself. */
   x?(value: number): number;
 }
 

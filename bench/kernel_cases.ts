@@ -17,7 +17,7 @@ interface KernelCase extends Cost {
   readonly spec: ClickDispatch;
   readonly invocations: readonly [number, number];
   readonly key: string;
-  /** Index of a program of the model. `dispatch`: index of the dispatch in this program. */
+  /** Index of the dispatch's program in the model. `dispatch` is the dispatch's index in the program. */
   readonly part: number;
   readonly dispatch: number;
 }
@@ -35,7 +35,7 @@ export interface KernelOptions {
   onProgress?(text: string, share: number): void;
 }
 
-/** Returns a model's programs: first those of a training step (`steps` in number), then all others. */
+/** Returns a model's programs, of which the first `steps` belong to a training step. */
 export async function listParts(recording: Recording): Promise<{ parts: RecordedPart[]; steps: number }> {
   const step = recording.step();
   return { parts: [...step, ...await recording.others()], steps: step.length };

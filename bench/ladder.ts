@@ -37,7 +37,7 @@ interface LadderCommandOptions {
 }
 
 const FORMAT = "clickgan-ladders";
-/** Start of a JSON file of ladders: kernels in versions from naive to fast. Other files are not replaced. */
+/** Start of the JSON file of measured ladders (versions of a kernel). Other files are not replaced. */
 const LADDERS_MARK = '\n[\n {"ladder":';
 const names = ladders.map(({ name }) => name);
 
@@ -142,7 +142,7 @@ function makeSizeParser(count: number, most: number): (text: string) => LadderSi
   };
 }
 
-/** Returns a row per step (kernel version). @param options.cpuTimes - true to omit speedups */
+/** Returns a table with a row per step of a ladder. @param options.cpuTimes - true to omit speedups */
 export function listLadderCells(
   results: readonly LadderStepMeasurement[],
   { cpuTimes = false }: { readonly cpuTimes?: boolean } = {},
@@ -167,7 +167,6 @@ export function listLadderCells(
   };
 }
 
-/** Explains the columns of {@link listLadderCells}. */
 export function explainLadderCells(cpuTimes: boolean): string {
   const gains = 'vs. step 1: speedup over step 1; gain: speedup over the step in column "vs. step"; ';
   const cpuNote = "A CPU driver's times do not show gains on a GPU: it runs invocations one vector after " +

@@ -187,7 +187,7 @@ export const kinds: readonly LogKind[] = [
 const CATEGORIES = 8;
 const BRANDS = 12;
 const WIDTH = 4;
-/** Probability with which each of the MOST_AGAIN items that were clicked last is on the next page. */
+/** Probability that a recently clicked item (one of MOST_AGAIN) is on the user's next page. */
 const SHOWN_AGAIN = 0.7;
 const MOST_AGAIN = 3;
 const DAY = 86_400;

@@ -37,7 +37,7 @@ export async function loadCommand(name: string): Promise<Command> {
   return createCommand();
 }
 
-/** Runs the study that the first argument names (default: `profile`). @throws UserError for bad arguments */
+/** Runs the study that the first argument names, or else `profile`. @throws UserError for bad arguments */
 export async function runBenchCommand(args: readonly string[]): Promise<void> {
   const [name = ""] = args;
   const named = Object.hasOwn(studies, name) ? studies[name] : undefined;

@@ -111,7 +111,7 @@ const kinds = ["random", "greedy", "cdqn", "learn"] as const satisfies Simulatio
 /** Largest number of (user, item) pairs that are scored per page. */
 const MOST_PAIRS = 6e6;
 
-/** Returns the number of users, reduced if a page would otherwise score over {@link MOST_PAIRS} pairs. */
+/** Returns the number of users, so small that a page scores at most {@link MOST_PAIRS} pairs. */
 export function chooseUsers(most: number, items: number, kind: SimulationKind): number {
   if (kind === "learn") return trainingConfig.users;
   return kind === "random"

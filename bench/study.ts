@@ -51,7 +51,7 @@ function parsePattern(text: string): RegExp {
 }
 
 /**
- * Selects elements by name. @param what - what is selected: "a row". @param option - name of the option
+ * Selects elements by name. @param what - an element, such as "a row". @param option - name of the option
  * @throws UserError if none matches
  */
 export function selectMatching<T extends { readonly name: string }>(

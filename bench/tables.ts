@@ -116,7 +116,7 @@ function listGrowthCells(points: readonly GrowthPoint[]): TableCells {
   ]);
 }
 
-/** Returns a table of the lines fitted to step times and to GPU memory, with a row per growth axis. */
+/** Returns a table of the lines fitted to step times and to GPU memory, with a row per varied size. */
 export function listSlopeCells(points: readonly GrowthPoint[]): TableCells {
   const lines = growthAxes.flatMap(({ name, unit }) => {
     const own = points.filter(({ axis }) => axis === name);
@@ -195,7 +195,7 @@ export interface MeasuredChange {
   readonly after?: Measured;
   /** Relative change of the median: after / before - 1. */
   readonly change?: number;
-  /** Sum of both benches' spreads, divided by the median of the earlier bench. */
+  /** Sum of both benches' interquartile ranges and clock errors, divided by the earlier median. */
   readonly noise?: number;
   readonly verdict: "better" | "worse" | "noise" | "new" | "gone";
 }
@@ -247,7 +247,7 @@ function computeSpread({ lower, upper, error = 0 }: Measured): number {
   return upper - lower + error;
 }
 
-/** Compares medians. A change is noise if it is not larger than the sum of both spreads. */
+/** Compares medians. A change is noise if it is not larger than the sum of both interquartile ranges. */
 function computeChange(id: string, before: Measured | undefined, after: Measured): MeasuredChange {
   const { unit } = after;
   if (!before) return { id, unit, after, verdict: "new" };

@@ -74,7 +74,7 @@ async function makeTrialsTable(runs: TrialRuns): Promise<string> {
   return [
     `Loss and prec@1 of best-loss on test users (mean and sd of ${SEEDS} seeds), the best baseline of each metric, and the ` +
     "number of seeds in which the model is significantly better or worse (paired 95 % interval over users)." +
-    (runs.python ? " LightGBM has these numbers in brackets." : ""),
+    (runs.python ? " For LightGBM, the two numbers of seeds are in brackets." : ""),
     "",
     ...formatMarkdownTable(
       ["log", ...["loss", "prec@1"].flatMap((of) => [of, "best baseline", "better", "worse", ...titles])],

@@ -142,8 +142,8 @@ async function withSpirvFolder<T>(work: (folder: SpirvFolder) => Promise<T>): Pr
 }
 
 /**
- * Replaces the texts' SPIR-V from naga (Deno's compiler) by SPIR-V from Tint (Chrome's compiler). Tint
- * runs in Dawn, Chrome's WebGPU. @throws UserError if Dawn is missing or Tint fails.
+ * Replaces the kernels' SPIR-V from naga (Deno's compiler) by SPIR-V from Tint (Chrome's compiler). Tint runs
+ * in Dawn, Chrome's WebGPU. @throws UserError if Dawn is missing or Tint fails.
  */
 export async function recompileWithTint(
   { texts, steps }: GatheredTexts,

@@ -20,7 +20,7 @@ export class StructLayout {
   readonly #sType: number | undefined;
 
   /**
-   * @param fields - types and names in C's order: "u32 flags, pointer pCode, text256 name".
+   * @param fields - types and names in C's order, such as "u32 flags, pointer pCode, text256 name".
    * @param sType - Vulkan's type number, if the struct begins with sType and the pointer pNext.
    */
   constructor(fields: string, sType?: number) {

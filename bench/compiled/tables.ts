@@ -44,7 +44,7 @@ const factColumns: readonly CellColumn<CompiledFacts>[] = [
 
 const SHORT = ["workgroup", "lanes", "VGPRs", "spilled", "subgroups", "limited by", "FMAs of vector"];
 
-/** Returns a table of what the compiler reports for one GPU, with a row per kernel text. */
+/** Returns a table of the compiler's statistics for one GPU, with a row per variant of a kernel. */
 export function listTextCells(texts: readonly CompiledText[], gpu: string): TableCells {
   const rows = texts.flatMap(({ kernel, facts: { [gpu]: own } }) => own ? [{ kernel, own }] : []);
   return buildCells(rows, [
@@ -60,7 +60,7 @@ export function formatFacts(facts: CompiledFacts): string[] {
 }
 export const factNames = factColumns.map(([name]) => name);
 
-/** Returns a table with a row per fact and a column per kernel. @param marked - true to mark differences. */
+/** Returns a table with a row per statistic and a column per kernel. @param marked - true to mark changes. */
 export function listComparisonCells(
   texts: readonly { readonly name: string; readonly facts: CompiledFacts }[],
   marked = false,
@@ -74,7 +74,7 @@ export function listComparisonCells(
   return buildCells(rows, marked ? columns : columns.slice(0, -1));
 }
 
-/** Returns a table with a row per fact of a text, and a column per GPU. */
+/** Returns a table of a kernel's statistics, with a column per GPU. */
 export function listFactCells({ facts }: CompiledText): TableCells {
   return listComparisonCells(Object.values(facts).map((own) => ({ name: own.gpu, facts: own })));
 }

@@ -6,8 +6,8 @@
  *   vector  = time of one SIMD to issue all vector instructions / number of SIMDs
  *   latency = time of the SIMD with the most subgroups, including waits for loads
  * Instructions and waits are counted in the machine code. The estimate assumes that only one loop repeats,
- * the innermost loop with the most arithmetic. Its number of iterations is FLOPs per invocation / FLOPs per
- * iteration. The model ignores bank conflicts, uncoalesced loads and clock drops.
+ * the innermost loop with the most arithmetic. The loop's number of iterations is FLOPs per invocation /
+ * FLOPs per iteration. The model ignores bank conflicts, uncoalesced loads and clock drops.
  */
 
 import { getAssumedTurns, timeCode } from "./assembly.ts";
@@ -21,13 +21,12 @@ export interface GpuCard {
   /** Matches the names by which drivers report the card. */
   readonly known: RegExp;
   readonly computeUnits: number;
-  /** Number of SIMDs per compute unit. */
   readonly simds: number;
   /** Number of compute units that share a workgroup: 2 on RDNA, because RADV spreads a workgroup over two. */
   readonly together: number;
   /** Number of lanes that a SIMD processes per cycle. */
   readonly lanes: number;
-  /** Clock in GHz from the data sheet: "game clock" or "peak engine clock". */
+  /** Clock in GHz, called "game clock" or "peak engine clock" in data sheets. */
   readonly clock: number;
   /** Bandwidth of the card's memory, without caches, in GB/s. */
   readonly bandwidth: number;
@@ -104,7 +103,7 @@ export function findCard(description: string): GpuCard | undefined {
   return cards.find(({ known }) => known.test(description));
 }
 
-/** Workgroups of a dispatch that do the same kind of work. `flops`: FLOPs of all these workgroups. */
+/** Workgroups of a dispatch that do the same kind of work. `flops` is their total number of FLOPs. */
 export interface DispatchPart {
   readonly workgroups: number;
   readonly flops: number;
@@ -120,13 +119,13 @@ export interface DispatchWork {
 export const bounds = ["memory", "vector", "latency", "launch"] as const;
 export type TimeBound = typeof bounds[number];
 
-/** Times in microseconds. `us`: launch + max(memory, vector, latency). `bound`: name of the longest time. */
+/** Times in microseconds. `us` is launch + max(memory, vector, latency); `bound` names the longest time. */
 export interface TimeEstimate extends Readonly<Record<TimeBound, number>> {
   readonly us: number;
   readonly bound: TimeBound;
 }
 
-/** Returns a subgroup's cycles to issue its vector instructions, and all its cycles if it runs alone. */
+/** Returns the cycles of a subgroup: those that issue vector instructions, and all if it runs alone. */
 function computeSubgroupCycles(
   { lanes }: GpuCard,
   { loop, subgroup, ...all }: CompiledFacts,
@@ -157,7 +156,7 @@ export function estimateTime(
   const held = Math.max(1, facts.subgroups * card.counted / facts.subgroup);
   const working = parts.filter(({ workgroups }) => workgroups > 0).map(({ workgroups, flops }) => {
     const { issue, alone } = computeSubgroupCycles(card, facts, flops / (workgroups * invocations));
-    /** Maximum number of subgroups on a SIMD: of all workgroups (`busiest`), of one workgroup (`own`). */
+    /** Subgroups on the fullest SIMD: those of all workgroups (`busiest`), those of one workgroup (`own`). */
     const busiest = Math.ceil(Math.ceil(workgroups / units) * each / unitSimds);
     const own = Math.ceil(each / unitSimds);
     const rounds = Math.ceil(busiest / Math.max(own, held));
@@ -182,7 +181,7 @@ function getWork({ memory, vector, latency }: Readonly<Record<TimeBound, number>
   return Math.max(memory, vector, latency);
 }
 
-/** Sums the dispatches' microseconds per training step, in total and by cause. */
+/** Sums the dispatches' microseconds per training step, in total and by cause (memory, launch, ...). */
 export function sumEstimates(
   dispatches: readonly { readonly estimate: TimeEstimate; readonly steps: number }[],
 ): { us: number; by: Record<TimeBound, number> } {

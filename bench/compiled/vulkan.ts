@@ -44,7 +44,7 @@ const layouts = {
     30,
   ),
   subgroupSize: new StructLayout("u32 size", 1000225001),
-  /** VkComputePipelineCreateInfo. `stageInfo` to `specialization` are its VkPipelineShaderStageCreateInfo. */
+  /** VkComputePipelineCreateInfo. `stageInfo` to `specialization` are its field `stage`. */
   pipeline: new StructLayout(
     "u32 flags, u64 stageInfo, pointer stageNext, u32 stageFlags, u32 stage, u64 module, pointer entry, " +
       "pointer specialization, u64 layout, u64 base, u32 baseIndex",

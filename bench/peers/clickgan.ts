@@ -13,7 +13,7 @@ import type { ChoiceMetrics } from "../../src/data/ranking.ts";
 import { buildAdversarialConfig, getModelConfig, type PeerJob } from "./job.ts";
 import { type Peer, UnsupportedJobError } from "./peer.ts";
 
-/** Creates the peer. @param adam - form of Adam: "dense" or "row-sparse". */
+/** Creates the peer. @param adam - "dense" or "row-sparse" Adam. */
 export async function createClickganPeer(job: PeerJob, adam: string): Promise<Peer> {
   const kind = adamKinds.find((kind) => kind === adam);
   if (kind === undefined) throw new Error(`expected one of ${adamKinds.join(", ")}, got ${adam}`);

@@ -15,10 +15,10 @@ type Arrays = Record<string, np.Array>;
 
 type TrainingState = { parameters: Arrays; m: Arrays; v: Arrays };
 
-/** A gather: each output copies a table row. `taken`: [outputs] index of the row that an output copies. */
+/** Gather whose outputs copy table rows. `taken`: [outputs] index of the row that an output copies. */
 type TakenRows = {
   taken: np.Array;
-  /** [table rows, n] outputs that copy each row, padded with an index past the last output. */
+  /** [table rows, n] indices of the outputs that copy each row, padded with an index past the last output. */
   takers: np.Array;
 };
 
@@ -31,7 +31,7 @@ type Batch = {
   eventState: TakenRows;
   /** [L B] index of the clicked item among the distinct items, for L clicks of B users. */
   fedItem: TakenRows;
-  /** Features of distinct items, [D, F]. `fedFeatures`: of clicked items, [L B, F]. One-hot: unused. */
+  /** [D, F] features of distinct items. `fedFeatures`: [L B, F] those of clicked items. One-hot: unused. */
   slotFeatures: np.Array;
   fedFeatures: np.Array;
   /** [E, K] 1 at the clicked position of a page, 0 elsewhere. */
@@ -105,7 +105,7 @@ function getSizes({ batches, users, width }: PeerJob): Sizes {
   };
 }
 
-/** @param taken - row that each output copies; -1 for a padded output: it copies row 0 without a gradient */
+/** @param taken - row that each output copies; -1 for padding, which copies row 0 without a gradient */
 function findIndices(taken: Int32Array<ArrayBuffer>, rows: number, most: number): TakenRows {
   const takers = new Int32Array(rows * most).fill(taken.length);
   const counts = new Int32Array(rows);

@@ -152,7 +152,7 @@ const batchArrays = [
   "eventFirst",
   /** [E] clicked row of each event; NONE for no click. */
   "eventClick",
-  /** [E] index of each event's state among (L + 1) B states. The first B, before any click, are zero. */
+  /** [E] index of each event's state among (L + 1) B states. The first B states, before any click, are 0. */
   "eventState",
   /** [R] event of each row. */
   "rowEvent",

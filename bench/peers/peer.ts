@@ -12,7 +12,6 @@ export interface Peer {
   readonly note?: string;
 }
 
-/** Thrown if a peer does not support a job. */
 export class UnsupportedJobError extends Error {}
 
 /** Names of the backends of jax-js and TensorFlow.js. */
@@ -22,7 +21,7 @@ export type Backend = typeof backends[number];
 /**
  * Returns a peer's function `run`, which reads back only the last step's loss. Step t = 1, 2, ... takes batch
  * (t - 1) modulo the number of batches.
- * @param step - gets the learning rate with Adam's bias correction @param read - must dispose of the loss
+ * @param step - its `rate` includes Adam's bias correction @param read - reads and disposes of a loss
  */
 export function createRunner<Batch, Loss extends { dispose(): void }>(
   learningRate: number,
@@ -49,7 +48,7 @@ export const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
 export const MARK = "@peer ";
 
 const messageSchema = v.union([
-  /** The peer is ready; the text describes the peer's platform, or is "". */
+  /** The peer is ready. The text, which may be empty, describes the peer's platform. */
   v.object({ ready: v.string() }),
   /** The steps took `ms` milliseconds in total. `loss` is the last step's loss; null if it is not finite. */
   v.object({ ms: v.finiteNumber(), loss: v.nullable(v.finiteNumber()) }),
@@ -119,7 +118,7 @@ export class PeerProcess {
   }
 
   /**
-   * Runs more steps. @param kind - end of the request, such as "greedy 1024" @throws as {@link start}
+   * Runs more steps. @param kind - rest of the request, such as "greedy 1024" @throws as {@link start}
    * @returns milliseconds, and the last step's loss; NaN if the loss is not finite
    */
   async run(steps: number, kind = ""): Promise<{ readonly ms: number; readonly loss: number }> {

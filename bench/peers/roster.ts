@@ -22,7 +22,7 @@ export interface PeerEntry {
   readonly models: readonly PeerModel[];
   /** True if the peer needs a GPU with CUDA. */
   readonly onCard?: boolean;
-  /** Allowed difference of losses (default: {@link TOLERANCE}). It is larger for row-sparse Adam. */
+  /** Allowed difference of losses: {@link TOLERANCE} by default, more for row-sparse Adam. */
   readonly tolerance?: number;
 }
 
@@ -96,7 +96,6 @@ export function withTorches(
 const CANDIDATES = ["python3", "/usr/bin/python3"];
 
 export interface Torch {
-  /** Path of a Python that imports this PyTorch. */
   readonly python: string;
   /** Version and BLAS library, such as "PyTorch 2.6.0 OpenBLAS". The name is unique in a bench. */
   readonly name: string;
@@ -104,7 +103,6 @@ export interface Torch {
   readonly card: boolean;
 }
 
-/** Returns the option --python, which users may repeat. */
 export function createPythonOption(): Option {
   return new Option("--python <path>", "a Python with torch; may be repeated")
     .argParser((path: string, before: readonly string[]) => [...before, path])
@@ -144,7 +142,7 @@ const answerSchema = v.object({
   card: v.boolean(),
 });
 
-/** Returns facts about a Python's torch; undefined if the Python does not exist or has no torch. */
+/** Returns version, BLAS and GPU of a Python's torch; undefined if Python or torch is missing. */
 async function queryTorch(program: string): Promise<v.InferOutput<typeof answerSchema> | undefined> {
   const script = new URL("openblas.py", import.meta.url).pathname;
   let output: Deno.CommandOutput;

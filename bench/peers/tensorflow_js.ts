@@ -92,7 +92,7 @@ class TensorflowModel {
     });
   }
 
-  /** @param vectors - values of the parameters: one vector per group */
+  /** @param vectors - parameter values, as one vector per group of parameters */
   #loss(batch: DeviceBatch, vectors: readonly tf.Tensor[]): tf.Scalar {
     const parameters = new Map<string, tf.Tensor2D>();
     this.#groups.forEach(({ members }, k) => {

@@ -393,8 +393,8 @@ def dense_inputs_must_fit(variant, settings, features, batches):
     size = 4 * rows * width
     if size > MOST_BYTES:
         raise Cannot(
-            f"its one-hot vectors do not fit: {rows:,} rows x {width:,} floats are {size / 1e9:,.1f} GB,"
-            " and their gradient as much again"
+            f"its one-hot vectors do not fit into memory: {rows:,} rows x {width:,} floats take"
+            f" {size / 1e9:,.1f} GB, and their gradient takes as much again"
         )
 
 

@@ -50,7 +50,7 @@ export const trainingConfig = {
   ...{ slate: SLATE, pages: PAGES, seed: SEED, steps: 2 ** 40 },
 };
 
-/** Simulated users, who see page after page with slates of one kind. */
+/** Simulated users of a clickgan model, whose slates are all chosen by the same policy. */
 export class SimulatedPages {
   readonly name = OWN;
   #played = 0;
