@@ -1,7 +1,7 @@
 /**
  * `deno task bench logs OUT`: writes synthetic logs as CSV, and prepares each log with `data log`. The users
  * are simulated, so their utilities are known. Users of type t prefer the price exp(best_t). Types and items
- * have hidden vectors h. For a user of type t, item i at position k has the utility
+ * have hidden vectors h. The utility of item i at position k for a user of type t is:
  *   u_i = constant_t + strength_i + taste_t,category + similar (h_t . h_i) - price (log price_i - best_t)^2
  *         + novelty exp(-age_i / 30 days) - place k + again [i clicked before] + last [i clicked last]
  * Factors without an index are constants of the log. "No click" has utility 0. So the user clicks item a of a

@@ -121,7 +121,7 @@ async function listLogs({ logs, papers }: TrialRuns): Promise<[string, string][]
   return [...found.sort(([a], [b]) => a < b ? -1 : 1), ["demo", "demo"]];
 }
 
-/** Returns cells of a metric: the model's value, the best baseline's, numbers of better and worse seeds. */
+/** Returns a metric's cells: values of model and best baseline, and numbers of better and worse seeds. */
 function formatCells(own: readonly Trial[], of: Metric, lightgbm: readonly LightgbmResult[]): string[] {
   const sign = of === "nll" ? -1 : 1;
   const valueOf = (name: string) => own[0]?.baselines[name]?.details.metrics[of] ?? NaN;

@@ -86,7 +86,7 @@ function findLoops(
   return [...ends];
 }
 
-/** Matches a vector operation. Instructions v_dual_... (RDNA) and v_pk_... (CDNA) do two operations. */
+/** Matches vector operations. The prefixes v_dual_ (RDNA) and v_pk_ (CDNA) mark two operations. */
 const OPERATION = /v_(dual_|pk_)?(\w+)/g;
 const FMA = /^(fma|fmac|fmaak|fmamk|mad|mac)_f32/;
 const FLOP = /^(add|sub|subrev|mul|max|min|exp|log|rcp|sqrt|rsq|sin|cos)_f32/;

@@ -60,7 +60,7 @@ export function formatFacts(facts: CompiledFacts): string[] {
 }
 export const factNames = factColumns.map(([name]) => name);
 
-/** Returns a table with a row per statistic and a column per kernel. @param marked - true to mark changes. */
+/** Tabulates statistics (rows) of kernels (columns). @param marked - true to mark rows that differ. */
 export function listComparisonCells(
   texts: readonly { readonly name: string; readonly facts: CompiledFacts }[],
   marked = false,

@@ -48,7 +48,7 @@ export const LOAD_CYCLES = 420;
 const WORKGROUP_LOAD_CYCLES = 130;
 
 const amd = "https://www.amd.com/en/products";
-/** Known cards, with `registers` and `slots` from Mesa 25.0.7, and all other data from AMD's data sheets. */
+/** Graphics cards: `registers` and `slots` are from Mesa 25.0.7, all other data from AMD's data sheets. */
 export const cards: readonly GpuCard[] = [
   {
     family: "navi31",

@@ -28,7 +28,7 @@ function isWorkloadName(text: string): text is keyof typeof workloads {
 export const models = ["lstm", "pw", "pair"] as const;
 export type PeerModel = typeof models[number];
 
-/** Settings of a job. The job file for PyTorch contains these settings. */
+/** Settings of a job, which are also in the job file for PyTorch. */
 interface PeerSettings {
   readonly model: PeerModel;
   readonly items: number;

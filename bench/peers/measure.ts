@@ -19,7 +19,7 @@ export const COMPARED_STEPS = 10;
 
 /**
  * Largest allowed |a - b| / max(1, |a|) of two losses. The losses of two correct f32 programs differ in ten
- * steps by a few times 1e-6. A missing step, wrong learning rate or wrong batch changes them by 1e-4 or more.
+ * steps by a few times 1e-6. A missing step, wrong rate or wrong batch changes losses by 1e-4 or more.
  */
 export const TOLERANCE = 2e-5;
 
