@@ -22,16 +22,16 @@ import type { ModelConfig } from "../model/model_config.ts";
 import { loadUncountedLog, recordModelStep } from "../model/model_program.ts";
 import { listModelParameters, recordModel } from "../model/user_model.ts";
 
-/** A matrix product, LSTM or sum (in this file: a "product"). The first variant is the default. */
+/** Matrix product, LSTM or sum ("product" in this file), with its kernel variants; the default is first. */
 export interface TunableKernel {
-  /** Key from formatMatmulKey or formatLstmKey; for a sum, the name of the kernel. */
+  /** Key such as "forward 64x64" or "lstm backward 20"; for a sum, the name of the kernel. */
   readonly key: string;
   readonly variants: readonly KernelVariant[];
 }
 
 /** Compiles and times kernel variants. P is the type of a variant that is ready to run. */
 export interface KernelMeter<P> {
-  /** Returns the products to tune, most work first, because the time limit may end the tuning. */
+  /** Returns the products to tune, most FLOPs first, because the time limit may end the tuning early. */
   products(): readonly TunableKernel[];
   /** Compiles a variant and runs it once, because a driver may compile a kernel only at its first run. */
   prepare(key: string, variant: KernelVariant): Promise<P>;
@@ -49,7 +49,7 @@ export interface TuningResult {
   /** Number of products (matrix products, LSTMs, sums) for which at least two variants were timed. */
   readonly compared: number;
   readonly seconds: number;
-  /** Time for compiling default variants, which training also needs. `seconds` includes this time. */
+  /** Part of `seconds` in which default variants were compiled, which training also needs. */
   readonly neededSeconds: number;
 }
 
@@ -57,10 +57,10 @@ export interface TuningResult {
 export const BUDGET = 2300;
 /** A variant replaces the default variant only if it saves this fraction of the default variant's time. */
 const MARGIN = 0.1;
-/** Numbers of timing rounds: `first` with all variants, `again` with only the default and the fastest one. */
+/** Numbers of timing rounds: `first` with all variants, `again` with only the default and the fastest. */
 const ROUNDS = { first: 5, again: 9 };
 
-/** Assumed fractions of BUDGET to compile a variant of an `unknown` family, and to time a variant. */
+/** Assumed times in fractions of BUDGET: to compile a family's first variant, and to time a variant. */
 const SHARE = { unknown: 0.65, timing: 0.1 };
 
 interface Ready<P> {
@@ -70,7 +70,7 @@ interface Ready<P> {
 
 /**
  * Tunes kernels. Variants of the default variant's family (such as "panel 32", "panel 64") are tried first: a
- * CPU adapter may need seconds to compile another family. A compiled variant is timed even after the limit.
+ * CPU adapter may need seconds to compile another family. A compiled variant is timed even after the budget.
  */
 export async function tuneKernels<P>(meter: KernelMeter<P>): Promise<TuningResult> {
   const began = meter.now();
@@ -169,18 +169,18 @@ async function timeInTurn<P>(
 
 export interface PreparedProduct {
   readonly encode: EncodePass;
-  /** Number of dispatches per timed pass. It is chosen so that the clock can measure the pass. */
+  /** Number of dispatches per timed pass, large enough that the clock can measure the pass. */
   readonly repeats: number;
   readonly clock: PassClock;
 }
 
-/** Minimum FLOPs of a tuned matrix product, relative to the largest one. LSTMs and sums are always tuned. */
+/** Matrix products with fewer FLOPs than this fraction of the largest matrix product's are not tuned. */
 const LEAST_SHARE = 0.1;
 /** Maximum number of rows of the timed batch. More rows do not change which variant is fastest. */
 const MOST_ROWS = 8192;
 /** Minimum duration of a timed pass in microseconds. */
 const PASS = 300;
-/** Minimum clock ticks: `pass` for a timed pass, `guess` for a pass that only estimates the repeats. */
+/** Minimum clock ticks of a timed pass (`pass`), and of a pass that only estimates `repeats` (`guess`). */
 const STEPS = { pass: 30, guess: 15 };
 const MOST_REPEATS = 1024;
 /** If a pass is too short to be timed, its number of repeats is multiplied by at most this factor. */
@@ -247,7 +247,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
       .map(({ choice: { key, variants } }) => ({ key, variants }));
   }
 
-  /** Returns the key of each product, with its FLOPs rounded to a power of 2. */
+  /** Returns the key and FLOPs of each product, such as "lstm backward 20 2^24 flops". */
   sizes(): string[] {
     return [...this.#choices].map(([key, { flops }]) => `${key} 2^${Math.round(Math.log2(flops))} flops`)
       .sort();

@@ -23,7 +23,7 @@ import { Lock } from "../files/lock.ts";
 import { lockBeside } from "../files/owned_folder.ts";
 import { readJson, writeJson } from "../files/json_file.ts";
 
-/** Values on which the best variants depend. If one of them differs from the cache, autotuning runs again. */
+/** Values on which the best variants depend. If a value differs from the cache, autotuning runs again. */
 const keySchema = v.strictObject({
   adapter: v.string(),
   driver: v.string(),
@@ -41,7 +41,7 @@ type Entries = v.InferOutput<typeof cacheSchema>["entries"];
 
 const MOST_ENTRIES = 100;
 
-/** File with the variants chosen per {@link VariantCacheKey}. If it is unreadable, autotuning runs again. */
+/** File with the variants chosen per {@link VariantCacheKey}. An unreadable file counts as empty. */
 export class VariantCache {
   /** @param say - prints why the cache is not used */
   constructor(readonly folder: string, private readonly say: (text: string) => void) {}

@@ -9,7 +9,7 @@ export type ClickDispatch = DispatchSpec<ClickSizes>;
 
 export const clickDimensions = new Dimensions<ClickSizes>(["users", "events", "rows", "items"], "rows");
 
-/** Returns a dispatch's sizes, to analyse its kernel's indices. @throws UserError for too many workgroups */
+/** Returns the grid, batch sizes and buffer sizes of a dispatch. @throws UserError for too many workgroups */
 export function buildIndexScope(
   { gpu, dispatches }: Program<ClickSizes>,
   dispatch: number,

@@ -27,7 +27,7 @@ export class ClickTape extends Tape<ClickSizes, ReferenceBatch> {
 /** Index arrays of a batch of users. The comments of the batch kernels explain the layouts of the arrays. */
 export interface ClickBatch {
   readonly items: DeviceItems;
-  /** Further index arrays of a batch from a log. @throws Error for other batches, such as simulated pages. */
+  /** Index arrays that only batches from a log have. @throws Error for other batches (simulated pages). */
   readonly logged: LogIndices;
   readonly event: View;
   readonly history: View;
@@ -36,25 +36,25 @@ export interface ClickBatch {
   readonly row: View;
   /** Counts from which the kernels compute count features; absent for simulated pages. */
   readonly facts?: LogCountSummary;
-  /** `view`: [words, users] counts of displays without a click (pass_over.wgsl). `slate`: items per page. */
+  /** Counts [words, users] of displays without a click (see pass_over.wgsl); `slate` items per page. */
   readonly passed?: {
     readonly view: View;
     readonly users: number;
     readonly words: number;
     readonly slate: number;
   };
-  /** Values of context features on simulated pages. If absent, the kernels use each feature's mean. */
+  /** Context features of simulated pages, see `SimulatedContexts`; by default, each feature's mean. */
   readonly contexts?: {
-    /** Array [rows, X]: a row's `ofItem` impression features come before its page features. */
+    /** Array [count + items x perItem, X]: `ofItem` impression features, then page features. */
     readonly view: View;
-    /** `view` has `count` rows drawn from logged pages, and then `perItem` rows (0 or more) for each item. */
+    /** Number of rows drawn from logged pages. After these, each item has `perItem` rows. */
     readonly count: number;
     readonly ofItem: number;
     readonly perItem: number;
   };
   /** Number of items per page. If undefined, each event is one page, which may have any number of items. */
   readonly pageLength?: number;
-  /** Per row: index of its item among the batch's distinct items; for one-hot items, the item's number. */
+  /** Index of each displayed item among the batch's distinct items; for one-hot items, its number. */
   readonly rowItem: View;
   readonly slotItem: View;
 }

@@ -17,7 +17,7 @@ export class DeviceItems {
   readonly tokens: DeviceTokens | undefined;
   #written: ItemFeatures | undefined;
 
-  /** @param capacity - largest number of items. @throws UserError if the adapter cannot store so many */
+  /** @param capacity - maximum number of items. @throws UserError if the adapter cannot store that many */
   constructor(readonly gpu: Gpu, items: ItemFeatures, readonly capacity: number, tokenCounts: Uint32Array) {
     this.#arena = new Arena(gpu, "items");
     this.kind = items.kind;
@@ -89,7 +89,7 @@ export class DeviceTokens {
   readonly #position: View;
   readonly #tokenFirst: View;
   #host: ItemTokens;
-  /** True if the (item, token) pairs are sorted by token. Only the gradients' kernels need the order. */
+  /** True if the (item, token) pairs are sorted by token, which only the kernels of gradients need. */
   #isOrdered = false;
 
   /** @throws UserError if the array of tokens is larger than a kernel can bind. */

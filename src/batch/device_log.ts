@@ -21,10 +21,7 @@ export interface LogCapacity {
 
 /** Values per row (displayed item) and per item of a log, from which count features are computed. */
 export interface LogCountSummary {
-  /**
-   * For each row of the log, {@link countFactWords} words: the item's number in the catalogue, the counts of
-   * the row's user, and the row's context features.
-   */
+  /** Array [rows, words]: item number in the catalogue, counts of the user, context features. */
   readonly fact: View;
   /** For each item of the log, its number in the catalogue. */
   readonly itemId: View;
@@ -47,18 +44,17 @@ export function countBitWords(count: number): number {
 /** Events, rows (displayed items) and items of all users. Kernels build each batch from these arrays. */
 export class DeviceLog {
   readonly #arena: Arena;
-  /** True if all items of the catalogue are listed in `itemId`. */
   #hasAllIds = false;
   /** @internal */
   readonly items: DeviceItems;
   readonly capacity: LogCapacity;
   /** @internal Array `log_event` of batch_expand.wgsl: four words per event. */
   readonly event: View;
-  /** Number of bits in a set of items: a bit per item of the log or (one-hot) per item of the catalogue. */
+  /** Number of bits in a bit set of items: the items of the log; for one-hot items, of the catalogue. */
   readonly itemBits: number;
   /** @internal Array `log_row` of batch_expand.wgsl: three words per row. */
   readonly row: View;
-  /** @internal Per displayed item: its number, and the index of its first row among rows sorted by item. */
+  /** @internal Array [items, 2]: number of each displayed item, and its first row in item order. */
   readonly item: View;
   /** @internal Counts from which the count features are computed; undefined for a log without counts. */
   readonly facts: LogCountSummary | undefined;
@@ -114,9 +110,9 @@ export class DeviceLog {
     }
     const event = new Uint32Array(4 * (events + 1));
     let clicks = 0;
-    /** Rows of the current page that the next additional clicks refer to, in click order. */
+    /** Rows of the current page's additional clicks that are not yet written, in click order. */
     let clicked: number[] = [];
-    /** Kind of the current page. If it is a context event, so are the additional clicks on the page. */
+    /** Kind of the current page; additional clicks on a page of context events are context events, too. */
     let page = 0;
     for (let e = 0; e <= events; e++) {
       const click = eventClick[e] ?? NONE;
@@ -182,7 +178,7 @@ function orderByItem(
   const ids = rowItem.length < count ? sortUnique(rowItem) : undefined;
   const items = ids?.length ?? count;
   const own = ids ? rowItem.map((id) => findSortedIndex(ids, id)) : rowItem;
-  /** First the number of rows of each item; later the sorted index at which the item's next row is put. */
+  /** Number of rows of each item; in the second loop, the sorted index of the item's next row. */
   const next = new Uint32Array(items);
   for (const id of own) next[id] = (next[id] ?? 0) + 1;
   const item: number[] = [];

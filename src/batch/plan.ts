@@ -21,9 +21,9 @@ export type BatchSlot = ClickSizes & {
 };
 
 /**
- * Ring buffer with one slot per step. A slot has step headers (batch sizes and settings), and the array
- * `plan` of batch_expand.wgsl. The GPU's queue runs writes and steps in order, so the host may queue a write
- * to a slot while earlier steps need its old contents.
+ * Ring buffer with one slot per training step. A slot has step headers (batch sizes and settings), and the
+ * list of the batch's users (`plan` in batch_expand.wgsl). The GPU's queue runs writes and steps in
+ * order, so the host may queue a write to a slot while earlier steps need its old contents.
  */
 export class BatchPlan {
   readonly #arena: Arena;
@@ -36,8 +36,8 @@ export class BatchPlan {
 
   /**
    * @param capacity - sizes of the largest batch, for which buffers are allocated.
-   * @param headersEach - number of step headers per slot: one for each program that has its own settings.
-   * @param slices - number of batches, in consecutive slots, that one dispatch builds.
+   * @param headersEach - number of step headers per slot: one per program with its own settings.
+   * @param slices - number of batches that one dispatch builds, from consecutive slots.
    * @param dimensions - names of batch sizes. All tapes that use the plan must have the same names.
    */
   constructor(
@@ -71,8 +71,8 @@ export class BatchPlan {
 
   /**
    * Writes a slot (the users of one step) on the host; {@link upload} copies the slot to the GPU.
-   * @param purpose - settings of each step header. If there are too few, the last settings are repeated.
-   * @param of - number of predicted events in the whole batch, if the users are one of its micro-batches.
+   * @param purpose - settings of each step header; further step headers get the last settings.
+   * @param of - for a micro-batch: number of predicted events in the whole batch.
    * @throws UserError for an unknown or repeated user, or if the whole batch has only context events.
    */
   put(
@@ -137,7 +137,7 @@ export class BatchPlan {
     return { sizes: { users: users.length, events, rows, items }, context };
   }
 
-  /** Marks the items of rows `from` to `to` - 1 with `stamp`. @returns how many did not have this mark yet */
+  /** Marks the items of rows `from` to `to` - 1. @returns the number of items that had no mark `stamp` yet */
   #newItems(rowItem: Uint32Array, from: number, to: number, stamp: number): number {
     const stamps = this.#itemStamps;
     let items = 0;
@@ -157,7 +157,7 @@ export class BatchPlan {
     this.#headers.upload(first, count);
   }
 
-  /** Uploads `count` slots of the ring. `first` is reduced modulo `slots`; slot 0 follows the last slot. */
+  /** Uploads `count` consecutive slots of the ring, from slot `first` mod `slots` on. */
   uploadRing(first: number, count: number): void {
     const start = first % this.slots;
     const straight = Math.min(count, this.slots - start);
@@ -216,7 +216,7 @@ export interface MicroBatchPlan {
   readonly parts: number;
 }
 
-/** @param single - largest sizes of one user. @param rows - row limit, raised to `single.rows` if lower */
+/** @param single - sizes of the largest user. @param rows - row limit, raised if one user has more rows */
 export function planMicroBatches(whole: ClickSizes, single: ClickSizes, rows: number): MicroBatchPlan {
   if (rows >= whole.rows) return { limit: whole, capacity: whole, parts: 1 };
   const share = rows / whole.rows;

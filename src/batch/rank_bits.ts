@@ -10,7 +10,7 @@ import type { ClickDispatch } from "./click_sizes.ts";
 const rankKernel = parseKernel("batch_rank", rankText);
 const blocksKernel = parseKernel("batch_rank_blocks", blocksText);
 
-/** Returns the number of words to allocate for a bit set: whole vec4u, and one vec4u past the end. */
+/** Returns the words to allocate for a bit set: rounded up to whole vec4u, plus one vec4u. */
 export function padBitWords(words: number): number {
   return 4 * Math.ceil(words / 4) + 4;
 }
@@ -18,7 +18,7 @@ export function padBitWords(words: number): number {
 export interface BitRanks {
   readonly label: string;
   readonly constants: { readonly WORDS: number; readonly HEADERS_SEEN?: number; readonly SLICE?: number };
-  /** `bits`: bit set of {@link padBitWords} words. `ranked`: each word and the number of 1 bits before it. */
+  /** Bit set `bits`, and array `ranked` with each word of `bits` and the number of 1 bits before the word. */
   readonly views: Readonly<Record<string, View>>;
 }
 

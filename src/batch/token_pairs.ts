@@ -24,7 +24,7 @@ export interface RowsByItem {
 export class TokenPairs {
   /** Array `pair` of token_group.wgsl: both lists, one after the other. */
   readonly pair: View;
-  /** Each word of the two bit sets, and the number of 1 bits before the word. Last: the number of pairs. */
+  /** Words of both lists' bit sets, each with the number of 1 bits before it; finally the number of pairs. */
   readonly ranked: View;
   readonly words: number;
   readonly #bits: View;

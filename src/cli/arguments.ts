@@ -84,7 +84,6 @@ export function reportFile(run: string): string {
   return join(run, "report.html");
 }
 
-/** Returns the default output folder of `tune` or `reproduce`. */
 export function getDefaultFolder(data: string, command: "reproduce" | "tune"): string {
   return join("runs", `${command}-${basename(data).replace(/[^\w.-]+/g, "_")}`);
 }

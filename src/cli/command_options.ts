@@ -57,7 +57,7 @@ export function createOption(definition: OptionDefinition): Option {
   }
 }
 
-/** Makes a parser of an option value: JSON, or @FILE for a JSON file. @param example - for error messages */
+/** Makes a parser of JSON text, or of @FILE (a file with JSON). @param example - for error messages */
 function makeJsonParser<T>(schema: v.GenericSchema<unknown, T>, example: string): (text: string) => T {
   return (text) => {
     let json: unknown;
@@ -207,7 +207,7 @@ function prepare(command: Command): void {
   command.allowExcessArguments(false);
 }
 
-/** Returns a hint if an unknown option has a value that is a choice of a known option; otherwise "". */
+/** Returns a hint on a mistyped option, such as "Expected --split test, got --part test."; "" for none. */
 function meantBy({ options }: Command, args: readonly string[]): string {
   const words = args.flatMap((arg) => arg.startsWith("--") ? arg.split("=") : [arg]);
   const hints = words.flatMap((word, k) => {

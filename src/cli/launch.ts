@@ -61,7 +61,6 @@ export function forwardSignals(child: Deno.ChildProcess): void {
   });
 }
 
-/** Sends a signal to a child process, which may have ended. */
 export function sendSignal(child: Deno.ChildProcess, signal: Deno.Signal): void {
   try {
     child.kill(signal);

@@ -13,7 +13,7 @@ import type { OpenedRun } from "../run/open_run.ts";
 import { UserError } from "../user_error.ts";
 
 /**
- * Opens a baseline. For the baseline "logit on counts", replaces the model of `run`, and returns undefined.
+ * Opens a baseline. Returns undefined for "logit on counts", which is a model and replaces that of `run`.
  * @param trained - training data of the run @param own - the command's data set, which may have more items
  * @throws UserError if `own` lacks items of `trained`, or the baseline cannot be fitted to `trained`
  */
@@ -44,10 +44,10 @@ export function openBaseline(
   return new BaselineModel(source, fitted, name, run.info.model);
 }
 
-/** Offset and slope that change nothing, used if there are no validation users to fit them to. */
+/** Scale that does not change the utilities, used if there are no validation users to fit a scale. */
 const NO_SCALE = { offset: 0, slope: 1 };
 
-/** Replaces a run's model by the logit on counts. Returns false if its tables would be too large. */
+/** Replaces a run's model by the logit on counts. Returns false if tables of counts would be too large. */
 function useLogit(
   run: OpenedRun,
   { source, features, pageOrder }: Dataset,

@@ -75,7 +75,6 @@ export function createBaselineOption(): Option {
   ).choices(Object.values(baselineOptions));
 }
 
-/** Returns the name of a command's model for messages. */
 export function nameModel({ path }: OpenedRun, { baseline }: Pick<ModelDataOptions, "baseline">): string {
   return baseline === undefined ? path : `the baseline ${baseline}`;
 }
@@ -87,13 +86,12 @@ export interface OpenedModel {
   readonly model: UserModel;
   /** The model, or the baseline that replaces it. */
   readonly scorer: UserModel | BaselineModel;
-  /** Position effects of the scorer; undefined if it has none. */
   readonly effects: readonly number[] | undefined;
 }
 
 /**
  * Opens the model of a command, and a data set with the model's items.
- * @param recorded - data to open if no option names data, instead of the data of the model's training.
+ * @param recorded - data to open if no option names data; by default the data of the model's training.
  * @throws UserError if the data set and the model have different items.
  */
 export async function openModel(

@@ -34,7 +34,7 @@ export function expectOutputsApart(command: Command): void {
   [...outputs.map(({ path }) => path), ...resumed, DEFAULT_RUN_FOLDER].forEach(allowWrites);
 }
 
-/** Lets the command write to a folder. @throws UserError if it belongs to another command's output */
+/** Allows writes to a folder. @throws UserError if the folder is in, or is, another command's output */
 export function allowFolder(folder: NamedPath): void {
   expectApart(folder, []);
   expectNotMade(folder);
@@ -47,7 +47,7 @@ function listTexts(value: unknown): string[] {
   return typeof value === "object" && value !== null ? Object.values(value).flatMap(listTexts) : [];
 }
 
-/** @throws UserError if `path` is one of `others`, or is in one of them or in another command's output. */
+/** @throws UserError if `path` is, or is in, one of `others`, or is in another command's output folder. */
 export function expectApart({ by, path }: NamedPath, others: readonly NamedPath[]): void {
   const { place, above } = resolvePath(path);
   const within = others.find((other) => isWithin(place, resolvePath(other.path).place));

@@ -30,7 +30,6 @@ interface TrainingProgress extends Disposable {
 
 export interface ProgressOutput {
   readonly isTTY?: boolean;
-  /** Width of the terminal in characters. */
   readonly columns?: number;
   write(text: string): unknown;
 }
@@ -161,7 +160,6 @@ export function createLiveLine(output: ProgressOutput, text: (width: number) => 
   const timer = output.isTTY ? setInterval(draw, REFRESH_MS) : undefined;
   return {
     draw,
-    /** Prints a permanent line above the updated line. */
     note: (line: string) => void output.write(`${output.isTTY ? CLEAR_LINE : ""}${line}\n`),
     stop() {
       if (timer === undefined) return;

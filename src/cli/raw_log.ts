@@ -40,14 +40,13 @@ export interface LogPreparation {
   readonly args: readonly string[];
   /** Arguments that the user typed, except --yes, --source, --out and the options for columns. */
   readonly typed: readonly string[];
-  /** Folder of the prepared data set. */
   readonly out: string;
   /** True if all required columns were guessed. */
   readonly isComplete: boolean;
   readonly sample: LogSample;
   /** Options that encode the log for a trained model; undefined if no model will use the log. */
   readonly encoding?: ModelEncoding;
-  /** SELECT that reads the log, and a file for it; undefined if column names suffice to read the log. */
+  /** SQL query that reads the log, and a file for this query; undefined if column names suffice. */
   readonly select?: { readonly file: string; readonly text: string };
 }
 
@@ -181,12 +180,12 @@ export async function writeSelect({ select }: LogPreparation): Promise<void> {
   await writeFileAtomically(select.file, `${select.text}\n`);
 }
 
-/** Error for a raw log in place of a data set. Its message shows how to prepare and use the log. */
+/** Error for a raw log in place of a data set. The message shows how to prepare and use the log. */
 export class RawLogError extends UserError {
   constructor(path: string, readonly preparation: LogPreparation, use?: string) {
     const problem =
       `Expected a prepared data set or a file in the paper's layout, got ${path}, probably a raw log` +
-      (use === undefined ? `. Prepare it, and use --data ${quotePath(preparation.out)}` : "");
+      (use === undefined ? `. Prepare the log, and use --data ${quotePath(preparation.out)}` : "");
     super(proposeCommand(preparation, problem, use, use !== undefined));
   }
 }

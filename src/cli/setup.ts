@@ -9,7 +9,6 @@ import { runMain } from "./run_main.ts";
 export interface AdapterSummary {
   /** Name of the adapter, such as "llvmpipe (LLVM 19.1.7, 256 bits)". */
   description: string;
-  /** True for a software adapter, which computes on the CPU. */
   software: boolean;
 }
 

@@ -137,13 +137,13 @@ function describeOtherData(
 ): string {
   const text = `${name} is not the model's training data: the model was fitted to the train users of its ` +
     `training data, the baselines to the train ${timeSplit ? "part" : "users"} of ${name}. So a difference ` +
-    "between them may come from the data.";
+    "between model and baselines may come from the data.";
   if (!timeSplit) {
     return `${text} For a comparison with baselines, prepare both logs as one set that is split by time: ` +
       "data/README.md#next-months-log.";
   }
   if (baseline !== undefined || against !== undefined) return text;
-  return `${text} To compare the model with a logit fitted to the same data as the model, add ` +
+  return `${text} To compare the model with a logit fitted to the model's training data, add ` +
     `--baseline logit --against ${quotePath(model)}.`;
 }
 
@@ -164,7 +164,7 @@ interface Scored {
 
 function printResults(
   { json, split, against: path, model, baseline, caution, logged, withoutPositions }: EvaluateOptions & {
-    /** Text of {@link describeOtherData}; undefined for the model's training data. */
+    /** Caution that the data are not the model's training data; undefined if they are. */
     readonly caution: string | undefined;
     /** True if the positions of the items are known. */
     readonly logged: boolean;

@@ -121,7 +121,7 @@ async function main(): Promise<number> {
         } impressions in ${source.name} to ` +
           `${options.out}. Probabilities: ${words}.` +
           (options.split === "all" && JSON.stringify(run.trainedOn) === JSON.stringify(config)
-            ? " They include train users, on whom metrics are too high: --split test leaves them out."
+            ? " The file includes train users, on whom metrics are too high: --split test leaves them out."
             : ""),
       );
       return 0;

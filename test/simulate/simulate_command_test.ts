@@ -77,7 +77,7 @@ Deno.test("simulated users of a shop: metrics, episodes and log agree, and the l
     );
     assert.match(
       stdout,
-      /^popular earns \d+\.\d\d clicks per user\. To compare it with .* slates, omit --no-rivals/,
+      /^popular earns \d+\.\d\d clicks per user\. For a comparison with .* slates, omit --no-rivals/,
     );
     assert.deepEqual(listFiles(run), ["episodes.csv", "report.html", "result.json", "returns.csv"]);
     const html = await Deno.readTextFile(`${run}/report.html`);

@@ -40,7 +40,7 @@ export async function openLogged(
 
 /**
  * Selects a log's pages for evaluation. Excludes train users' pages if the click model was trained on them.
- * @param counted - true if the policy counts clicks on train users' pages, which are then excluded, too
+ * @param counted - true if the policy counts clicks of train users: their pages are then excluded, too
  * @throws UserError if the log is not in memory, or if the positions of items on pages are unknown
  */
 export function selectEvaluationClicks(
@@ -102,8 +102,8 @@ export function describeEvaluation(
     ]),
     propensities === "wrong"
       ? `${weights}, not 1, and no common factor of the propensities explains it. Either the propensities ` +
-        "are wrong, or the policy shows slates that the log could never show (another pool, or clicked " +
-        "items: --repeats). No estimate from the log is valid, and the model cannot be checked."
+        "are wrong, or the policy shows slates that the log could never show (of another pool, or with " +
+        "clicked items: --repeats). No estimate from the log is valid, and the model cannot be checked."
       : `The model and the log ${agrees ? "agree" : "disagree"}: ${both}${agrees ? "" : " Trust the log."}`,
     ...(off !== undefined && !isOne(off[1] / off[0])
       ? [
@@ -143,7 +143,6 @@ export function nameAtTemperature(name: string, temperature: number | undefined)
   return temperature === undefined ? name : `${name} at ${temperature}`;
 }
 
-/** Evaluates policies on a log, one after another. */
 export async function evaluatePoliciesOnLog(
   gpu: Gpu,
   { clicks, getUserId, model, explore, onProgress }: LogEvaluationContext,

@@ -53,8 +53,8 @@ const MOST_HISTORIES = 4096;
 
 /**
  * Finds the environments that the options name. @param subject - environment in which policies were trained
- * @throws UserError if data changed, items differ, or an environment is named twice, and for a log with a
- * click on every page (its model does not learn how often users click nothing)
+ * @throws UserError if data changed, items differ, or an environment is named twice, and for a model whose
+ * log has a click on every page (such a model does not learn how often users click nothing)
  */
 export async function findEnvironments(
   subject: PolicySubject,

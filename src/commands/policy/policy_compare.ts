@@ -287,7 +287,7 @@ async function tell(
   console.log(`\nThe page is ${out}\nReturn of each user: ${getReturnsPath(out)}`);
 }
 
-/** Lists an array per policy, seed and environment, which has the return of each user. */
+/** Returns one array per policy, seed and environment: the return of each user. */
 function listReturns(comparisons: readonly PolicyComparison[]): { name: string; returns: Float64Array }[] {
   const tasks = nameTasks(comparisons);
   return comparisons.flatMap(({ cells }, k) =>

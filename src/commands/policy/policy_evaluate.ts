@@ -43,9 +43,9 @@ interface Options extends Pick<UserSelectionOptions, "model" | "shop" | "dataSee
 export function createPolicyEvaluateCommand(): Command {
   const command = new Command("evaluate")
     .description(
-      "Estimates, from a log with propensities, a policy's clicks on the next page of each logged user, " +
-        "but not over whole episodes. Estimators: IPS, SNIPS, doubly robust with a model, and estimators " +
-        "for slates, all with 95 % confidence intervals over users.",
+      "Estimates, from a log with propensities, a policy's clicks on the next page of each logged user " +
+        "(not the clicks of a whole episode). Estimators: IPS, SNIPS, doubly robust with a model, and " +
+        "estimators for slates, all with 95 % confidence intervals over users.",
     )
     .requiredOption(
       "--log <folder>",
@@ -166,7 +166,7 @@ function evaluationText(
     "The estimates ignore how the policy changes users' later clicks.",
     ...(decisions
       ? [
-        `On the first ${decisions.pages} pages under the policy (per-decision DR): ` +
+        `Per-decision DR estimate for the policy's first ${decisions.pages} pages: ` +
         `${formatDigits(decisions.clicks.mean)} clicks per user (${
           formatRange(decisions.clicks)
         }). Effective sample: ` +
@@ -187,8 +187,8 @@ function evaluationText(
       ? [
         `${
           formatThousands(excluded)
-        } pages are excluded: other sizes, no propensity, or beyond the policy's ` +
-        "pages.",
+        } pages are excluded, because of another size, no propensity, or a page number beyond the ` +
+        "policy's number of pages.",
       ]
       : []),
     ...notes,

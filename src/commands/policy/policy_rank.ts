@@ -19,10 +19,10 @@ interface Options {
 export function createPolicyRankCommand(): Command {
   const command = new Command("rank")
     .description(
-      "Prints the next slate that a policy shows to a user: utility and P(click) of each item by the " +
-        "model, and the predicted return of this page and all later pages (cdqn: per item, slateq: of the " +
-        "slate, gdqn: none). Returns are predicted only for histories that occur in training: without " +
-        "--start in training, at most one click per page before --page.",
+      "Prints the next slate that a policy shows to a user, with the model's utility and P(click) of each " +
+        "item. Also prints the predicted return of this page and all later pages (cdqn: per item, slateq: " +
+        "of the slate, gdqn: none), unless no user in training had so many clicks: without --start in " +
+        "training, users have at most one click per page before --page.",
     )
     .argument("<policy>", "folder that policy train wrote", folder)
     .option("--history <ids>", `clicked items, oldest first, ${IDS}`, "")

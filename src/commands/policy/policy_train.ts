@@ -46,7 +46,7 @@ interface PolicyTrainOptions extends UserSelectionOptions, PolicyTrainingConfig 
 
 type Names = readonly (keyof PolicyTrainingConfig)[];
 
-/** Names of options by the heading under which the help lists them. */
+/** Names of options, grouped by the headings of the help. */
 const GROUPS: Readonly<Record<string, Names>> = {
   Pages: ["slate", "pages", "users", "reward", "start", "repeats", "leave", "patience"],
   Network: ["hidden", "trunk"],

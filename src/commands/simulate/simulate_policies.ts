@@ -19,7 +19,7 @@ import type { SimulatedPolicy } from "../../report/simulation_page.ts";
 
 /** Limits for the number of users who are simulated at once. */
 export interface BatchPace {
-  /** Maximum of users x items at once on a CPU; Infinity for a policy that does not score all items. */
+  /** Maximum number of scores (users x items) at once on a CPU; Infinity if a policy does not score items. */
   readonly scores: number;
   /** Minimum number of users who are simulated at once; fewer would not keep the device busy. */
   readonly least: number;
@@ -28,7 +28,7 @@ export interface BatchPace {
 const NO_SCORES: BatchPace = { scores: Infinity, least: 1 };
 /** Limits for policies that run the utility network for each item. */
 const BY_UTILITY: BatchPace = { scores: 2 ** 19, least: 8 };
-/** Limits for policies whose network needs few operations per hidden unit and item. */
+/** Limits for trained policies that do not run the utility network: they compute less per item. */
 const BY_VALUES: BatchPace = { scores: 2 ** 23, least: 128 };
 
 export const RIVALS = ["random", "popular"] as const;

@@ -106,7 +106,7 @@ export function createSink<T>(write: (all: AsyncIterable<T>) => Promise<unknown>
   const done = write(readable);
   into.closed.catch(() => {}); // put and finish report the error
   done.catch((error) => into.abort(error)).catch(() => {}); // ends the writer if the reader fails
-  /** Waits for `work`. If `work` fails because `write` failed, throws the error of `write`. */
+  /** Waits for `work`. If `work` fails because `write` failed earlier, throws that earlier error. */
   const orWhyNot = (work: Promise<void>) =>
     work.catch(async () => {
       await done;

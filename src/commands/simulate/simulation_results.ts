@@ -20,9 +20,8 @@ export interface SimulationSummary {
   readonly items: number;
   /** Reason why clicks are not reported; undefined if clicks are reported. */
   readonly noClickRateReason: string | undefined;
-  /** Caution about gains of a model's users; undefined for a ground truth, or if clicks are not reported. */
+  /** Caution for users of a model ({@link MODEL_USERS}); undefined for others, or without reported clicks. */
   readonly caution?: string | undefined;
-  /** Warnings. */
   readonly notes: readonly string[];
   /** Paragraphs about the click model and the pages. */
   readonly about: readonly string[];
@@ -152,7 +151,7 @@ function sentences(
   return [...texts, ...notes, ...about];
 }
 
-/** Compares the first policy with every other policy on the same users, sorted by the other's return. */
+/** Compares the first policy with every other policy (highest return first), on the same users. */
 export function describeDifferences(summary: SimulationSummary, runs: readonly SimulatedPolicy[]): string[] {
   if (summary.noClickRateReason !== undefined) return [summary.noClickRateReason];
   const [first, ...all] = runs;
@@ -164,7 +163,7 @@ export function describeDifferences(summary: SimulationSummary, runs: readonly S
     return [
       `${first.name} earns ${
         number(first.metrics.return.mean)
-      } ${unit} per user. To compare it with ${others} slates, omit --no-rivals.`,
+      } ${unit} per user. For a comparison with ${others} slates, omit --no-rivals.`,
     ];
   }
   return rivals.map((rival) => {
