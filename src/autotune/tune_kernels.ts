@@ -174,7 +174,10 @@ export interface PreparedProduct {
   readonly clock: PassClock;
 }
 
-/** Matrix products with fewer FLOPs than this fraction of the largest matrix product's are not tuned. */
+/**
+ * Matrix products with less than this fraction of the largest product's FLOPs are not tuned. LSTMs and sums
+ * are always tuned.
+ */
 const LEAST_SHARE = 0.1;
 /** Maximum number of rows of the timed batch. More rows do not change which variant is fastest. */
 const MOST_ROWS = 8192;
