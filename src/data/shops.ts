@@ -8,10 +8,10 @@
  *   u = constant + 6 tanh(.3 (m1 style1 + m2 style2)) - .3 (price - p)^2 + appeal - fatigue (m1^2 + m2^2)
  *   appeal = category + brand + 2.2 quality + novelty + .5 sale (.5 - price)
  *
- * Users prefer styles that are similar to the styles of items they clicked. The tanh keeps the effect of
- * styles in -6..6. Users dislike prices far from p. An item's appeal is the same for all users. A sale adds
- * more to the appeal of a cheap item. A user's taste is narrow if m1^2 + m2^2 is large. With fatigue, a
- * narrow taste lowers the utilities of all items.
+ * Users prefer styles that are similar to the styles of items they clicked. The tanh limits the effect of
+ * styles on the utility to -6..6. Users dislike prices far from the mean p of clicked prices. An item's
+ * appeal is the same for all users. A sale adds more to the appeal of a cheap item. A user's taste is narrow
+ * if m1^2 + m2^2 is large. With fatigue, a narrow taste lowers the utilities of all items.
  */
 
 /** Parameters of a synthetic shop. All shops share one utility formula. Equal seeds give equal items. */
@@ -22,7 +22,7 @@ export interface ShopTruth {
   readonly about: string;
   /** Constant term of the utility. With a smaller constant, more pages have no click. */
   readonly constant: number;
-  /** Amount (0 or more) by which each utility falls if m1^2 + m2^2 of {@link ShopState} grows by 1. */
+  /** Factor, 0 or more, of the term fatigue (m1^2 + m2^2), which is subtracted from all utilities. */
   readonly fatigue: number;
 }
 
@@ -87,7 +87,7 @@ export const featureNames: readonly string[] = [
   ...Array.from({ length: brands }, (_, k) => `brand-${k}`),
 ];
 
-/** Returns an item's features by name. The category and the brand are numbers from 0. */
+/** Returns an item's features by name, with the category and the brand as indices from 0. */
 export function describeDemoItem(values: Float32Array, item: number): Record<string, number> {
   const f = getItemFeatures(values, item);
   return {

@@ -1,8 +1,8 @@
 /** Sums of squares, Cholesky decomposition and triangular systems of small symmetric matrices. */
 
 /**
- * Adds p x x' for each row x and its weight p to the lower triangle of `to` [n, n]. Rows are added in pairs,
- * which halves the accesses to `to`. @param x - [rows, n] @param p - [rows]
+ * Adds a weighted sum of outer products p x x' (x: a row, p: its weight) to the lower triangle of `to`
+ * [n, n]. Rows are added in pairs, which halves the accesses to `to`. @param x - [rows, n] @param p - [rows]
  */
 export function addSquares(to: Float64Array, x: Float64Array, p: Float64Array): void {
   const D = Math.sqrt(to.length);
@@ -21,8 +21,9 @@ export function addSquares(to: Float64Array, x: Float64Array, p: Float64Array): 
 }
 
 /**
- * Returns lower triangular L [n, n] of A = L L'. @param a - lower triangle of A. @param leastPivot - value
- * that replaces smaller pivots. @throws RangeError if `leastPivot` is 0 and A is not positive definite
+ * Returns the Cholesky factor of A: the lower triangular L [n, n] with A = L L'. @param a - lower triangle of
+ * A. @param leastPivot - value that replaces smaller pivots. @throws RangeError if `leastPivot` is 0 and A is
+ * not positive definite
  */
 export function decomposeCholesky(a: Float64Array, n: number, leastPivot = 0): Float64Array {
   const l = new Float64Array(n * n);

@@ -1,8 +1,8 @@
-/** Simple answers to the exercises: replacements in their starters. */
+/** Simple answers to the course's exercises, as replacements in the starters (incomplete kernels). */
 
 import { type Exercise, getSolution } from "./exercise.ts";
 
-/** Replacements in a text, which must contain each replaced part. */
+/** Pairs of a part of a text (which the text must contain), and the replacement of this part. */
 export type Changes = readonly (readonly [from: string, to: string])[];
 
 const answers: Readonly<Record<string, Changes>> = {

@@ -36,7 +36,7 @@ interface CheckOptions {
 
 /**
  * Checks an answer (a reader's kernel) in all cases. @param file - path of the answer
- * @returns names of the cases, and the message of {@link formatGrid} for the last case
+ * @returns names of the cases, and a sentence about the numbers of invocations and workgroups
  * @throws UserError if the answer is wrong
  */
 export async function checkAll(
@@ -82,7 +82,7 @@ function formatGrid(bound: BoundLadder, { spec }: BoundStep, { name }: ExerciseC
   const sizeY = kernel.constants.has("WORKGROUP_Y") ? getConstant(kernel, "WORKGROUP_Y") : 1;
   const along = [getConstant(kernel, "WORKGROUP", constants), sizeY];
   const groups = [Math.ceil(x / (along[0] ?? 1)), Math.ceil(y / (along[1] ?? 1))];
-  return `At ${name}, the grid asks for ${formatThousands(x)} x ${formatThousands(y)} invocations; ` +
+  return `At ${name}, the kernel needs ${formatThousands(x)} x ${formatThousands(y)} invocations; ` +
     `${groups.map(formatThousands).join(" x ")} whole workgroups of ${along.join(" x ")} start.`;
 }
 
@@ -139,7 +139,7 @@ function otherOrders(own: Kernel): Kernel[] {
  * Runs a reader's kernel (`step`) twice on a test case. The results must match the reference, the two
  * runs must have identical bits, and memory outside of the outputs must not change. The variants of
  * {@link otherOrders} must pass the same checks.
- * @returns the message of {@link formatGrid}
+ * @returns a sentence about the numbers of invocations and workgroups
  * @throws UserError with the element that has the largest error
  */
 export async function checkAnswer(
@@ -245,9 +245,9 @@ function findHints(
   );
   return [
     hole ? `\nLine ${hole.line} still contains ${HOLE}: write the kernel there.` : "",
-    missing.length === 0 ? "" : `\nNo line begins with "const ${missing[0]} =", so the host does not set it.`,
+    missing.length === 0 ? "" : `\nNo line begins with "const ${missing[0]} =", so the constant is not set.`,
     resized
-      ? `\n${resized} is ${constants.get(resized)}, in the starter ${starter.get(resized) ?? 1}: ` +
+      ? `\n${resized} is ${constants.get(resized)}, but ${starter.get(resized) ?? 1} in the starter: ` +
         'do the kernel and the line "grid" fit this size?'
       : "",
     isShared
@@ -256,7 +256,7 @@ function findHints(
   ].join("");
 }
 
-/** Lists the lines of a text that contain {@link HOLE}, each with the lines of code around it. */
+/** Lists the lines that contain {@link HOLE} ("YOUR CODE"), each with the adjacent lines of code. */
 function listHoles(text: string): { readonly line: number; readonly around: string }[] {
   const code = text.split("\n").map((own, k) => ({ line: k + 1, own: own.trim() })).filter(({ own }) =>
     own.includes(HOLE) || !/^(\/\/|$)/.test(own)
@@ -275,18 +275,18 @@ async function findFault(bound: BoundLadder, step: BoundStep): Promise<string | 
   const [fault] = await bound.checkStep(step);
   if (!fault) return undefined;
   if (fault.what === "stray writes") {
-    return `${checkText(fault)}. Return early in invocations without an output; arrayLength also counts ` +
-      "words after the output.";
+    return `${checkText(fault)}. Invocations without an output must return early. ` +
+      "arrayLength also counts words after the output.";
   }
   if (fault.what === "two runs") {
     return checkText(fault) +
-      ". Do invocations write the same element, or read, without a barrier, what other invocations write?";
+      ". Do several invocations write one element? Is a barrier missing between a write and a read?";
   }
   const { what, worst, wrong, values, firstWrong } = fault;
   if (!worst) return checkText(fault);
   const hint = computeErrorShare(worst) < ROUNDING_SHARE
-    ? "\nThe error is about as small as a rounding error. The allowed error covers sums in any order: are digits " +
-      'lost in another way? (kernels/README.md, "The exercises", Rounding)'
+    ? "\nThe error is about as small as a rounding error. The tolerance allows any order of sums: " +
+      'are digits lost in another way? (kernels/README.md, "The exercises", Rounding)'
     : await explainNaN(bound, step, fault);
   const largest = firstWrong?.index === worst.index
     ? ""

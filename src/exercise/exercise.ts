@@ -20,10 +20,10 @@ export interface ExerciseCase {
   readonly name: string;
 }
 
-/** Hard cases: description (such as "long pages"), size, and the argument `rule` of a {@link RuledTrial}. */
+/** Hard cases: description (such as "long pages"), size, and rule by which inputs are chosen. */
 type RuledCases<R> = readonly (readonly [what: string, size: LadderSize, rule: NoInfer<R>])[];
 
-/** Creates a test case. @param rule - selects special inputs */
+/** Creates a test case. @param rule - selects special inputs instead of random inputs */
 type RuledTrial<R> = (gpu: Gpu, size: LadderSize, rule?: R) => Trial;
 
 export function listHardCases<R>(trial: RuledTrial<R>, cases: RuledCases<R>): ExerciseCase[] {
@@ -97,7 +97,7 @@ export function listCases({ ladder, hard }: Exercise, size: LadderSize = ladder.
   return [...ladder.oddSizes.map(toOrdinaryCase), ...hard, toOrdinaryCase(size)];
 }
 
-/** Returns E (number of pages) and K (largest number of rows of a page, which is `page` + 1). */
+/** Returns E (number of pages) and K (most rows per page: `page` items, and one row for "no click"). */
 export function getPageLetters([E = 1, page = 1]: LadderSize): SizeLetters {
   return { E, K: page + 1 };
 }
@@ -156,7 +156,7 @@ export function evaluate(text: string, letters: SizeLetters, line = "grid"): num
 
 export const HOLE = "YOUR CODE";
 
-/** Parses an answer (a reader's kernel). @param file - its path. @throws UserError if it cannot be run */
+/** Parses an answer (a reader's kernel). @param file - path. @throws UserError for an invalid kernel */
 export function createAnswerStep(exercise: Exercise, file: string, text: string): LadderStep {
   const name = file.replace(/^.*[/\\]/, "").replace(/\.wgsl$/, "");
   const shipped = getSolution(exercise);

@@ -1,4 +1,4 @@
-/** Creates test cases of exercises. A test case is an op at a given size. */
+/** Creates test cases of exercises: ops with inputs of a given size. */
 
 import { clickDimensions, type ClickSizes } from "../batch/click_sizes.ts";
 import { buildReferenceBatch } from "../batch/reference_batch.ts";
@@ -92,7 +92,7 @@ function clear({ queue }: Gpu, { buffer, offset, size }: View): void {
 }
 
 export interface TableRule {
-  /** Returns the item of a row. (The first rows show each item once.) @param u - random number in [0, 1) */
+  /** Returns the item of a row after the first `items` rows. @param u - random number in [0, 1) */
   readonly getItem?: (u: number, items: number) => number;
   readonly clicks?: (event: number) => boolean;
 }
@@ -154,7 +154,7 @@ export function createNormTrial(gpu: Gpu, [R = 1, N = 1]: LadderSize, hard = fal
   );
 }
 
-/** Rows of the batch (enough for several partial sums per gradient), and Adam's step t. */
+/** Number of rows of the batch (so many that a gradient has several partial sums), and Adam's step t. */
 const ADAM = { rows: 1027, iteration: 3 };
 
 export function countAdamParameters([P = 1]: LadderSize): number {
@@ -301,7 +301,7 @@ export function drawTrial(
   });
 }
 
-/** Replacements for random inputs of {@link createSlateTrial}. */
+/** Inputs that replace the random inputs of {@link createSlateTrial}. */
 export interface SlateRule extends Partial<Pick<ScoredRows, "taken" | "equal">> {
   readonly weights?: (unit: number) => number;
   readonly table?: (item: number, unit: number) => number;

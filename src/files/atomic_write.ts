@@ -19,7 +19,7 @@ export type FileContents = string | Uint8Array | readonly Uint8Array[];
 /** Maximum time, in seconds, to wait for a file that another process is writing. */
 const MOST_SECONDS = 30;
 const LOOK_MS = 20;
-/** Maximum total size, in bytes, of small arrays that are joined and written with one call. */
+/** Maximum total size, in bytes, of small arrays that are joined to be written with one call. */
 const RUN_BYTES = 2 ** 20;
 
 /**
@@ -68,8 +68,8 @@ export async function writeAtomically(
 const SEARCHED = 4096;
 
 /**
- * Checks that a file may be written at a path. An existing file must be a regular file (not a link). Unless
- * this process has locked the file or its folder, the file must contain `mark`.
+ * Checks that a file may be written at a path. An existing file must be a regular file (not a link). It must
+ * contain `mark`, except if this process has locked the file or the file's folder.
  * @param mark - text that only files of one kind contain, near the beginning or the end. A mark that begins
  * with a newline is found only at the start of a line. @returns the file's permissions.
  * @throws UserError if the file may not be written. Errors of the file system are passed on as they are.
@@ -99,7 +99,7 @@ export function expectSole(path: string): void {
   );
 }
 
-/** Returns a file's metadata; undefined if it is missing. @throws UserError if it is not a regular file. */
+/** Returns a file's metadata; undefined for a missing file. @throws UserError if not a regular file. */
 function regularFile(path: string): Deno.FileInfo | undefined {
   let info: Deno.FileInfo;
   try {
@@ -112,7 +112,7 @@ function regularFile(path: string): Deno.FileInfo | undefined {
   throw new UserError(
     info.isDirectory
       ? `cannot write ${formatPath(path)}: the path is a folder, not a file. Choose another path.`
-      : `Expected ${formatPath(path)} to be free or a regular file, got ${
+      : `Expected ${formatPath(path)} to be a regular file or missing, got ${
         info.isSymlink ? "a link" : describeFileKind(info)
       }. ` +
         (info.isSymlink ? "Name the link's target, or remove the link." : "Choose another path."),
@@ -195,8 +195,8 @@ export interface TemporaryFile {
 
 /**
  * Opens and locks an empty temporary file, for the new contents of the file at `path`.
- * @returns undefined if another process has locked the temporary file. @throws UserError if its path is a
- * link, a folder or a device. Errors of the file system are passed on as they are.
+ * @returns undefined if another process has locked the temporary file. @throws UserError if the temporary
+ * file's path is a link, a folder or a device. Errors of the file system are passed on as they are.
  */
 export function openTemporary(path: string): TemporaryFile | undefined {
   const temporary = makeTemporaryName(path);

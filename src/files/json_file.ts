@@ -4,7 +4,7 @@ import { UserError } from "../user_error.ts";
 import { writeFileAtomically } from "./atomic_write.ts";
 import { explainFileError, readText, readTextSync } from "./local_file.ts";
 
-/** Reads a JSON file; undefined if it is missing. @throws UserError if the JSON does not match the schema. */
+/** Reads a JSON file; undefined if missing. @throws UserError if the JSON does not match the schema. */
 export async function readJson<T>(file: string, schema: v.GenericSchema<unknown, T>): Promise<T | undefined> {
   let text: string;
   try {
@@ -57,10 +57,10 @@ export const FOLDER_FORMATS = {
 const NAMES = ["config", "seeds", "experiment", "tune", "policy", "manifest", "result"].map((name) =>
   `${name}.json`
 );
-/** Maximum size, in bytes, of a JSON file in which `format` is searched for. Larger files are ignored. */
+/** Maximum size, in bytes, of a JSON file whose field `format` is read. Larger files are ignored. */
 const MOST_BYTES = 2 ** 26;
 
-/** Returns the nearest folder, among `folder` and its parents, that clickgan created; undefined for none. */
+/** Returns `folder` or the nearest parent that clickgan created; undefined if there is none. */
 export function findMadeFolder(folder: string): string | undefined {
   if (NAMES.some((name) => saysFormat(join(folder, name)))) return folder;
   return dirname(folder) === folder ? undefined : findMadeFolder(dirname(folder));

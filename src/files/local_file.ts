@@ -9,7 +9,7 @@ import { createHash, type Hash } from "node:crypto";
 /**
  * Converts an error of the file system to a UserError that names path, cause and remedy.
  *
- * @param doing - the failed action, as a verb after "cannot": "write", "read", "make the folder"
+ * @param doing - the failed action: "write", "read" or "make the folder"
  * @returns a UserError, or `error` itself if the file system did not cause it
  */
 export function explainFileError(error: unknown, doing: string, path: string): unknown {
@@ -46,7 +46,7 @@ export function withFileErrorsSync<T>(doing: string, path: string, work: () => T
   }
 }
 
-/** Does the same as {@link withFileErrorsSync} for an asynchronous `work`. */
+/** Calls an asynchronous `work`, and throws its file-system errors as UserErrors. */
 export async function withFileErrors<T>(doing: string, path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -67,7 +67,7 @@ export function formatPath(path: string): string {
   return `${line.slice(0, MOST_SHOWN / 2)}...${line.slice(-MOST_SHOWN / 4)} (${path.length} characters)`;
 }
 
-/** Cause and remedy by the system's error code. `toRead`: another remedy for failed reads. */
+/** Cause and remedy by the system's error code. `toRead`: remedy for a failed read, if different. */
 const CAUSES: Readonly<Record<string, readonly [cause: string, remedy: string, toRead?: string]>> = {
   ENOSPC: ["the disk is full", "Free some space, or choose a folder on another disk."],
   EDQUOT: ["your disk quota is used up", "Free some space, or choose a folder on another disk."],

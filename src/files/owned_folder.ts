@@ -16,7 +16,7 @@ import { Lock } from "./lock.ts";
 import { requireWritable } from "./write_scope.ts";
 
 const LOCK = ".clickgan.lock";
-/** Name of the sign file, which marks incomplete output: it is written first, and removed last. */
+/** Name of the sign file, which marks incomplete output: clickgan writes it first, and removes it last. */
 export const SIGN = ".clickgan-partial";
 const SIGN_TEXT = "This output is incomplete. The next command in this folder removes the output.\n";
 
@@ -30,13 +30,13 @@ export function isOwnName(name: string): boolean {
   return (name.startsWith(".") && name.endsWith(LOCK)) || isTemporaryName(name);
 }
 
-/** Purpose of an output folder: contents (`what`, such as "the run"), and option (such as "--save-dir"). */
+/** Purpose of an output folder, with its contents ("the run") and option ("--save-dir") for messages. */
 export interface FolderPurpose {
   readonly what: string;
   readonly option: string;
-  /** Names of all output files; absent for output that can be resumed, which has no sign file. */
+  /** Names of all output files; absent for output that can be resumed, which is not marked as incomplete. */
   readonly own?: readonly string[];
-  /** Pattern of the names of working files. They are removed when the output is complete. */
+  /** Pattern of the names of working files, which are removed when the output is complete. */
   readonly work?: RegExp;
   /** If the folder has a file with one of these names, the option --resume can continue the output. */
   readonly resumed?: readonly string[];
@@ -46,16 +46,16 @@ export class OwnedFolder implements Disposable {
   private constructor(
     readonly path: string,
     private readonly lock: Lock,
-    /** True if this process created the folder, and therefore removes it at the end if it is empty. */
+    /** True if this process created the folder. Such a folder is removed at the end if it is empty. */
     private readonly made: boolean,
   ) {}
 
-  /** Set while the folder has incomplete output that cannot be resumed. */
+  /** Purpose of the folder while it has incomplete output that cannot be resumed. */
   #unfinished: FolderPurpose | undefined;
 
   /**
    * Locks a new or empty folder. @param together - all folders of an output that has several. The sign file
-   * in the first folder lists all folders. While this file exists, all folders count as incomplete.
+   * in the first lists them; while this file exists, all count as incomplete.
    * @throws UserError if the folder is not empty, is owned by another process, or is not writable.
    */
   static async begin(
@@ -85,7 +85,7 @@ export class OwnedFolder implements Disposable {
     }
   }
 
-  /** Opens an existing folder. @throws UserError if it does not exist, or is owned by another process. */
+  /** Opens an existing folder. @throws UserError if the folder is missing, or owned by another process. */
   static open(path: string): OwnedFolder {
     if (listContents(path) === undefined) {
       throw new UserError(`Expected a folder at ${path}, found none. Check the path.`);
@@ -108,7 +108,7 @@ export class OwnedFolder implements Disposable {
     OwnedFolder.finishAll([this]);
   }
 
-  /** Marks all folders of an output as complete. @param folders - folders, in the order of {@link begin} */
+  /** Marks all folders of an output as complete. @param folders - in the order in which they were locked */
   static finishAll(folders: readonly OwnedFolder[]): void {
     for (const folder of folders.toReversed()) {
       removeFiles(folder.path, (name) => folder.#unfinished?.work?.test(name) === true);

@@ -5,7 +5,7 @@ import { type Cell, formatCsvRow, isFormula } from "../csv.ts";
 import { writeAtomically } from "./atomic_write.ts";
 import { UserError } from "../user_error.ts";
 
-/** A column of a table file. `of` returns the value that a row has in this column. */
+/** A column of a table file. `of` returns a row's value in this column. */
 export interface RowColumn<Row> {
   readonly name: string;
   readonly type: "STRING" | "INT32" | "FLOAT" | "BOOLEAN";
@@ -13,7 +13,7 @@ export interface RowColumn<Row> {
   of(row: Row): Exclude<Cell, undefined>;
 }
 
-/** Smallest number of rows (except for the last rows) that are written at once, as one Parquet row group. */
+/** Smallest number of rows per Parquet row group; only the last group may be smaller. */
 const ROWS = 2 ** 16;
 
 /** Number of written rows. `formulas`: number of CSV cells that a spreadsheet may run as formulas. */
@@ -43,8 +43,8 @@ function parseRowFormat(path: string, what: string): RowFormat {
 
 /**
  * Writes rows to a file in the format of its extension.
- * @param what - purpose of the file, for messages. @param shared - an existing CSV file is replaced only if
- * its header begins with the first `shared` names of `columns`. @throws UserError on failure.
+ * @param what - purpose of the file, for messages. @param shared - number of names: an existing CSV file is
+ * replaced only if its first `shared` column names are those of `columns`. @throws UserError on failure.
  */
 export async function writeRows<Row>(
   path: string,
@@ -75,8 +75,8 @@ export async function writeRows<Row>(
 }
 
 /**
- * Returns the text that all files for the purpose `what` contain: in a CSV file the names of `columns`, in a
- * Parquet file "clickgan" and `what`. @param isWhole - true if the file has no further columns
+ * Returns a text that identifies files for the purpose `what`: the names of `columns` in a CSV file,
+ * "clickgan" and `what` in a Parquet file. @param isWhole - true if the file has no further columns
  */
 export function getRowsMark(
   path: string,

@@ -23,7 +23,7 @@ export class Arena {
     return this.allocateUnbound(name, bytes);
   }
 
-  /** Allocates a buffer that may exceed the largest binding: kernels bind it in several parts (windows). */
+  /** Allocates a buffer that may exceed the largest binding: kernels bind parts of the buffer (windows). */
   allocateUnbound(name: string, bytes: number): View {
     const { STORAGE, UNIFORM, COPY_SRC, COPY_DST } = GPUBufferUsage;
     const usage = STORAGE | UNIFORM | COPY_SRC | COPY_DST;
@@ -34,7 +34,7 @@ export class Arena {
 
   /**
    * Allocates a texture for vectors of four f32. @throws UserError if the adapter does not support the size.
-   * @param used - number of bytes that kernels compute per batch; undefined if all data come from the host
+   * @param used - number of bytes that kernels write per batch; undefined if only the host writes data
    */
   allocateTexture(
     name: string,

@@ -18,12 +18,12 @@ export class CommandRecorder {
     gpu.queue.submit([commands.finish()]);
   }
 
-  /** The current compute pass. A copy ends a pass; reading this property after a copy begins a new pass. */
+  /** The current compute pass. A copy ends the pass, and the next read of this property begins another. */
   get pass(): GPUComputePassEncoder {
     return this.#pass ??= this.#encoder.beginComputePass({ label: this.label });
   }
 
-  /** Copies a batch's data, which kernels wrote to a buffer, into the texture. */
+  /** Copies a batch's data into a texture from the buffer to which kernels wrote the data. */
   copyToTexture(view: TextureView, sizes: BatchSizes): void {
     this.#endPass();
     copyWritten(this.#encoder, view, sizes);

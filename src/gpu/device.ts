@@ -55,7 +55,7 @@ const INSECURE =
   "deno task lab does), or from a file on the disk.";
 
 /**
- * An open device, through which all GPU memory and pipelines are created; it records live memory and errors.
+ * An open device. The class creates all GPU memory and pipelines, and records live memory and errors.
  *
  * WebGPU reports some errors only as events ("uncaptured errors"). For example, an invalid dispatch is
  * skipped, and its outputs keep their old values. The class collects these errors; `check` throws them.
@@ -100,7 +100,7 @@ export class Gpu {
   }
   /**
    * @internal Sets the variants of the kernels that are compiled from now on.
-   * @throws Error if the variants are for another kind of adapter or another storage of matrices
+   * @throws Error if the variants are for another kind of adapter, or of storage of matrices
    */
   setVariants(variants: KernelVariants): void {
     if (!matchAdapter(variants, this.#variants)) {
@@ -174,7 +174,7 @@ export class Gpu {
     if (this.#held.delete(texture)) texture.destroy();
   }
 
-  /** Checks a binding's size. @param what - name for the error. @throws UserError if it is too large */
+  /** Checks a binding's size. @param what - name for the error. @throws UserError for too many bytes */
   requireBindable(bytes: number, what: string): void {
     this.#require("maxStorageBufferBindingSize", bytes, what);
   }
@@ -261,7 +261,7 @@ export class Gpu {
 /**
  * Opens a device in any runtime with WebGPU. Limits (limits.ts) are WebGPU's defaults or higher.
  * @param gpu - entry point of WebGPU; undefined if the runtime has no WebGPU
- * @throws UserError if there is no adapter, or if its limits are too low
+ * @throws UserError if there is no adapter, or if the adapter's limits are too low
  */
 export async function openDevice(
   options: GpuOptions = {},
@@ -335,7 +335,7 @@ function chooseDefaultVariants(
   return getDefaultVariants(kind, buffers ? "buffers" : undefined);
 }
 
-/** Returns the adapter's description or, if that is empty as in browsers, its vendor and architecture. */
+/** Returns the adapter's description; if empty, as in browsers, the adapter's vendor and architecture. */
 function formatAdapterName({ description, device, vendor, architecture }: GPUAdapterInfo): string {
   return description || device || [vendor, architecture].filter((name) => name).join(" ") ||
     "unnamed adapter";

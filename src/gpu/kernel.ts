@@ -1,4 +1,4 @@
-/** A kernel: its WGSL source, its parsed bindings and constants, and the text that the driver compiles. */
+/** A kernel: its WGSL source, its parsed bindings and constants, and the WGSL that the driver compiles. */
 
 import type { AdapterKind } from "./kernel_variants.ts";
 import { formatTexelCode, formatTexelIndexCode, isTexture, isUniform, TEXTURE_FORMAT } from "./memory.ts";
@@ -18,7 +18,7 @@ export interface Kernel {
   readonly bindings: readonly KernelBinding[];
   /** Default value of each constant by name, as text such as "8u". */
   readonly constants: ReadonlyMap<string, string>;
-  /** True if the kernel's index is x + y * (grid width), so that a long x axis can be split over x and y. */
+  /** True if the kernel combines x and y to one index: a grid too long for the x axis may extend along y. */
   readonly foldable: boolean;
 }
 
@@ -26,7 +26,7 @@ export type Constants = Readonly<Record<string, number | boolean>>;
 
 /** Name of a kernel's last binding: the step header, a uniform with batch sizes and settings (step.ts). */
 export const STEP = "step";
-/** Name of the array of step headers that a multi-step kernel binds instead of {@link STEP}. */
+/** Name of the last binding of a kernel that computes several steps per dispatch: their step headers. */
 export const STEPS = "steps";
 
 export const ENABLE_SUBGROUPS = "enable subgroups;";
@@ -37,7 +37,7 @@ const bindingPattern = /@binding\((\d+)\)\s*(?:@group\(0\)\s*)?var<([^>]+)>\s*(\
 
 /**
  * Parses the interface of a kernel. @throws UserError for wrong binding numbers, a missing step header, or a
- * line with the comment "unrolled" that does not match {@link unrolledLoop}.
+ * loop with the comment "unrolled" that has another form than {@link unrolledLoop}.
  */
 export function parseKernel(name: string, source: string): Kernel {
   const bindings = [...source.matchAll(bindingPattern)].map(([, index, space, binding]): KernelBinding => {
@@ -70,12 +70,12 @@ export function parseKernel(name: string, source: string): Kernel {
   return { name, source, bindings, constants, foldable: source.includes("num_workgroups") };
 }
 
-/** Returns true if one dispatch of a kernel computes several steps, one for each z of its grid. */
+/** Returns true if one dispatch of a kernel computes several steps: step z at index z of the grid. */
 export function isMultiStep({ bindings }: Pick<Kernel, "bindings">): boolean {
   return bindings.at(-1)?.name === STEPS;
 }
 
-/** Returns a numeric constant of a kernel, such as its workgroup size. @throws Error if unknown. */
+/** Returns a numeric constant of a kernel, such as its workgroup size. @throws Error for an unknown name. */
 export function getConstant(
   { name: kernel, constants }: Pick<Kernel, "name" | "constants">,
   name: string,
@@ -102,7 +102,7 @@ export interface KernelTextInputs {
   readonly views: Readonly<Record<string, Memory>>;
 }
 
-/** Returns the text that the driver compiles. @throws Error if constants or views do not fit the kernel */
+/** Returns the WGSL that the driver compiles. @throws Error if constants or views do not fit the kernel */
 export function buildKernelText({ kernel, constants = {}, views }: KernelTextInputs): string {
   for (const name of Object.keys(constants)) {
     if (!kernel.constants.has(name)) throw new Error(`kernel ${kernel.name} has no constant ${name}`);
@@ -119,7 +119,7 @@ export function buildKernelText({ kernel, constants = {}, views }: KernelTextInp
 
 /** A piece of a kernel's source: a fixed text, or a function that inserts a constant. */
 type Piece = string | ((constants: Constants) => string);
-/** Cached pieces of kernels, because searching for constants in each dispatch would delay a training. */
+/** Cached pieces of kernels: searching the source for constants in each dispatch would be slow. */
 const piecesOf = new WeakMap<Kernel, readonly Piece[]>();
 
 function splitKernel(kernel: Kernel): readonly Piece[] {
@@ -164,14 +164,14 @@ function formatLiteral(value: number | boolean, default_: string): string {
 }
 
 /**
- * Matches a loop over n with the comment "unrolled". Groups: first, end and step of n; the loop's body; the
- * constant with which the body compares n. Unrolling replaces the array index n by literals, with which some
- * kernels run faster on CPU adapters.
+ * Matches a loop over n with the comment "unrolled". Unrolling replaces the array index n by literals, with
+ * which some kernels run faster on CPU adapters. Groups of the pattern: indent; first, end and step of n; the
+ * loop's body; the constant that the body compares with n.
  */
 const unrolledLoop =
   /^( *)for \(var n = (\d+)u; n < (\d+)u; n(?:\+\+| \+= ([1-9]\d*)u)\) \{ (if \((\w+) > (?:first \+ )?n\) \{.*\}) \} {2}\/\/ unrolled$/gm;
 
-/** Finds loops to unroll. Iterations whose condition (n below a constant) is false are left out. */
+/** Finds loops to unroll. The unrolled text has only iterations with n below the constant of the loop. */
 function* findUnrolledLoops(kernel: Kernel): Generator<Substitution> {
   for (const found of kernel.source.matchAll(unrolledLoop)) {
     const { index: at, 0: text, 1: indent, 2: first, 3: end, 4: step = 1, 5: turn = "", 6: name = "" } =
@@ -200,7 +200,7 @@ function bindAsUniform(kernel: Kernel, text: string, name: string, { size }: Uni
 
 const formatDeclaration = (name: string) => `var<storage, read> ${name}: array<vec4f>;`;
 
-/** Replaces a line. @param refusal - error if the line is missing, such as "x cannot be a uniform" */
+/** Replaces a line of WGSL. @param refusal - error if `text` lacks the line: "x cannot be a uniform" */
 function replaceLine(kernel: Kernel, text: string, line: string, by: string, refusal: string): string {
   if (text.includes(line)) return text.replace(line, by);
   throw new Error(`kernel ${kernel.name}: ${refusal} without the line "${line}"`);
@@ -213,7 +213,7 @@ function readTexture(kernel: Kernel, text: string, name: string, { layout }: Tex
     .replace(formatDeclaration(name), `var ${name}: texture_storage_2d<${TEXTURE_FORMAT}, read>;`);
 }
 
-/** Makes a kernel write to the texture's buffer in the layout of the texture. */
+/** Changes a kernel's WGSL, so that the kernel writes a matrix in the layout of a texture. */
 function writeTexture(kernel: Kernel, text: string, name: string, { layout }: TextureView): string {
   if (layout.rowVectors === 1) return text; // stored row by row, as the kernel writes
   const head = `fn store_${name}(i: u32, value: vec4f)`;

@@ -32,7 +32,7 @@ export type KernelVariant = MatmulVariant | LstmVariant | SumVariant;
 
 export const kernelVariantsSchema = v.strictObject({
   kind: v.picklist(["cpu", "gpu"]),
-  /** Set on SwiftShader: buffers store the inputs of matrix products. Other CPU adapters use textures. */
+  /** "buffers" on SwiftShader: buffers, not textures, store the inputs of matrix products. */
   matrices: v.optional(v.literal("buffers")),
   /** Variants that replace the defaults of matrix products. The keys are from {@link formatMatmulKey}. */
   matmul: v.record(v.string(), v.picklist(matmulVariants)),
@@ -41,7 +41,7 @@ export const kernelVariantsSchema = v.strictObject({
   /** Variants of the kernels that add up partial sums, by kernel name. */
   sum: v.optional(v.record(v.string(), v.picklist(sumVariants))),
 });
-/** Kernel variants of an adapter. Results of different variants may differ in the last bits. */
+/** Kernel variants for an adapter. Results of different variants may differ in the last bits. */
 export type KernelVariants = Readonly<v.InferOutput<typeof kernelVariantsSchema>>;
 
 export type AdapterTraits = Pick<KernelVariants, "kind" | "matrices">;
@@ -76,12 +76,12 @@ function isVariant<V extends KernelVariant>(all: readonly V[], variant: KernelVa
   return all.some((one) => one === variant);
 }
 
-/** Returns true if kernel variants are for an adapter with the given traits. */
+/** Returns true if the variants suit the adapter's kind, and store matrices in its kind of memory. */
 export function matchAdapter(variants: AdapterTraits, { kind, matrices }: AdapterTraits): boolean {
   return variants.kind === kind && variants.matrices === matrices;
 }
 
-/** Returns recorded variants if they match the adapter `own`, otherwise the adapter's default variants. */
+/** Returns recorded variants if they suit the adapter `own`, otherwise the default variants of `own`. */
 export function reuseVariants(recorded: KernelVariants | undefined, own: AdapterTraits): KernelVariants {
   return recorded && matchAdapter(recorded, own) ? recorded : getDefaultVariants(own.kind, own.matrices);
 }
@@ -96,7 +96,7 @@ export function formatLstmKey(direction: LstmDirection, h4: number): string {
   return `lstm ${direction} ${4 * h4}`;
 }
 
-/** Longest sum that a panel kernel unrolls, in units of 4 terms. Longer sums compile slowly on a GPU. */
+/** Most terms of a sum in a panel kernel, divided by 4. Longer unrolled sums compile slowly on a GPU. */
 const PANEL_K4: Readonly<Record<AdapterKind, number>> = { cpu: 64, gpu: 16 };
 
 export interface VariantContext {
@@ -107,15 +107,15 @@ export interface VariantContext {
 }
 
 /**
- * Returns the bytes of workgroup memory that a panel kernel needs: sixteen columns of the weights and, in the
- * forward kernel, 128 bytes of other parameters. With 256 inputs the forward kernel needs 16,512 bytes, more
- * than the 16,384 that WebGPU guarantees.
+ * Returns the number of bytes of workgroup memory that a panel kernel needs for sixteen columns of weights
+ * and, in the forward kernel, for 128 bytes of other parameters. With 256 inputs the forward kernel needs
+ * 16,512 bytes, more than the 16,384 that WebGPU guarantees.
  */
 export function computePanelBytes(direction: "forward" | "input", k4: number, n4: number): number {
   return 16 * (direction === "forward" ? 16 * k4 + 8 : 16 * n4);
 }
 
-/** Copying a panel (16 columns of weights) takes as long as multiplying this number of rows by the panel. */
+/** Time of copying a panel (16 columns of weights); unit: time of multiplying a row by the panel. */
 const PANEL_COPY = 19;
 
 /** Returns the panel variants, fastest first. */
@@ -127,8 +127,9 @@ function rankPanels(rows: number): MatmulVariant[] {
 }
 
 /**
- * Returns the variants that can compute a product: the default, then alternatives, best first. Only GPUs get
- * tiled kernels. On SwiftShader panel kernels come last, because they read workgroup memory, which is slow.
+ * Returns the variants that can compute a matrix product: the default first, then from best to worst. Only
+ * GPUs get tiled kernels. On SwiftShader panel kernels come last, because they read workgroup memory, which
+ * is slow.
  * @param rows - number of rows of the largest batch
  */
 export function listMatmulVariants(
@@ -172,13 +173,13 @@ export function computeLstmBytes(direction: LstmDirection, units: number, users:
   return 16 * units ** 2 + 2 * (direction === "forward" ? 4 : 16) * users * units + 16;
 }
 
-/** Returns the variants that can compute a sum, the default first. */
+/** Returns the kernel variants that can add up partial sums, the default first. */
 export function listSumVariants({ variants, subgroups }: VariantContext): readonly SumVariant[] {
   return variants.kind === "gpu" && subgroups ? sumVariants : ["serial"];
 }
 
 /**
- * Returns the variant that `recorded` has for `key` or, if there is none, the first possible variant.
+ * Returns the recorded variant for `key`; without a record, the first of the possible variants.
  * @throws UserError if the recorded variant is not possible
  */
 export function pickVariant<V extends KernelVariant>(

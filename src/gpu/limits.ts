@@ -1,9 +1,9 @@
-/** Limits that are requested from an adapter: WebGPU's defaults, or higher limits if it supports them. */
+/** Limits that are requested from an adapter: WebGPU's defaults or, if supported, higher limits. */
 
 import { UserError } from "../user_error.ts";
 import { formatThousands } from "../number_text.ts";
 
-/** WebGPU's default limits. An adapter with a lower limit is refused, as it cannot train some models. */
+/** WebGPU's default limits. Adapters with lower limits are refused, as some models would need more. */
 export const LEAST = {
   maxStorageBuffersPerShaderStage: 8,
   maxStorageTexturesPerShaderStage: 4,

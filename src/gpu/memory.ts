@@ -12,7 +12,7 @@
  * texture no faster than a buffer, so there all matrices are stored in buffers (kernel_variants.ts).
  *
  * A texel holds a vector of four f32. A matrix is stored row by row, or in panels of sixteen columns. In a
- * panel, sixteen numbers of a row (64 bytes) are followed by the next row's numbers in these columns.
+ * panel, the sixteen numbers of a row (64 bytes) are followed by the sixteen numbers of the next row.
  *
  * Why panels: some kernels read the same sixteen columns of every row. If a matrix of 64 columns is stored
  * row by row, these kernels read one cache line of each row and skip the next three. No CPU's prefetcher
@@ -29,7 +29,7 @@ export interface View {
   readonly offset: number;
   /** Size in bytes. */
   readonly size: number;
-  /** Set if each of several batches has a slice. The view is the first slice. `stride` is in bytes. */
+  /** Slices of several batches, `stride` bytes apart; the view is the first. Absent without slices. */
   readonly slices?: { readonly count: number; readonly stride: number };
 }
 
@@ -39,7 +39,7 @@ export interface TextureView {
   readonly layout: TextureLayout;
   /** Size of the matrix in bytes. */
   readonly size: number;
-  /** Buffer that kernels write, and number of bytes that a batch writes; absent if no kernel writes it. */
+  /** Buffer that kernels write, and number of bytes per batch; absent if only the host writes. */
   readonly written?: { readonly view: View; readonly bytes: SizeExpression };
 }
 
@@ -57,7 +57,7 @@ export function isTexture(memory: Memory): memory is TextureView {
 /** Largest uniform binding, in bytes, that every adapter allows. */
 export const UNIFORM_BYTES = 65536;
 
-/** Returns the view as a uniform if it fits a uniform binding, otherwise the unchanged view. */
+/** Returns a view of at most 64 KiB as a uniform, and a larger view unchanged. */
 export function toUniformIfSmall(view: View): View {
   const uniform: UniformView = { ...view, uniform: true };
   return view.size <= UNIFORM_BYTES ? uniform : view;
@@ -73,7 +73,7 @@ export function asBufferView(memory: Memory): View {
   return memory;
 }
 
-/** Writes vectors of four numbers to the beginning of the memory. */
+/** Writes vectors of four numbers from the start of a buffer or texture on. */
 export function writeMemory(
   queue: GPUQueue,
   memory: Memory,
@@ -115,7 +115,7 @@ export interface TextureLayout {
   readonly panelVectors: number;
   /** Number of panels of the matrix, rounded up. */
   readonly panels: number;
-  /** Number of rows per line of the texture. The panels of these rows are in consecutive lines. */
+  /** Number of matrix rows per texture line. Consecutive lines store the panels of these rows. */
   readonly lineRows: number;
 }
 
@@ -128,7 +128,7 @@ export function makePanelLayout(bytes: number, rowVectors: number): TextureLayou
   return makeTextureLayout(bytes, rowVectors, PANEL_VECTORS);
 }
 
-/** Returns the layout of a matrix product's input: panels from 32 columns on, otherwise row by row. */
+/** Returns the layout of a matrix product's input: panels if it has 32 columns or more, else row by row. */
 export function makeProductLayout(bytes: number, rowVectors: number): TextureLayout {
   return rowVectors >= 2 * PANEL_VECTORS ? makePanelLayout(bytes, rowVectors) : makeRowLayout(bytes);
 }

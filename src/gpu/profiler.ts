@@ -65,7 +65,7 @@ export async function timePasses(
 export interface TimedWork extends Cost {
   readonly label: string;
   readonly kernel: string;
-  /** Training steps in one dispatch. `flops` and `bytes` are per step; the time is measured for all steps. */
+  /** Number of steps per dispatch. `flops` and `bytes` count one step, the measured time all steps. */
   readonly steps: number;
   /** Number of invocations for all steps together; absent for copies. */
   readonly invocations?: number;

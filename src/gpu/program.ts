@@ -1,9 +1,8 @@
 /**
  * A recorded program: the dispatches of a training step. Each dispatch has a pipeline, a bind group, and a
  * grid that is a function of the batch's sizes. If several batches are built at once, each index array is
- * divided into slices, one per batch. Recording creates the pipelines, and the bind groups for the first
- * slice. The first replay of another slice creates the bind groups of all slices. Replays create no other
- * objects.
+ * divided into slices, one per batch. Recording creates the pipelines and the first slice's bind groups; the
+ * first replay of another slice creates all other bind groups. Later replays create no WebGPU objects.
  */
 
 import { UserError } from "../user_error.ts";
@@ -24,7 +23,7 @@ import { STEP_BYTES, STEP_STRIDE } from "./step.ts";
 export interface Cost {
   readonly flops: number;
   readonly bytes: number;
-  /** Number of workgroups and FLOPs of each task, if the dispatch combines several tasks. */
+  /** Number of workgroups and FLOPs of each fused dispatch, if the dispatch combines several dispatches. */
   readonly parts?: readonly { readonly workgroups: number; readonly flops: number }[];
 }
 
@@ -78,7 +77,7 @@ export interface DispatchSpec<S extends BatchSizes = BatchSizes> extends KernelT
   readonly node?: DispatchNode;
 }
 
-/** The batch that a replay computes, if several batches were built at once. */
+/** Index of the batch that a replay computes, if several batches were built at once. */
 export interface BatchSlice {
   readonly index: number;
   /** Number of batches that a {@link isMultiStep multi-step kernel} computes at once. */
@@ -105,7 +104,7 @@ export class Program<S extends BatchSizes = BatchSizes> {
     readonly dispatches: readonly Dispatch<S>[],
   ) {}
 
-  /** Creates pipelines and bind groups. @param steps - step headers. @throws Error for an invalid dispatch */
+  /** Creates pipelines and bind groups. @param steps - buffer of step headers. @throws Error if invalid */
   static async record<S extends BatchSizes>(
     gpu: Gpu,
     name: string,
@@ -164,8 +163,8 @@ export class Program<S extends BatchSizes = BatchSizes> {
 const offsets = new Uint32Array(1);
 
 /**
- * Computes the numbers of workgroups of a dispatch along x, y and z. If x exceeds `maxGrid` and the kernel is
- * `foldable`, the workgroups are spread over x and y.
+ * Computes the numbers of workgroups of a dispatch along x, y and z. If x exceeds `maxGrid`, a `foldable`
+ * kernel (see kernel.ts) gets workgroups along y for the rest.
  * @param workgroup - invocations per workgroup along x, y. @param maxGrid - most workgroups per axis
  * @throws UserError for a grid that exceeds `maxGrid`
  */

@@ -5,7 +5,7 @@ import { BYTES_PER_TEXEL, isTexture, type Memory, unpackTexels, type View } from
 
 /** Alignment, in bytes, of a texture's texels in a staging buffer. */
 const ALIGNMENT = 256;
-/** Largest staging buffer, in bytes, that several views share. Small views share one, as this is faster. */
+/** Largest staging buffer, in bytes, through which several small views are read at once, which is faster. */
 const MOST_SHARED = 2 ** 20;
 
 /** Copies buffers and textures to the host with a single wait. Returns 32-bit words, which may be floats. */
@@ -47,7 +47,7 @@ export async function readViews(gpu: Gpu, memories: readonly Memory[]): Promise<
   return words;
 }
 
-/** Places data of the given lengths (bytes) in few staging buffers. @returns locations and buffer sizes */
+/** Assigns data of the given lengths (bytes) to few staging buffers. @returns offsets and buffer sizes */
 function planStaging(lengths: readonly number[]) {
   const sizes: number[] = [];
   const locations = lengths.map((bytes) => {
@@ -65,7 +65,7 @@ function stagingBytes(view: Memory): number {
   return isTexture(view) ? BYTES_PER_TEXEL * view.texture.width * view.texture.height : view.size;
 }
 
-/** Queue of reads of one view. {@link submit} starts a read; {@link take} waits for the oldest read. */
+/** Queue of reads of a view: {@link submit} starts a read, and {@link take} waits for the oldest read. */
 export class ReadbackQueue {
   readonly #staging: StagingPool;
   readonly #pending: StagingBuffer[] = [];
@@ -77,7 +77,7 @@ export class ReadbackQueue {
   get length(): number {
     return this.#pending.length;
   }
-  /** True if {@link take} also waits for the work of later submissions. */
+  /** True if {@link take} waits for all submitted work, not only for the oldest read. */
   get waitsForAll(): boolean {
     return this.#staging.mapsAtOnce;
   }
@@ -122,8 +122,8 @@ export function joinArrays(parts: readonly Float32Array[]): Float32Array<ArrayBu
 }
 
 /**
- * Matches Deno versions in which mapAsync returns only when the buffer is mapped. Awaiting its promise takes
- * another 10 ms or more. So only a buffer's first map is awaited, which prevents a panic of Deno.
+ * Matches Deno versions in which mapAsync returns only when the buffer is mapped. Awaiting the promise of
+ * mapAsync takes another 10 ms or more. Awaiting only a buffer's first promise prevents a panic of Deno.
  */
 const MAPS_AT_ONCE = /^deno\/2\.9\./i;
 
@@ -137,14 +137,14 @@ const MOST_MS = 100;
 export interface StagingBuffer {
   readonly buffer: GPUBuffer;
   readonly size: number;
-  /** True if a map of the buffer was awaited at least once. */
+  /** True if a promise of mapAsync for this buffer was awaited before. */
   mappedBefore: boolean;
   mapped?: Promise<void>;
 }
 
 /** Pool of buffers through which the host reads results. Small buffers are kept and reused. */
 export class StagingPool {
-  /** True if mapping itself waits for the device, so that the mapped range can be read immediately. */
+  /** True if mapAsync itself waits for the device, so that the buffer can be read immediately. */
   get mapsAtOnce(): boolean {
     return this.#mapsSynchronously;
   }
@@ -167,7 +167,7 @@ export class StagingPool {
     return staging;
   }
 
-  /** Returns a buffer of at least `bytes` bytes for one {@link read}. @throws UserError if it is too large */
+  /** Returns a buffer of at least `bytes` bytes for a {@link read}. @throws UserError if too large */
   take(bytes: number): StagingBuffer {
     const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
     if (bytes > MOST_KEPT) {
@@ -215,7 +215,7 @@ export class StagingPool {
     }
   }
 
-  /** Calls `now`. If `now` throws, as it does with npm's webgpu, awaits `mapped` and calls `now` again. */
+  /** Calls `now`. If `now` throws (as with npm's webgpu), awaits `mapped` and calls `now` again. */
   async #useWhenMapped<T>(now: () => T, mapped: Promise<void>): Promise<T> {
     try {
       return now();

@@ -24,10 +24,10 @@ export function estimateDistinctRows(picks: number, rows: Dim, sizes: BatchSizes
   return Math.min(picks, getSize(rows, sizes));
 }
 
-/** A function of batch sizes: "events", or `{ of: "users", per: 4, times: 64 }` for 64 * ceil(users / 4). */
+/** A batch size, such as "events", or a term such as 64 * ceil(users / 4), see {@link ScaledSize}. */
 export type SizeExpression<S extends BatchSizes = BatchSizes> = Dim<S> | ScaledSize<S>;
 
-/** A batch size `of`, scaled: `times * ceil((of + plus) / per)`, at least `least` and at most `most`. */
+/** The number `times * ceil((of + plus) / per)`, clipped to [`least`, `most`]; `of`: a batch size. */
 export interface ScaledSize<S extends BatchSizes = BatchSizes> {
   readonly of: Dim<S> | ((sizes: S) => number);
   readonly plus?: Dim<S>;
@@ -46,7 +46,7 @@ export function evaluateSize<S extends BatchSizes>(amount: SizeExpression<S>, si
   return Math.min(most, Math.max(least, times * Math.ceil(counted / per)));
 }
 
-/** Rule that splits a batch's rows into chunks. A weight's gradient is summed per chunk, then over chunks. */
+/** Rule that splits a batch's rows into chunks. Gradients are summed per chunk, then over chunks. */
 export interface ChunkRule {
   /** Number of rows per chunk; larger if a batch would otherwise have more than `most` chunks. */
   readonly rows: number;
@@ -63,13 +63,13 @@ const GPU_CHUNKS = 128;
 /** A GPU uses more than {@link MAX_CHUNKS} chunks if the partial sums then need at most this many bytes. */
 const PARTIAL_BYTES = 2 ** 24;
 
-/** Returns the rule for a GPU: fewer chunks for more weights, because each chunk stores a sum per weight. */
+/** Returns a GPU's rule: the more weights, the fewer chunks, because a chunk stores a sum per weight. */
 export function chooseGpuChunks(summedWeights: number): ChunkRule {
   const fit = Math.floor(PARTIAL_BYTES / (4 * Math.max(1, summedWeights)));
   return { rows: 64, most: Math.min(GPU_CHUNKS, Math.max(MAX_CHUNKS, fit)) };
 }
 
-/** Dimensions of a kind of batch, in the order of `step.size` in kernels. */
+/** Dimensions of a kind of batch, in the order of the vector `step.size` in kernels. */
 export class Dimensions<S extends BatchSizes = BatchSizes> {
   /** @param names - at most four dimensions @param chunked - dimension that {@link countChunks} splits */
   constructor(

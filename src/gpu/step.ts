@@ -39,21 +39,21 @@ export interface StepBatch<S extends BatchSizes> {
   readonly sizes: S;
   /** Denominator of the batch's mean loss: in a batch of clicks, the number of events that have a loss. */
   readonly counted: number;
-  /** Index of the batch's first entry in the batch plan; 0 without a plan. */
+  /** Index of the batch's first user in a list of users on the GPU; 0 without such a list. */
   readonly first: number;
 }
 
 /** Distance between step headers in bytes. Every adapter accepts multiples of 256 as uniform offsets. */
 export const STEP_STRIDE = 256;
-/** Number of bytes of a header that kernels read. */
+/** Number of bytes at the start of a header that kernels read. */
 export const STEP_BYTES = 80;
 
-/** Step headers by slot. Rewriting a slot does not affect steps that were submitted before. */
+/** Buffer of step headers, by slot (index). Steps that were submitted keep their headers' values. */
 export class StepHeaders<S extends BatchSizes> {
   readonly buffer: GPUBuffer;
   readonly #values: DataView<ArrayBuffer>;
 
-  /** @param each - headers per slot. @param seen - slots that a multi-step kernel reads in one dispatch */
+  /** @param each - headers per slot @param seen - slots that a dispatch of a multi-step kernel reads */
   constructor(
     private readonly arena: Arena,
     readonly dimensions: Dimensions<S>,
@@ -71,7 +71,7 @@ export class StepHeaders<S extends BatchSizes> {
     return (slot * this.each + header) * STEP_STRIDE;
   }
 
-  /** Writes a slot's headers. @param purpose - settings per header; further headers get the last settings */
+  /** Writes a slot's headers. @param purpose - settings of each header; the last also for further headers */
   put(slot: number, batch: StepBatch<S>, purpose: StepSettings | readonly StepSettings[]): void {
     const purposes = [purpose].flat();
     for (let header = 0; header < this.each; header++) {

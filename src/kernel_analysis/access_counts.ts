@@ -1,7 +1,7 @@
 /**
  * Counts the memory accesses of a kernel without a device, from its index expressions, for a workgroup in the
- * middle of the grid. It assumes a GPU with subgroups of 32 invocations, memory sectors of 32 bytes, and
- * workgroup memory of 32 banks. A bank serves one word of 4 bytes per cycle.
+ * middle of the grid. Assumptions: subgroups of 32 invocations, memory sectors of 32 bytes, and workgroup
+ * memory of 32 banks, each of which serves one word of 4 bytes per cycle.
  *
  * All accesses in the WGSL source are counted, although a compiler may merge two reads of the same element.
  * A count is "unknown" if an address depends on data that the caller did not supply.
@@ -17,14 +17,14 @@ const SECTOR = 32;
 const BANKS = 32;
 const WORD = 4;
 
-/** Number of accesses; "unknown" if the source does not determine it, undefined if nothing is accessed. */
+/** Number of accesses; "unknown" if it depends on unknown data, undefined if there are no accesses. */
 export type AccessCount = number | "unknown" | undefined;
 
 export interface LoadRequests {
-  /** Mean number of reads per invocation that accesses memory. */
+  /** Mean number of reads, over the invocations that access memory. */
   readonly reads: AccessCount;
   readonly writes: AccessCount;
-  /** Sectors per 32 reads of storage buffers. A sector that several invocations read at once counts once. */
+  /** Number of sectors per 32 reads of storage; several simultaneous reads of a sector count as one. */
   readonly readSectors: AccessCount;
   readonly writeSectors: AccessCount;
   /** Mean number of extra cycles, because of bank conflicts, per access of a subgroup to workgroup memory. */
@@ -119,10 +119,10 @@ function listWorkgroup({ workgroup: [wx, wy] }: IndexScope, group: Invocation["g
 interface AccessSum {
   /** Number of accesses, summed over invocations. */
   accesses: number;
-  /** Number of accesses by subgroups at known addresses; `cost` has their sectors or extra cycles. */
+  /** Number of subgroup accesses at known addresses. `cost`: number of their sectors or extra cycles. */
   known: number;
   cost: number;
-  /** True if it is unknown whether an access happens. `anywhere`: true if an access's address is unknown. */
+  /** True if an access may or may not happen. `anywhere`: true if the address of an access is unknown. */
   perhaps: boolean;
   anywhere: boolean;
 }
@@ -202,7 +202,7 @@ function averagePerInvocation(sums: readonly AccessSum[], invocations: number): 
   return sums.length === 0 ? undefined : accesses === 0 ? 0 : accesses / invocations;
 }
 
-/** Returns the total cost divided by the total of `count`; undefined if no memory was accessed. */
+/** Returns the sum of the costs divided by the sum of `count`; undefined without accesses. */
 function averageCost(sums: readonly AccessSum[], count: (sum: AccessSum) => number): AccessCount {
   if (sums.some(({ perhaps, anywhere }) => perhaps || anywhere)) return "unknown";
   const total = sums.reduce((all, one) => all + count(one), 0);

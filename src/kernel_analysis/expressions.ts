@@ -27,7 +27,7 @@ export function makeNameExpression(name: string): Expression {
   };
 }
 
-/** Returns an expression whose value is converted to a type; unchanged if the type is undefined. */
+/** Returns an expression that converts the value of `of` to a type, or keeps it if the type is undefined. */
 export function convertToType(of: Expression, type: WgslType | undefined): Expression {
   return { value: (walk, mask) => of.value(walk, mask).map((one) => convertValue(one, type)) };
 }
@@ -62,7 +62,7 @@ export function makeBinary(sign: string, left: Expression, right: Expression): E
   };
 }
 
-/** Makes the expression `of.name` or `of[index]`. Its evaluation loads no other part of `of` from memory. */
+/** Makes the expression `of.name` or `of[index]`, which loads no other part of `of` from memory. */
 function makePart(
   of: Expression,
   select: (whole: MemoryReference, walk: Interpreter, mask: InvocationMask) => MemoryReference,

@@ -1,7 +1,7 @@
 /**
- * Computes the index values of an invocation: integers that a kernel computes from the invocation's number
- * before it reads memory, such as `let row = id.x / N4;`. These values determine which elements the
- * invocation reads and writes. Values that depend on data or on a loop are unknown.
+ * Computes the index values of an invocation: integers that the kernel computes from the invocation's number
+ * before reading memory, such as `let row = id.x / N4;`. These values determine which elements the invocation
+ * reads and writes. Values that depend on data or on a loop are unknown.
  */
 
 import { parseExpression, parseModule } from "./parse.ts";
@@ -13,13 +13,13 @@ export interface IndexValues {
   readonly lines: readonly TracedLine[];
   /** True if the invocation returns at once, because the grid is larger than the work. */
   readonly idle: boolean;
-  /** Returns the value of an index expression of the kernel; undefined if it depends on unknown values. */
+  /** Returns the value of the kernel's expression `subscript`; undefined if a part of it is unknown. */
   getValue(subscript: string): number | undefined;
 }
 
 const nothing: IndexValues = { lines: [], idle: false, getValue: () => undefined };
 
-/** Returns a function that computes an invocation's index values; all unknown for an unsupported kernel. */
+/** Returns a function that computes an invocation's index values; all unknown if parsing fails. */
 export function traceIndexValues(text: string, scope: IndexScope): (invocation: Invocation) => IndexValues {
   const module = tryRead(() => parseModule(text));
   const repeated = findRepeatedNames(text);

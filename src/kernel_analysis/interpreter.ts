@@ -17,7 +17,7 @@ export type InvocationMask = Uint8Array;
 /** Returns the mask, or undefined if all invocations in the mask are inactive. */
 const nonEmpty = (mask: InvocationMask) => mask.some((state) => state !== OFF) ? mask : undefined;
 
-/** Largest number of interpreted statements, summed over invocations. Their interpretation takes seconds. */
+/** Largest number of statements to interpret, summed over invocations; so many take seconds. */
 const MAX_STATEMENTS = 20_000_000;
 
 export type AddressSpace = "storage" | "uniform" | "workgroup" | "texture";
@@ -26,7 +26,7 @@ export interface MemoryReference {
   readonly name: string;
   readonly space: AddressSpace;
   readonly type: WgslType;
-  /** Per invocation, offset in bytes from the start of the variable; undefined if unknown. */
+  /** Offset in bytes from the start of the variable, for each invocation; undefined if unknown. */
   readonly at: readonly (number | undefined)[];
   readonly atomic?: boolean;
 }
@@ -78,7 +78,7 @@ export interface TracedLine {
 
 export interface InterpreterOptions {
   readonly onAccess?: Interpreter["access"];
-  /** True to interpret loops as if their numbers of iterations were unknown. */
+  /** True: interpret loops as if the number of iterations were unknown. */
   readonly skipsLoops?: boolean;
 }
 
@@ -141,7 +141,7 @@ export class Interpreter {
     this.module.entry?.body(this, this.#all());
   }
 
-  /** Evaluates an expression for the first invocation. @param names - values of its variables */
+  /** Evaluates an expression for the first invocation. @param names - values of variables by name */
   evaluate({ value }: Expression, names: ReadonlyMap<string, WgslValue>): WgslValue {
     this.#frame = this.#makeFrame(new Map([...names].map(([name, one]) => [name, this.broadcast(one)])));
     return value(this, this.#all())[0];
@@ -212,7 +212,7 @@ export class Interpreter {
     });
   }
 
-  /** Returns the number of elements of a runtime-sized array, if it is known. */
+  /** Returns the length of a runtime-sized array in elements; undefined if unknown. */
   getArrayLength(memory: MemoryReference | undefined): number | undefined {
     const { name = "", type: { stride } = {}, at: [at] = [] } = memory ?? {};
     const bytes = this.scope.bytes?.[name];
@@ -248,7 +248,7 @@ export class Interpreter {
     scope?.set(name, before.map((old, k) => mask[k] === OFF ? old : mask[k] === ON ? values[k] : undefined));
   }
 
-  /** Adds a declaration of the entry point to {@link lines} if the first invocation surely executes it. */
+  /** Adds a declaration to {@link lines} if the first invocation certainly executes the declaration. */
   trace(name: string, from: string, [value]: readonly WgslValue[], mask: InvocationMask): void {
     if (this.#depth > 0 || this.#uncertain > 0 || mask[0] === OFF || typeof value !== "number") return;
     this.lines.push({ name, from, value });
@@ -277,7 +277,7 @@ export class Interpreter {
     });
   }
 
-  /** Returns the mask without invocations that returned or left the loop; undefined if none remains. */
+  /** Returns the mask after removing invocations that returned or left the loop; undefined if empty. */
   #live(mask: InvocationMask): InvocationMask | undefined {
     const { returned, exits } = this.#frame;
     return nonEmpty(mask.map((state, k) => {
@@ -317,7 +317,7 @@ export class Interpreter {
     return result;
   }
 
-  /** Returns the mask with invocations OFF if their condition is `ends`, at most PERHAPS if it is unknown. */
+  /** Returns a mask: OFF where the condition is `ends`, at most PERHAPS where the condition is unknown. */
   narrow(mask: InvocationMask, condition: readonly WgslValue[], ends: boolean): InvocationMask | undefined {
     return nonEmpty(mask.map((state, k) => {
       const value = condition[k];
@@ -335,7 +335,7 @@ export class Interpreter {
     this.#uncertain -= unknown;
   }
 
-  /** Interprets a loop. The loop ends when no invocation is ON (surely active) any more. */
+  /** Interprets a loop until no invocation certainly (ON) continues. */
   loop(mask: InvocationMask, body: Statement, condition?: Expression, next?: Statement): void {
     const before = this.#frame.exits;
     const left: LoopExits = { broken: new Uint8Array(this.lanes), continued: new Uint8Array(this.lanes) };

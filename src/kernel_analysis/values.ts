@@ -64,7 +64,7 @@ export function makeStructType(members: readonly StructMember[]): WgslType {
 
 const roundUp = (size: number, to: number) => Math.ceil(size / to) * to;
 
-/** Returns the byte offset and the type of a structure's member or a vector's components, if they exist. */
+/** Returns the byte offset and type of a structure's member or a vector's components; undefined if none. */
 export function findMember(
   { fields, element, stride = 0 }: WgslType,
   name: string,
@@ -90,7 +90,7 @@ const OPERATE: Readonly<Record<string, (a: number, b: number) => number | boolea
   ...{ "/": (a, b) => Math.trunc(a / b), "%": (a, b) => a % b },
 };
 
-/** Applies a binary operator; a result below 0 or with more than 32 bits is unknown (undefined). */
+/** Applies a binary operator. Returns undefined (unknown) for results below 0 or of more than 32 bits. */
 export function applyBinary(sign: string, a: WgslValue, b: WgslValue): WgslValue {
   if (typeof a !== "number" || typeof b !== "number") return undefined;
   const value = OPERATE[sign]?.(a, b);
@@ -160,7 +160,7 @@ export interface Invocation {
   readonly local: readonly [x: number, y: number];
 }
 
-/** Returns a builtin value of an invocation; undefined if not tracked. @param kind - name in WGSL */
+/** Returns a builtin value of an invocation; undefined if unknown. @param kind - WGSL name */
 export function getBuiltin(
   kind: string,
   { workgroup: [wx, wy], grid }: IndexScope,

@@ -12,7 +12,7 @@ const read = (path: string) => Deno.readTextFile(new URL(path, ROOT));
 
 export interface LabPage {
   readonly html: string;
-  /** Bundled JavaScript. "kernels" and "reader" (of the user's files) are loaded at their first use. */
+  /** Bundled JavaScript. The scripts "kernels" and "reader" (of users' files) are loaded when needed. */
   readonly scripts: Readonly<Record<"page" | "worker" | "kernels" | "reader", Bundle>>;
 }
 
@@ -95,7 +95,7 @@ const SECTIONS = [
   "How a step is timed",
 ];
 
-/** Returns the chapter of each kernel, and the float64 reference of each op. */
+/** Returns the course chapter of each kernel, and the code of the float64 reference of each op. */
 export async function collectKernelTexts(): Promise<Omit<KernelTexts, "files">> {
   const chapters: Record<string, { title: string; text: string }> = {};
   const chapterOf: Record<string, string> = {};

@@ -107,7 +107,7 @@ const wrong: readonly Wrong[] = [
   ["guard", /stray writes: behind the 65 words of y, in word 65\./, [["if (i < N)", "if (true)"]]],
   ["grid-2d", /y \[\d+, \d+\]|stray writes/, [["m < M && n < N", "m < M"]]],
   ["block", /a workgroupBarrier\(\): tile is in workgroup memory/, [["  workgroupBarrier();", "  "]]],
-  ["block", /WORKGROUP is 32, in the starter 64: /, [["WORKGROUP = 64", "WORKGROUP = 32"]]],
+  ["block", /WORKGROUP is 32, but 64 in the starter: /, [["WORKGROUP = 64", "WORKGROUP = 32"]]],
   ["map", /allowed .*\nThe error is about as small as a rounding error\./, [["+ 1.0", "+ 1.000001"]]],
   ["sum", /y \[\d+\]: expected/, [["    workgroupBarrier();", "    if (half > 4u) { workgroupBarrier(); }"]]],
   ["shuffle", /y \[\d+\]: expected .*\d+ of the 192 numbers are wrong/, [["(v, 2u)", "(v, 1u)"]]],

@@ -44,8 +44,8 @@ export async function mergeSets(
   const byTime = parts.find(({ data: { dataset } }) => dataset.timeSplit);
   if (byTime) {
     throw new UserError(
-      `Expected sets in which each user belongs to one part, got ${byTime.name}, which was split by time. ` +
-        "Prepare one set of all logs: name them by a glob in --source, or use --query.",
+      `Expected data sets that were split by user, got ${byTime.name}, which was split by time. ` +
+        "Prepare all logs as one data set: name the files by a glob in --source, or use --query.",
     );
   }
   const { ids, catalogue, numbers } = mergeItems([first, ...more]);
@@ -116,7 +116,7 @@ function drawnFrom(
     count === all || eventPropensities.every((own, e) => own.length === 0 || eventCandidates?.[e]?.length)
   ) return [];
   return [
-    `The pages of ${name} were drawn from its ${count} items, not from all ${all} items: ` +
+    `The pages of ${name} show items drawn from the ${count} items of ${name}, not from all ${all} items: ` +
     "propensities of these pages cannot evaluate a policy that shows other items.",
   ];
 }
@@ -151,8 +151,8 @@ function unlike(id: string, taken: ReadonlySet<string>, name: string): string {
 }
 
 /**
- * Merges catalogues: the items of the first data set, then the items that only later data sets have.
- * `numbers[k]` has, for each item of data set k, the item's number in the merged catalogue.
+ * Returns a merged catalogue: the items of the first data set, and then the items that only later data sets
+ * have. `numbers[k]` maps the item numbers of data set k to item numbers of the merged catalogue.
  */
 function mergeItems(
   parts: readonly [MergePart, ...MergePart[]],

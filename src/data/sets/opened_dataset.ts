@@ -39,14 +39,14 @@ export class OpenedDataset {
   }
 
   /**
-   * Returns the index of the user with this id. If a split by time made several users with this id, the user
-   * with the longest history is returned. @throws UserError for an unknown id.
+   * Returns the index of the user with this id. A split by time may store a user several times; then the
+   * entry with the longest history is returned. @throws UserError for an unknown id.
    */
   user(id: string): number {
     return this.users.findIndex(id) ?? this.#missing("user", id, this.users);
   }
 
-  /** Returns the number of an item (its latest version) by its id. @throws UserError for an unknown id. */
+  /** Returns the number of the latest version of an item. @throws UserError for an unknown id. */
   item(id: string): number {
     return this.items.findIndex(id) ?? this.#missing("item", id, this.items);
   }

@@ -50,7 +50,7 @@ export class PackedFile {
     readonly size: number,
   ) {}
 
-  /** @param what: kind of contents, for messages. @throws UserError if the file cannot be read. */
+  /** @param what: kind of contents, such as "catalogue". @throws UserError if the file cannot be read. */
   static open(path: string, what: string): PackedFile {
     try {
       expectFile(path);
@@ -109,7 +109,7 @@ export class PackedFile {
   }
 }
 
-/** Writes a packed file under a temporary name, until {@link finish} renames the complete file. */
+/** Writes a packed file under a temporary name; {@link finish} then gives the file its final name. */
 export class PackedFileWriter implements Disposable {
   #open = true;
   /** Checksum of the words that were appended so far. */

@@ -1,5 +1,5 @@
 /**
- * A catalogue in one packed file, from which single items are read. The file has these sections:
+ * Item catalogue in a packed file, from which items are read one by one. The file has these sections:
  *
  *   header     16 words: mark (2 words), version, kind (0 one-hot, 1 dense, 2 mixed), numbers of items I,
  *              features F and tokens V, number of pairs (item, its token), length C of `counts`, zeros,
@@ -19,7 +19,7 @@ const MAGIC = [0x63696c63, 0x6d657469]; // "clicitem"
 const VERSION = 2;
 const KINDS = ["one-hot", "dense", "mixed"] as const;
 
-/** Number of words per read. */
+/** Number of 32-bit words that one read of the file loads. */
 const BLOCK = 4096;
 
 /** A catalogue that stays on disk, except for `tokenCounts` and two buffers of 16 KiB. */
@@ -67,8 +67,8 @@ export class PackedItems implements ItemCatalogue, Disposable {
   }
 
   /**
-   * Reads the features of some items. One-hot items have no stored features, so `ids` is ignored.
-   * @param ids: ascending, distinct. @throws {UserError} for a file that cannot be read, or an unknown item
+   * Reads the features of some items. For one-hot items, which have no stored features, `ids` is ignored.
+   * @param ids: ascending, distinct numbers. @throws {UserError} for an unreadable file, or an unknown item
    */
   read(ids: Uint32Array): ItemFeatures {
     const { shape } = this;
@@ -105,7 +105,7 @@ export class PackedItems implements ItemCatalogue, Disposable {
   }
 }
 
-/** Reads single words of a section of a file. One block of the section is in memory. */
+/** Reads words of a section of a file through a buffer of one block (4,096 words). */
 class Block {
   #first = 0;
   #end = 0;
@@ -144,7 +144,7 @@ class Block {
 
 const MOST = 2 ** 32 - 1;
 
-/** Writes a packed catalogue piece by piece. Needs 4 bytes of memory per mixed item. */
+/** Writes a packed catalogue piece by piece. Keeps 4 bytes per item in memory if items have tokens. */
 export class PackedItemsWriter implements Disposable {
   readonly #index = new GrowingArray(Uint32Array);
   readonly #tokenCounts: number[] = [];
@@ -172,7 +172,7 @@ export class PackedItemsWriter implements Disposable {
     const tokens = items.kind === "mixed" ? items.tokens : undefined;
     const length = values.length + (tokens?.token.length ?? 0);
     if (this.#words + length > MOST) {
-      throw new UserError(`Expected at most ${MOST} features and tokens for ${this.file.path}, got more.`);
+      throw new UserError(`Expected at most ${MOST} features and tokens in ${this.file.path}, got more.`);
     }
     const words = new Uint32Array(length);
     const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);

@@ -1,5 +1,5 @@
 /**
- * A click log in one packed file, from which single users are read. The file has these sections:
+ * Click log in a packed file, from which users are read one by one. The file has these sections:
  *
  *   header     16 words: mark (2 words), version, numbers of users U, events E and rows R, number of rows of
  *              events that are not predicted, number of context features X per row, zeros, three checksums
@@ -10,8 +10,9 @@
  *                context  [rows, X] f32, the context features of the rows
  *   index      userEvents [U+1], userRows [U+1], userCounted [U+1] words, userSplit [U] bytes
  *
- * All words except the f32 are little-endian u32. The events of user u begin at byte
- * 64 + 8 userEvents[u] + 4 (1 + X) userRows[u]. Consecutive users need only one read.
+ * All words except the f32 are little-endian u32. The events of user u follow the header (64 bytes), the
+ * events of earlier users (8 bytes each) and their rows (4 (1 + X) bytes each). Users with consecutive
+ * numbers are adjacent in the file, so one read loads them.
  */
 
 import { ADDITIONAL_CLICK, CONTEXT_EVENT, EARLIER_PAGE, getRowWidth, isPage, NONE } from "../click_log.ts";
@@ -26,7 +27,7 @@ const MAGIC = [0x63696c63, 0x676f6c6b]; // "clicklog"
 const VERSION = 4;
 /** Kinds of events. The file stores an event's kind in two bits, as an index into this list. */
 const KINDS = [0, EARLIER_PAGE, CONTEXT_EVENT, ADDITIONAL_CLICK];
-/** Factor that puts an index of {@link KINDS} into the top two bits. */
+/** 2^30, a factor that shifts an index of {@link KINDS} into the top two bits of a word. */
 const KIND_UNIT = 0x40000000;
 
 /** @param width - number of context features per row in the file */
@@ -113,8 +114,8 @@ export class PackedLog implements LogSource, Disposable {
   }
 
   /**
-   * Reads the clicks of some users. Users with consecutive numbers need only one access to the file.
-   * @param users: ascending, distinct numbers. @throws {UserError} for an unreadable or damaged file
+   * Reads the clicks of some users. One read of the file loads all users with consecutive numbers.
+   * @param users: user numbers, ascending and distinct. @throws {UserError} for an unreadable or damaged file
    */
   read(users: Uint32Array): Clicks {
     const window = makeWindow(this, users);
@@ -128,7 +129,7 @@ export class PackedLog implements LogSource, Disposable {
     return window;
   }
 
-  /** Appends consecutive users to `window`. @param place: next free user and row of `window`; is updated. */
+  /** Appends consecutive users to `window`, from the free user and row `place` on, which is updated. */
   #readRun(first: number, count: number, window: Clicks, place: { user: number; row: number }): void {
     const { fileWidth: X } = this;
     const position = computeOffset(this, X, first);

@@ -44,8 +44,8 @@ export async function openPrepared(
   if (set.rows <= memoryRows) return { source: await readPreparedLog(set, onProgress), sha256, manifest };
   if (cache === undefined) {
     throw new UserError(
-      `${folder} has ${formatThousands(set.rows)} displayed items, so the data set stays on disk, ` +
-        "but there is no cache folder to pack it into: set HOME or XDG_CACHE_HOME, or raise --memory-rows.",
+      `${folder} has ${formatThousands(set.rows)} displayed items, too many for --memory-rows, ` +
+        "and there is no cache folder for a packed copy: set HOME or XDG_CACHE_HOME, or raise --memory-rows.",
     );
   }
   try {
@@ -96,7 +96,7 @@ async function digest(set: PreparedSet): Promise<string> {
   return hash.digest("hex");
 }
 
-/** Returns a table's checksum. @throws UserError if it differs from the checksum in the manifest. */
+/** Returns a table's checksum. @throws UserError if the checksum differs from that in the manifest. */
 export async function expectChecksum({ folder, manifest }: PreparedSet, part: TableName) {
   const found = await computeTableChecksum(folder, part);
   const recorded = manifest.files[part];

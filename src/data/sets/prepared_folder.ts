@@ -115,7 +115,7 @@ function namesIn(folder: string): string[] {
   );
 }
 
-/** Returns a path's metadata; undefined if it does not exist. @throws UserError if it cannot be read. */
+/** Returns a path's metadata; undefined if the path does not exist. @throws UserError if reading fails. */
 function statTable(path: string): Deno.FileInfo | undefined {
   try {
     return Deno.statSync(path);

@@ -29,7 +29,7 @@ export interface PreparedContents {
   readonly warnings?: readonly string[];
   /** Meaning of the item features; if absent, the features get generic names. */
   readonly features?: FeatureManifest;
-  /** Folder of a prepared set with the same features. Its vocabulary (for --encoding-from) is copied. */
+  /** Folder of an earlier data set: if it has the same features, its vocabulary file is copied. */
   readonly featuresFrom?: string;
   readonly pageOrder?: PageOrder;
   readonly sampledPages?: boolean | undefined;
@@ -66,7 +66,7 @@ export async function writeNewSet<T>(
 
 /**
  * Writes a prepared data set, with the manifest last. Users are numbered from 0, in the order of `chunks`.
- * @param folder: an existing folder. @param chunks: clicks; a chunk has all clicks of its users.
+ * @param folder: an existing folder. @param chunks: clicks; a user's clicks are in one chunk.
  * @throws UserError if a file cannot be written.
  */
 export async function writePrepared(
@@ -145,7 +145,7 @@ async function copyVocabulary(
 }
 
 type Element = ParquetWriter["schema"][number];
-/** Values of the columns of a row group, in the order of the schema. */
+/** A Parquet row group: an array of values per column, in the order of the schema's columns. */
 type Columns = readonly (readonly unknown[])[];
 
 function plain(

@@ -1,11 +1,11 @@
 /**
- * Sets the number of threads of a software adapter's driver. Reads the version of the driver from the file
- * system where possible, because WebGPU does not report it.
+ * Sets the number of threads of a software adapter's driver. Reads the version of the driver, which WebGPU
+ * does not report, from the file system where possible.
  *
  * llvmpipe, the driver that computes on the CPU, starts one thread per core by default. clickgan sets two
- * threads per core for large steps. For small steps, and if a process has only one core (`--jobs`), it sets
- * 0 threads: the driver then computes on the thread that reads its commands. The number of threads does not
- * change the bits of results.
+ * threads per core for large steps. For small steps, and if a process has only one core (`--jobs`), clickgan
+ * sets 0 threads: the driver then computes on the thread that reads its commands. The number of threads does
+ * not change the bits of results.
  *
  * Why two threads per core: llvmpipe divides the workgroups of a dispatch evenly among its threads, and the
  * next dispatch waits for the slowest thread. clickgan's host code encodes the next steps on one of the
@@ -16,8 +16,8 @@
  *
  * Why 0 threads for small steps: in a tiny step, the driver spends three quarters of the time on waking its
  * threads and waiting for them. Measured on two cores, with two layers of 64 units: 0 threads instead of 4
- * shorten a step with 8 rows by 38 %, and a step with 500 rows by 9 %. They make no difference with 750 rows,
- * and lengthen a step with 1,000 rows by 14 %. A whole training on yelp (890 rows per iteration) takes 6 %
+ * shorten a step with 8 rows by 38 %, and a step with 500 rows by 9 %. With 750 rows there is no difference;
+ * with 1,000 rows a step takes 14 % more time. A whole training on yelp (890 rows per iteration) takes 6 %
  * less time, and 28 % less CPU time. A training with 1,900 rows per iteration takes 10 % more time.
  */
 
@@ -31,7 +31,7 @@ const DRIVER_VARIABLES: readonly string[] = [VARIABLE, CORES_VARIABLE];
 /** Largest number of threads that llvmpipe can use. */
 const MOST = 32;
 
-/** Steps with fewer FLOPs get 0 threads. An example is a step with 900 rows and two layers of 64 units. */
+/** Steps with fewer FLOPs get 0 threads: for example, 900 rows and two layers of 64 units. */
 const SMALL_STEP = 3e7;
 
 /** Chooses the number of llvmpipe's threads. @param own - the user's setting @param flops - FLOPs per step */
@@ -62,7 +62,7 @@ export function setDriverThreads(flops?: number): Disposable {
 
 const MESA_MANIFESTS = "/usr/share/vulkan/icd.d";
 
-/** Returns the version, such as "Mesa 25.0.7" or "NVIDIA 550.54.14"; "unknown" if none is found. */
+/** Returns the driver's version, such as "Mesa 25.0.7" or "NVIDIA 550.54.14", or else "unknown". */
 export async function readDriverVersion(adapter: string): Promise<string> {
   try {
     if (/nvidia/i.test(adapter)) {
@@ -107,7 +107,7 @@ const VERSION = /^Mesa \d+\.\d+\.\d+[-+\w.]*/;
 const LONGEST = 64;
 const CHUNK = 1 << 18;
 
-/** Finds the version in a file. Reading the file in parts is several times as fast as reading it at once. */
+/** Finds the version in a file, which is read in parts: several times as fast as one read. */
 export function findVersionInFile(path: string): string | undefined {
   using file = Deno.openSync(path);
   const bytes = Buffer.alloc(CHUNK);

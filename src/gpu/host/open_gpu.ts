@@ -16,8 +16,8 @@ export interface OpenGpuOptions extends GpuOptions {
 const INSTALL = "Run `deno task -q setup`: it installs a software Vulkan driver or prints what to install.";
 
 /**
- * Opens the default adapter; see `openDevice`. Only the first call in a process can set the number of
- * threads of a software driver. @throws UserError if there is no adapter, or if its limits are too low.
+ * Opens the default adapter; see `openDevice`. Only the first call in a process can set the number of threads
+ * of a software driver. @throws UserError if there is no adapter, or if the adapter's limits are too low.
  */
 export async function openGpu({ stepFlops, kernelSeconds, ...options }: OpenGpuOptions = {}): Promise<Gpu> {
   using _threads = setDriverThreads(stepFlops);
@@ -27,14 +27,14 @@ export async function openGpu({ stepFlops, kernelSeconds, ...options }: OpenGpuO
 }
 
 interface Watch {
-  /** Two numbers: the calls that wait for the device now, and a counter of all starts and ends of waits. */
+  /** Two numbers: how many calls wait for the device now, and how many waits have begun or ended so far. */
   readonly state: Int32Array<SharedArrayBuffer>;
   readonly seconds: number;
 }
 
 /**
- * Ends the process (SIGTERM) if a call waits `seconds` for the device. Prints a line every 5 s of waiting. It
- * watches from a second thread, because waiting blocks Deno's event loop.
+ * Ends the process (SIGTERM) if a call waits `seconds` for the device. Prints a line every 5 s of waiting. A
+ * second thread watches the waits, because waiting blocks Deno's event loop.
  */
 function watchKernels(gpu: Gpu, seconds: number): void {
   const state = new Int32Array(new SharedArrayBuffer(8));
@@ -58,7 +58,7 @@ function watchKernels(gpu: Gpu, seconds: number): void {
   };
 }
 
-/** Runs in a worker. The worker gets only this function's source text, so imports are not available in it. */
+/** Runs in a worker that gets only this function's source text, so the function cannot use imports. */
 function watch({ state, seconds }: Watch): void {
   const write = (text: string) =>
     Deno.stderr.writeSync(new TextEncoder().encode(`${Deno.stderr.isTerminal() ? "\r\x1b[K" : ""}${text}\n`));

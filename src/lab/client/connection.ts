@@ -22,13 +22,13 @@ class LabError extends Error {
   }
 }
 
-/** A cancelled call fails after this number of milliseconds, even if a busy worker has not answered yet. */
+/** Milliseconds after which a cancelled call fails, even if a busy worker has not answered yet. */
 const STOP_MS = 700;
 
 export interface CallOptions<P> {
   onProgress?(progress: P): void;
   readonly signal?: AbortSignal;
-  /** Returns true if a cancelled call must return its result even if this takes longer than `STOP_MS`. */
+  /** Returns true if a cancelled call must wait for its result, even for longer than `STOP_MS`. */
   needsResult?(): boolean;
 }
 
@@ -39,7 +39,7 @@ type ProgressOf<M> = M extends (argument: never, call: infer C) => unknown
   ? C extends ServiceCall<infer P> ? P : never
   : never;
 
-/** Calls a method of a service, such as `call("train", "start", ...)`. @throws LabError if it fails */
+/** Calls a method of a service: `call("train", "start", ...)`. @throws LabError if the method fails */
 export type CallWorker = <S extends keyof Services, M extends keyof Services[S]>(
   service: S,
   method: M,
@@ -106,7 +106,7 @@ export class Connection {
   }
 }
 
-/** Starts the worker with the page's WGSL files and the text of the scripts that it loads on demand. */
+/** Starts the worker with the page's WGSL files and the text of scripts that it may load later. */
 function startWorker(): Worker {
   globalThis.laterScripts = { kernels: readText("kernels-script"), reader: readText("reader-script") };
   const parts = [

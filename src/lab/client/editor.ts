@@ -33,7 +33,7 @@ export class Editor {
     this.mark([]);
   }
 
-  /** Replaces the text as if the user had typed it, so that the user can undo it. */
+  /** Replaces the text like typing, so that the user can undo the replacement. */
   replace(text: string): void {
     this.#editor.textarea.focus({ preventScroll: true });
     insertText(this.#editor, text, 0, this.text.length);
@@ -45,7 +45,7 @@ export class Editor {
     for (const [k, line] of [...lines].entries()) line.classList.toggle("fault", faulty.includes(k));
   }
 
-  /** Marks lines with compiler errors, and lists them in `results`. Shows any other error as a notice. */
+  /** Marks compiler errors' lines, and lists the errors in `results`. Shows any other error as a notice. */
   showErrors(error: unknown, notice: Notice, results: HTMLElement): void {
     const found = [...(error instanceof Error ? error.message : "").matchAll(MESSAGE)].map(
       ([, line, column, words = ""]) => ({ line: Number(line), column: Number(column), words }),

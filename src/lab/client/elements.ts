@@ -1,4 +1,4 @@
-/** Creates elements of the page. A string child becomes text, an Html child becomes markup. */
+/** Creates elements of the page. A child of type string becomes text, a child of type Html markup. */
 
 import { Html, markOptions, markup } from "../../report/html.ts";
 import { describeShare } from "../../number_text.ts";
@@ -6,7 +6,7 @@ import type { MeasurementProgress } from "./lab_worker.ts";
 
 type Child = Node | Html | string | undefined | false;
 
-/** Attributes by name; `on...` is an event listener. `true` sets a boolean attribute such as `disabled`. */
+/** Attributes by name. `on...` adds an event listener; `true` sets a boolean attribute like `disabled`. */
 export type Attributes = Readonly<
   Record<string, string | number | boolean | undefined | ((event: Event) => void)>
 >;
@@ -50,7 +50,7 @@ export function dom(
   return template.content.firstElementChild as HTMLElement;
 }
 
-/** Creates a button that is disabled while `act` runs. */
+/** Creates a button that calls `act`, and is disabled while `act` runs. */
 export function button(text: string, act: () => unknown, attributes: Attributes = {}): HTMLButtonElement {
   const created = element("button", { type: "button", ...attributes }, text);
   created.addEventListener("click", async () => {
@@ -105,7 +105,7 @@ export class StopButton {
   }
 }
 
-/** Line for messages, each of which screen readers announce. */
+/** Line that shows messages. Screen readers announce each message. */
 export class Notice {
   readonly element: HTMLElement = element("p", { class: "notice", role: "status", hidden: true });
   readonly #bar = element("progress", { max: 1, "aria-label": "Finished share" });
@@ -117,7 +117,7 @@ export class Notice {
     fill(this.element, markOptions(text));
   }
 
-  /** Shows a measurement's progress and an estimate of the time left. The first call must have share 0. */
+  /** Shows a measurement's progress and estimates the remaining time. The first call must have `share` 0. */
   showProgress({ text, share }: MeasurementProgress): void {
     if (share === 0) this.#began = performance.now();
     const left = describeShare(share, (performance.now() - this.#began) / 1000);

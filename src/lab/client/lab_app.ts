@@ -5,34 +5,33 @@ import { dom, element, Notice } from "./elements.ts";
 import type { AdapterFacts, WorkerEvent } from "./lab_worker.ts";
 
 export interface Screen {
-  /** Name of the screen in the address: "step" in #step/adam. {@link Lab.part} is the rest ("adam"). */
+  /** Name of the screen in the address: "step" in #step/adam. {@link Lab.part} has the rest ("adam"). */
   readonly id: string;
   readonly title: string;
   /** Chapter of the course that explains the screen, such as "1-softmax". */
   readonly chapter?: string;
   /**
-   * Fills the section of the screen when it is first shown. The section already has a heading, and is hidden
-   * while another screen is shown. SVG charts must suit light mode, dark mode and print.
+   * Fills the section of the screen when the screen is first shown. The section already has a heading, and is
+   * hidden while another screen is shown. SVG charts must suit light mode, dark mode and print.
    */
   readonly mount: (root: HTMLElement, lab: Lab) => void;
 }
 
 type DeviceState =
-  /** The device is not open yet. */
   | { readonly kind: "opening" }
   | { readonly kind: "open"; readonly adapter: AdapterFacts }
   /** The device was lost. The next call that needs a device opens another one. */
   | { readonly kind: "lost"; readonly reason: string }
   | { readonly kind: "none"; readonly message: string };
 
-/** The page warns after its tab was hidden for at least this many seconds. */
+/** Number of seconds: the page shows a warning if its tab was hidden for longer. */
 const HIDDEN_SECONDS = 20;
 
 export class Lab {
   device: DeviceState = { kind: "opening" };
-  /** Text after the screen's name in the address ("adam" in #step/adam); "" if there is none. */
+  /** Text after the screen's name in the address: "adam" in #step/adam, "" in #step. */
   part = "";
-  /** Measurements on this adapter by name, such as "training". The screen Save writes them to a file. */
+  /** Measurements on this adapter by name, such as "training", which the screen Save writes to a file. */
   readonly measurements = new Map<string, unknown>();
   /** Calls a method of a service in the worker: `lab.call("train", "start", ..., { onProgress, signal })`. */
   readonly call: CallWorker;

@@ -42,7 +42,7 @@ export interface MeasurementProgress {
   readonly share: number;
 }
 
-/** Returns a function that reports progress, and throws {@link CallStoppedError} after a cancellation. */
+/** Returns a function that reports progress; after a cancellation it throws {@link CallStoppedError}. */
 export function reportProgress({ progress, signal }: ServiceCall<MeasurementProgress>) {
   return (text: string, share: number): void => {
     expectNotCancelled(signal);
@@ -79,7 +79,7 @@ export class LabWorker {
   }
 
   /**
-   * Runs work that needs the device alone, such as timing. First waits for the end of cancelled work.
+   * Runs work during which no other work may use the device, such as timing. First waits for cancelled work.
    * @param what - description of the work, for the error of later calls, such as "A training is running"
    * @throws UserError if other work is running
    */

@@ -24,7 +24,7 @@ export interface ReaderData {
   readonly kind: "paper" | "prepared";
   readonly log: ClickLog;
   readonly features?: FeatureManifest;
-  /** Order of the items of a page: as shown, or arbitrary; undefined if unknown. */
+  /** Order of the items on a page: the displayed order, or an arbitrary one; undefined if unknown. */
   readonly pageOrder?: PageOrder | undefined;
 }
 
@@ -34,11 +34,11 @@ export interface ReadContext {
   parseManifest(path: string, text: string): Manifest;
 }
 
-/** Number of bytes that are read from the start of a file, to find a CSV header or a line of JSON. */
+/** Number of bytes at the start of a file in which a CSV header or a line of JSON is searched for. */
 const HEAD_BYTES = 1 << 16;
 
 /**
- * Returns a shell command that prepares a file for the lab; undefined if the lab can read the files.
+ * Returns a shell command that prepares a log for the lab; undefined if the lab can read the files as is.
  * @throws UserError if a file is empty, or if there are several files but no prepared data set
  */
 export async function checkFiles(files: readonly ReaderFile[]): Promise<string | undefined> {
@@ -138,7 +138,7 @@ function isTooLarge(error: unknown): error is RangeError {
   return error instanceof RangeError && /allocation|length|size|memory/i.test(error.message);
 }
 
-/** Returns the single file of a table, or all files in the folder of the table, sorted by name. */
+/** Returns a table's single file, or all files in the table's folder, sorted by name. */
 function listTableFiles(files: readonly ReaderFile[], part: TableName): TableFile[] {
   const single = files.filter(({ path }) => path.endsWith(`/${part}.parquet`) || path === `${part}.parquet`);
   const inFolder = files.filter(({ path }) => new RegExp(`(^|/)${part}/[^._/][^/]*\\.parquet$`).test(path));

@@ -45,7 +45,7 @@ ${renderMarkdown(text, (target) => resolveLink(target, texts))}
 ${next !== undefined && markup`<p>Next: ${renderLink(next, texts)}</p>`}`;
 }
 
-/** Returns the address of a link's target, in the lab or on the web; undefined if the lab has no such page. */
+/** Returns the address of a link's target in the lab or on the web; undefined if there is no address. */
 function resolveLink(target: string, { chapters, files }: KernelTexts): string | undefined {
   if (target.startsWith("https://")) return target;
   const [, section] = /^(?:\.\.\/(?:README|.*\bladder)\.md)?#([\w-]+)$/.exec(target) ?? [];

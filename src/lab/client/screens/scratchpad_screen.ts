@@ -24,9 +24,9 @@ fn squares(@builtin(global_invocation_id) id: vec3u) {
   arrays: { x: "0..99", y: "100" },
   invocations: "100",
 };
-/** Milliseconds from the last change of the text until the fields and the address are updated. */
+/** Milliseconds after the last change of the text when the fields and the address are updated. */
 const PAUSE_MS = 200;
-/** Number of values per line. */
+/** Number of values per line of a printed array. */
 const LINE = 8;
 
 export function showScratchpad(root: HTMLElement, lab: Lab): void {
@@ -44,11 +44,11 @@ class ScratchpadView {
   readonly #invocations = element("input", { type: "text", size: 12, autocomplete: "off" });
   readonly #arrays = new Map<string, string>();
   #pause: ReturnType<typeof setTimeout> | undefined;
-  /** Declarations of all arrays for which the screen shows an input field, joined into one text. */
+  /** Text with the declarations of all arrays for which the screen now shows an input field. */
   #names: string | undefined;
   /** Part of the address that contains the shown kernel. */
   #shown: string | undefined;
-  /** Number of changes of the shown kernel. A delayed update is dropped if another change has followed. */
+  /** Number of changes of the shown kernel so far. An update is dropped if this number has changed. */
   #version = 0;
 
   constructor(private readonly lab: Lab) {
@@ -68,7 +68,7 @@ ${this.#editor.element}
 ${this.#notice.element}${this.#results}</div>`;
   }
 
-  /** Shows the kernel that `part` encodes. If `part` is "", keeps the shown kernel or shows an example. */
+  /** Shows the kernel that `part` encodes; for "", keeps the shown kernel or shows an example. */
   async open(part: string): Promise<void> {
     if (part === this.#shown) return;
     if (part === "" && this.#shown !== undefined) return this.#showAddress();

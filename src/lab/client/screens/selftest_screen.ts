@@ -17,7 +17,7 @@ compared with float64 references. Each number's tolerance follows from the round
   );
 }
 
-/** Variants of kernels to test. Variants for GPUs also run on CPU adapters, and vice versa. */
+/** Kernel variants to test. Variants for GPUs also run on CPU adapters, and vice versa. */
 const choices: Readonly<Record<string, readonly AdapterKind[]>> = {
   "for GPUs": ["gpu"],
   "for CPU adapters": ["cpu"],

@@ -75,7 +75,7 @@ ${stop.element}</div>`,
   lab.onMeasurement(() => void loadChoices());
 }
 
-/** Replaces the options of a list. The selection stays if the new options include it. */
+/** Replaces the options of a list. A selected option stays selected if the new options include it. */
 function setOptions(
   select: HTMLSelectElement,
   options: readonly { readonly name: string; readonly about: string }[],
@@ -85,7 +85,7 @@ function setOptions(
   if (options.some(({ name }) => name === before)) select.value = before;
 }
 
-/** Opens a kernel's first dispatch; returns false if the step does not run this kernel. */
+/** Opens the first dispatch of a kernel; returns false if the measured step has no such dispatch. */
 type OpenDispatch = (kernel: string) => boolean;
 
 function showProfile(results: HTMLElement, panel: KernelPanel, profile: StepProfile): OpenDispatch {
@@ -199,6 +199,6 @@ function describeClock({ kind, step, latency }: StepProfile["clock"]): string {
   if (step <= 1) return `Timed by the adapter's timestamps, one dispatch per pass. ${error}`;
   return `The browser rounds timestamps to ${
     formatMicroseconds(step)
-  }. Therefore each dispatch is repeated in a ` +
-    `pass until the pass takes much longer than this. Data that the dispatch changes are restored. ${error}`;
+  }. Therefore each dispatch is repeated in a pass until the pass takes much longer than the rounding. ` +
+    `The data that a dispatch changes are restored afterwards. ${error}`;
 }

@@ -57,7 +57,7 @@ The files stay in this tab. For any other log, the page shows the command that p
     this.#update();
   }
 
-  /** Checks the chosen files. If they are no data set, says what to do and deselects them. */
+  /** Checks the chosen files. If the files are no data set, shows what to do, and deselects the files. */
   async #check(files: readonly ReaderFile[]): Promise<void> {
     this.#status.replaceChildren();
     this.#reader ??= loadScript<Reader>("reader");
@@ -101,7 +101,7 @@ folder that the command writes:</p><code class="command">${command}</code>`;
     return undefined;
   }
 
-  /** Value of --data: "" for the default shop; "FILE" or "FOLDER" if the path is unknown. */
+  /** Value of --data in a command: "" for the default shop; "FILE" or "FOLDER" for an unknown path. */
   get word(): string {
     const [file, other] = this.#files;
     if (this.#select.value === OWN) return other ? "FOLDER" : file?.path ?? "FILE";
@@ -148,7 +148,7 @@ async function listFiles(entry: FileSystemEntry, folder: string): Promise<Reader
   return found.flat();
 }
 
-/** Returns all entries of a folder. One call of `readEntries` may return only some of them. */
+/** Returns all entries of a folder. One call of `readEntries` may return only some entries. */
 async function listEntries(folder: FileSystemDirectoryEntry): Promise<FileSystemEntry[]> {
   const reader = folder.createReader();
   const all: FileSystemEntry[] = [];

@@ -20,18 +20,18 @@ interface Point {
   readonly y: number;
 }
 
-/** Curves of a stage. A point of a chart is a mean over several iterations. */
+/** Curves of a training stage. A point of a curve is a mean over several iterations. */
 export class StageCurves {
   /** One row per training step, with one value per metric of the stage. */
   readonly #rows: (readonly number[])[] = [];
-  /** Number of iterations before the first row; above 0 for a training that was resumed from a file. */
+  /** Number of iterations before the first row; above 0 if the training was resumed from a file. */
   #before = 0;
   readonly validations: ValidationRow[] = [];
   #best: Steps["best"];
 
   constructor(public stage: ShownStage) {}
 
-  /** Adds steps. A resumed training may repeat steps: these replace the old ones. */
+  /** Adds steps. Steps that a resumed training repeats replace earlier rows. */
   add({ first, rows, validations, best }: Steps): void {
     if (rows.length > 0) {
       if (this.#rows.length === 0) this.#before = first - 1;
@@ -69,7 +69,7 @@ export class StageCurves {
     return this.#means(column, validations.map(({ row }) => row), (k) => validations[k]?.iteration ?? NaN);
   }
 
-  /** Returns the means of a metric over windows of iterations. */
+  /** Returns the points of a curve: means of a metric over windows of iterations. */
   #means(column: string, rows: readonly (readonly number[])[], getX: (row: number) => number): Point[] {
     const at = this.#at(column);
     const window = chooseWindow(this.stage.iterations);
@@ -105,7 +105,7 @@ export class StageCurves {
 /** Height of the chart in pixels. The chart is as wide as its parent element. */
 const HEIGHT = 280;
 const [LEFT, TOP, BOTTOM] = [44, 8, 34];
-/** Width of the right margin in pixels, with and without names of lines. */
+/** Width of the right margin in pixels, with and without names at the ends of lines. */
 const [NAMES, RIGHT] = [94, 10];
 /** Approximate number of ticks per axis. */
 const TICKS = 5;

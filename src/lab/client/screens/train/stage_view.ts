@@ -40,7 +40,7 @@ export class StageProgress {
     this.#showNumbers([]);
   }
 
-  /** Shows a text. A text that ends with "..." is followed by a counter of seconds. */
+  /** Shows a text; if the text ends with "...", a counter of seconds follows. */
   show(text: string): void {
     clearInterval(this.#clock);
     this.#text.textContent = text;
@@ -167,7 +167,7 @@ export class SnapshotControls {
   readonly #buttons = element("div", { class: "buttons" });
   readonly #picker = element("input", { type: "file", id: "snapshot-file", accept: ".safetensors" });
   readonly #reset = element("button", { type: "button", hidden: true }, "Start from random weights again");
-  /** True if the next training starts from the loaded snapshot. */
+  /** True if the next training starts from the weights of the loaded snapshot. */
   isUsed = false;
 
   constructor(private readonly actions: SnapshotActions) {
@@ -177,7 +177,8 @@ export class SnapshotControls {
     });
     this.#reset.addEventListener("click", () => this.#use(false));
     this.offer([]);
-    const about = "Snapshots are safetensors files. To test one in a terminal: deno task -q evaluate " +
+    const about =
+      "Snapshots are safetensors files. To test a snapshot in a terminal: deno task -q evaluate " +
       "--model best-loss.safetensors --data demo. To resume the training, load the current state, which " +
       "includes the optimiser's state.";
     this.element = dom`<section class="card snapshots" aria-labelledby="snapshots-title">

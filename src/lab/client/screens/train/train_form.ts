@@ -22,7 +22,7 @@ const VISIBLE = [
   "seed",
 ];
 
-/** Form with the options and defaults of the command `train`. The worker validates the values. */
+/** Form with the same options and defaults as the command `train`. The worker validates the values. */
 export class TrainForm {
   readonly element: HTMLElement;
   readonly data: DataField;
@@ -55,7 +55,7 @@ export class TrainForm {
     void this.call("train", "options", undefined).then((groups) => this.#fill(groups));
   }
 
-  /** Returns the request; undefined for an invalid field. @throws LabError for contradictory options */
+  /** Returns the training request; undefined if a field is invalid. @throws LabError if options conflict */
   async read(fromSnapshot: boolean): Promise<TrainRequest | undefined> {
     if (this.#fields.length === 0) return undefined;
     if (!await this.#check()) {
@@ -75,7 +75,7 @@ export class TrainForm {
     this.#changed();
   }
 
-  /** Closes the options on a phone, so that the results below are visible. */
+  /** On a phone, closes the section of options, so that the results below are visible. */
   foldOnPhone(): void {
     if (matchMedia("(max-width: 800px)").matches) this.#fold.open = false;
   }
@@ -129,7 +129,7 @@ export class TrainForm {
     return Object.keys(faults).length === 0;
   }
 
-  /** Hides the options of encoders and stages that the user has not chosen. */
+  /** Hides the options of user encoders and training stages that the user has not chosen. */
   #showUsed(): void {
     const text = (option: string) =>
       this.#fields.find(({ definition: { name } }) => name === option)?.text ?? "";
