@@ -23,7 +23,7 @@ import { STEP_BYTES, STEP_STRIDE } from "./step.ts";
 export interface Cost {
   readonly flops: number;
   readonly bytes: number;
-  /** Number of workgroups and FLOPs of each fused dispatch, if the dispatch combines several dispatches. */
+  /** Numbers of workgroups and FLOPs per computation (such as a matrix product) of a fused dispatch. */
   readonly parts?: readonly { readonly workgroups: number; readonly flops: number }[];
 }
 
