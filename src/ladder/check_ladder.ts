@@ -17,26 +17,26 @@ import { readViews } from "../gpu/readback.ts";
 import { CheckCollector, checkText, type ComparedValues } from "../selftest/finding.ts";
 import { CANARY, isOverlapping, type KernelTrial, runTrial } from "../selftest/harness.ts";
 
-/** Memory from which a step reads an input; "panels" is a texture with the layout of makePanelLayout. */
+/** Memory from which a step reads an input. "panels": a texture in which 16 columns of a row are adjacent. */
 export type InputStorage = "texture" | "panels" | "uniform";
 
 export interface LadderStep {
   readonly kernel: Kernel;
   /** Number of the step, from 1 (default: its position in the ladder). */
   readonly number?: number;
-  /** The optimisation of the step, in a few words. */
+  /** The optimisation of the step in a few words, such as "weights in a uniform buffer". */
   readonly idea: string;
   /** Number of the earlier step on which this step builds (default: the previous step). */
   readonly changes?: number;
   readonly where?: Readonly<Record<string, InputStorage>>;
   readonly constants?: (size: LadderSize) => Constants;
-  /** Constants of the replaced dispatch that the kernel gets (default: all that the kernel declares). */
+  /** Names of the constants to copy from the replaced dispatch (default: all that the kernel declares). */
   readonly takes?: ReadonlySet<string>;
-  /** Returns the number of invocations at a size (default: as in the replaced dispatch). */
+  /** Returns the number of invocations for a size (default: that of the replaced dispatch). */
   readonly invocations?: (size: LadderSize) => InvocationCounts<ClickSizes>;
-  /** True if the kernel writes one sum over all rows; false if one partial sum per chunk of rows. */
+  /** True if the kernel writes one sum over all rows; false if it writes a partial sum per block of rows. */
   readonly oneChunk?: boolean;
-  /** Returns why the kernel does not support a size, or undefined. @param workgroupBytes - adapter's limit */
+  /** Returns the reason if the kernel does not support a size. @param workgroupBytes - adapter's limit */
   readonly refuses?: (size: LadderSize, workgroupBytes: number) => string | undefined;
 }
 
@@ -57,18 +57,18 @@ export interface Ladder {
   readonly oddSizes: readonly LadderSize[];
   /** Creates the op's dispatches, with all data in buffers. @throws UserError for an unsupported size */
   readonly open: (gpu: Gpu, size: LadderSize) => KernelTrial<ClickSizes>;
-  /** Start of the name of the kernel that the steps replace. */
+  /** Prefix of the name of the op's kernel that the steps replace, such as "matmul_forward". */
   readonly dispatch: string;
-  /** Names of bindings that the op's kernel may write, but a step may only read. */
+  /** Names of read-write bindings of the op's kernel that are only inputs of a step. */
   readonly given?: readonly string[];
   /** Returns constants for the steps' kernels, in addition to the constants of the replaced dispatch. */
   readonly constants?: (size: LadderSize) => Constants;
   readonly steps: readonly LadderStep[];
-  /** Numbers of the steps that lead to the GPU kernel (default: all). Other steps lead to CPU kernels. */
+  /** Numbers of the steps from the naive to the shipped GPU kernel (default: all); others are for CPUs. */
   readonly forGpus?: readonly number[];
 }
 
-/** Returns a ladder with only the steps that lead to the kernel for GPUs. Steps keep their numbers. */
+/** Returns a ladder without the steps that are only for CPU adapters. Steps keep their numbers. */
 export function selectGpuSteps(ladder: Ladder): Ladder {
   return {
     ...ladder,
@@ -90,12 +90,12 @@ export function getStepNumber({ number }: LadderStep, k: number): number {
   return number ?? k + 1;
 }
 
-/** Returns the number of the earlier step on which a step builds. @param k - step's index in the ladder */
+/** Returns the number of the step on which a step builds. @param k - index of the step, from 0 */
 export function getBaseStepNumber({ changes }: LadderStep, k: number): number {
   return changes ?? Math.max(1, k);
 }
 
-/** Dispatch of a ladder step, to run in place of the op's dispatch. */
+/** Compiled step of a ladder, whose dispatch can replace the op's dispatch. */
 export interface BoundStep {
   readonly number: number;
   readonly step: LadderStep;
@@ -106,11 +106,11 @@ export interface BoundStep {
   readonly hostMs: number;
 }
 
-/** The dispatches of an op with their memory, and the ladder steps that support the op's size. */
+/** Dispatches of an op with their GPU memory, and the compiled ladder steps that can replace one of them. */
 export class BoundLadder implements Disposable {
   readonly steps: BoundStep[] = [];
   readonly target: ClickDispatch;
-  /** Inputs that {@link prepare} copies to other memory. A key is, for example, "weights, texture". */
+  /** Copies of inputs, for steps that read them from other memory. Key: for example "weights, texture". */
   readonly #placed = new Map<string, { readonly from: Memory; readonly to: Memory }>();
   /** Integer arrays that the dispatch reads, by the name of the binding. */
   #data: Record<string, Uint32Array<ArrayBuffer>> = {};
@@ -146,7 +146,7 @@ export class BoundLadder implements Disposable {
     }
   }
 
-  /** Compiles a step, and adds it to the steps. @param k - index of the step in the ladder */
+  /** Compiles a step, and adds it to `steps`. @param k - index of the step in the ladder, from 0 */
   async bind(step: LadderStep, k: number): Promise<BoundStep> {
     const { trial: { arena: { gpu }, headers, sizes, offsets }, target, size } = this;
     const { name, constants } = this.ladder;
@@ -185,7 +185,7 @@ export class BoundLadder implements Disposable {
     return own;
   }
 
-  /** Returns the memory of a binding: the op's own, or new memory for a copy of an input. */
+  /** Returns the memory to bind: the op's own buffer or, if `where` differs, new memory for a copy. */
   #place(name: string, where?: InputStorage): Memory {
     const { trial: { arena }, target } = this;
     const from = target.views[name];
@@ -209,7 +209,7 @@ export class BoundLadder implements Disposable {
     return to;
   }
 
-  /** Runs the op, then copies inputs to memory that only steps read. @throws if WebGPU reports an error */
+  /** Runs the op, then fills the copies of inputs that steps read. @throws if WebGPU reports an error */
   async prepare(): Promise<void> {
     const { trial, target } = this;
     const { gpu } = trial.arena;
@@ -255,7 +255,7 @@ export class BoundLadder implements Disposable {
     arena.gpu.queue.writeBuffer(view.buffer, view.offset, fill(view.size));
   }
 
-  /** Replaces tensor names in the texts of a check by the names of the dispatch's bindings. */
+  /** Replaces tensor names in the messages of a check by the names of the dispatch's bindings. */
   #named(check: ComparedValues): ComparedValues {
     if (check.what === "stray writes") {
       const fault = [...this.outputs].reduce((text, [name, output]) => {

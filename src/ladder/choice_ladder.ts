@@ -13,10 +13,10 @@ import { createOpTrial, useBuffers } from "../selftest/ops/op_run.ts";
 import { createOneHotItems, logOfPages } from "../selftest/small_logs.ts";
 import type { LadderSize, LadderStep } from "./check_ladder.ts";
 
-/** Returns the utility (f32) of row k of page e, which has `length` rows. */
+/** Returns the utility (f32) of item k on page e, which has `length` items. */
 export type UtilityFunction = (k: number, e: number, length: number) => number;
 
-/** Creates E pages of K - 1 to K + 1 rows; `size` is [E, K]. @param utility - default: random, with ties */
+/** Creates E pages of K - 1 to K + 1 items; `size` is [E, K]. @param utility - default: random, with ties */
 export function createChoicePages(
   size: LadderSize,
   utility?: UtilityFunction,

@@ -28,7 +28,7 @@ import type { LadderStepMeasurement, Timing } from "../profile/bench_report.ts";
 import { timeRepeated } from "../profile/measure.ts";
 import { summarizeTimes } from "../profile/timing.ts";
 
-/** Irregular sizes of matmuls. The first two share compiled kernels: their padded K and N are equal. */
+/** Irregular sizes [M, K, N] of matmuls. Sizes 1 and 2 share compiled kernels (equal padded K and N). */
 const oddMatmuls: readonly LadderSize[] = [[1, 17, 22], [37, 20, 21], [301, 64, 68]];
 
 export const ladders: readonly Ladder[] = [
@@ -96,7 +96,7 @@ export function findLadder(name: string): Ladder {
 export interface LadderOptions {
   readonly size?: LadderSize;
   readonly rounds: number;
-  /** @param share - from 0 to 1 during the checks, and again from 0 to 1 during the timing */
+  /** Reports progress. @param share - rises from 0 to 1 during the checks, and again during the timing */
   onProgress?(text: string, share: number): void;
 }
 
@@ -182,7 +182,7 @@ async function timeRounds(
   return times;
 }
 
-/** Summarizes the medians of the rounds; the minimum is the smallest sample of all rounds. */
+/** Summarizes a step's rounds by the median over rounds of their medians, and by the smallest sample. */
 function summarizeRounds(rounds: readonly Timing[]): Timing {
   const error = rounds.at(-1)?.error;
   return {
@@ -192,7 +192,7 @@ function summarizeRounds(rounds: readonly Timing[]): Timing {
   };
 }
 
-/** Returns the extra milliseconds of a first dispatch, in which some drivers compile the kernel. */
+/** Returns the milliseconds by which a kernel's first run is slower: some drivers compile it then. */
 async function timeFirstRun(gpu: Gpu, { encode }: BoundStep): Promise<number> {
   if (!gpu.hasTimestamps) return 0;
   const [first = 0] = await timePasses(gpu, [encode]);

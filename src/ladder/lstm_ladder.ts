@@ -35,7 +35,7 @@ export function createLstmTrial(gpu: Gpu, [users = 1, most = 1, H = 1]: LadderSi
   return createOpTrial(gpu, { ...c, values: new Map([["x", x]]) }, forGpu);
 }
 
-/** Naive kernel, inputs that may be in uniform buffers, and description of the step with mat4x4f. */
+/** Per direction: naive kernel, inputs to bind as uniforms, and description of the step with mat4x4f. */
 const DIRECTIONS = {
   forward: { naive: lstmNaive, uniforms: ["weights", "bias"], matrices: "four k at a time, mat4x4f" },
   backward: {
@@ -102,7 +102,7 @@ export function listLstmSteps(direction: LstmDirection): LadderStep[] {
 
 const TOO_MANY = "needs more than 256 invocations per workgroup";
 
-/** Returns an LSTM step with one invocation per unit. @param each - computes the users per workgroup */
+/** Returns a step with one invocation per LSTM unit. @param each - returns the users per workgroup */
 function createGroupStep(
   direction: LstmDirection,
   each: (units: number) => number,

@@ -59,7 +59,7 @@ function createGradientCase(M: number, K: number, N: number): OpCase {
   return { ...c, tolerance: 4 * U * (M + N + 300) };
 }
 
-/** Creates a test case that computes only the weights' gradient, as one partial sum per chunk of rows. */
+/** Creates a test case that computes only the weights' gradient, as a partial sum per block of rows. */
 export function createWeightTrial(gpu: Gpu, size: LadderSize): KernelTrial<ClickSizes> {
   const [M = 1, K = 1, N = 1] = size;
   const c = createGradientCase(M, K, N);
@@ -91,7 +91,7 @@ export function createWeightTrial(gpu: Gpu, size: LadderSize): KernelTrial<Click
   };
 }
 
-/** Replaces views of a dispatch by views of the same name. Names that the dispatch lacks are ignored. */
+/** Binds other buffers to a dispatch, by binding name. Names that the dispatch lacks are ignored. */
 function withViews<D extends KernelTrial<ClickSizes>["specs"][number]>(spec: D, views: D["views"]): D {
   const own = Object.entries(views).filter(([name]) => name in spec.views);
   return { ...spec, views: { ...spec.views, ...Object.fromEntries(own) } };
@@ -99,21 +99,21 @@ function withViews<D extends KernelTrial<ClickSizes>["specs"][number]>(spec: D, 
 
 export type StepInvocations = NonNullable<LadderStep["invocations"]>;
 
-/** Converts a matmul's size [M, K, N] to [M, K4, N4]. K4 and N4 are numbers of vec4f. */
+/** Converts a matmul's size [M, K, N] to [M, K4, N4]: K and N are counted in vec4f (rounded up). */
 function toVectorSizes([M = 1, K = 1, N = 1]: LadderSize): [M: number, K4: number, N4: number] {
   return [M, padColumns(K) / 4, padColumns(N) / 4];
 }
 
-/** Largest number of terms per sum in two kinds of panel kernels: study (only in ladders) and shipped. */
+/** Largest number of terms per dot product in two kinds of panel kernels: ladder-only and shipped. */
 export const PANEL = { study: 64, shipped: 256 };
-/** Returns the function `refuses` of a panel kernel that supports sizes up to `most` on one axis. */
+/** Returns a function that refuses matmul sizes above `most` on one axis: 1 is K, 2 is N. */
 export const makePanelCheck = (axis: 1 | 2, most: number) => (size: LadderSize) =>
   (size[axis] ?? 1) <= most ? undefined : `sums over more than ${most}`;
 const checkUniformWeights = (size: LadderSize) => {
   const [, K4, N4] = toVectorSizes(size);
   return 64 * K4 * N4 <= 65536 ? undefined : "weights of more than 64 KiB do not fit a uniform buffer";
 };
-/** Options of a step with weights in a uniform buffer. The step refuses weights that exceed the buffer. */
+/** Options of a step with weights in a uniform buffer. Weights that exceed the buffer are refused. */
 const weightsUniform = { where: { weights: "uniform" }, refuses: checkUniformWeights } as const;
 
 export function listForwardSteps(): LadderStep[] {
@@ -122,7 +122,7 @@ export function listForwardSteps(): LadderStep[] {
 
 const oneEach: StepInvocations = (size) => [4 * toVectorSizes(size)[2], size[0]];
 
-/** Returns a grid whose invocations each compute `rows` rows of `n4` vec4f. Rows are on axis x. */
+/** Returns a grid in which each invocation computes `rows` rows (axis x) of `n4` vec4f (axis y). */
 function blocks(rows: number, n4: number): StepInvocations {
   return (size) => {
     const [M, , N4] = toVectorSizes(size);
@@ -130,7 +130,7 @@ function blocks(rows: number, n4: number): StepInvocations {
   };
 }
 
-/** Returns a step with a shipped kernel. @param columns - 1 if the output has K columns, 2 if it has N */
+/** Returns the kernel and grid of a shipped kernel. @param columns - 1: K output columns; 2: N columns */
 function shipped(own: MatmulKernel, columns: 1 | 2): Pick<LadderStep, "kernel" | "invocations"> {
   return {
     kernel: own,
@@ -157,7 +157,7 @@ function tileSteps(): LadderStep[] {
   ];
 }
 
-/** Returns the steps without workgroup memory. An invocation uses each loaded value in several sums. */
+/** Returns the steps without workgroup memory, which use each loaded value in several sums. */
 function registerSteps(): LadderStep[] {
   const lanes = {
     kernel: parseKernel("matmul_forward_5_lanes_over_rows", forwardLanes),
@@ -193,10 +193,10 @@ function registerSteps(): LadderStep[] {
   ];
 }
 
-/** Returns the steps with 16 columns (a panel) of weights in workgroup memory, and one row per invocation. */
+/** Returns the steps with a panel (16 columns) of weights in workgroup memory and a row per invocation. */
 function panelSteps(): LadderStep[] {
   const inTexture = {
-    /** Returns a grid with two axes: vectors of four columns, and rows. */
+    /** Returns a grid with an invocation per 16 columns (axis x) and row (axis y). */
     invocations: (size: LadderSize) => {
       const [M, , N4] = toVectorSizes(size);
       return [Math.ceil(N4 / 4), M] as const;

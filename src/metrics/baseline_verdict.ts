@@ -16,7 +16,7 @@ export type Significance = "better" | "worse" | "no significant difference";
 /** Differences up to this value count as 0: rounding to f32 and the order of summation may cause them. */
 const ROUNDING = 1e-6;
 
-/** Classifies a difference by its confidence interval, which is null if there are too few users or runs. */
+/** Classifies a difference by its confidence interval; null (too few users or runs) is not significant. */
 export function classifyDifference(
   interval: Interval | null | undefined,
   { lowerIsBetter = false }: { readonly lowerIsBetter?: boolean } = {},
@@ -26,7 +26,7 @@ export function classifyDifference(
   return (low > 0) === lowerIsBetter ? "worse" : "better";
 }
 
-/** Metrics for comparisons of models. The loss (nll) is better if lower, any other metric if higher. */
+/** Metrics by which models are compared. A lower loss (nll) is better; other metrics: higher is better. */
 export type ComparedMetric = "nll" | "prec1" | "prec2" | "piPrec1";
 
 export interface BaselineComparison extends MetricGap {
@@ -41,7 +41,7 @@ export type BaselineDifferences = Readonly<
 
 /**
  * Compares a model with the baselines. The strongest baseline is listed first.
- * @param scorings - differences on the test users, one entry per seed; the result is the mean over seeds
+ * @param scorings - differences on the test users, one entry per seed; their mean is compared
  */
 export function compareWithBaselines(
   scorings: readonly BaselineDifferences[],
@@ -60,13 +60,13 @@ export function compareWithBaselines(
   return comparisons.sort((a, b) => (metric === "nll" ? -1 : 1) * (a.value - b.value));
 }
 
-/** Returns "better" if the model is significantly better than all baselines, "worse" if worse than one. */
+/** Returns "better" if all baselines are significantly worse, "worse" if a baseline is better. */
 export function classifyAgainstBaselines(comparisons: readonly BaselineComparison[]): Significance {
   if (comparisons.every(({ is }) => is === "better")) return "better";
   return comparisons.some(({ is }) => is === "worse") ? "worse" : "no significant difference";
 }
 
-/** Returns true if the model equals the best baseline on each test user: the interval is 0 to 0. */
+/** Returns true if the interval of the difference from the best baseline is exactly 0 to 0. */
 export function isEqualToBest([best]: readonly BaselineComparison[]): boolean {
   return best?.interval?.every((end) => end === 0) ?? false;
 }
@@ -78,11 +78,11 @@ export interface BaselineVerdict {
   readonly comparisons: readonly BaselineComparison[];
   /** Number of users in words, such as "270 test users"; undefined if unknown. */
   readonly users?: string;
-  /** Name of the data to which the baselines were fitted; undefined if the model was fitted to the same data. */
+  /** Name of the data to which the baselines were fitted, if these are not the model's training data. */
   readonly fittedTo?: string | undefined;
 }
 
-/** Describes a verdict in sentences; names each baseline that is not significantly worse than the model. */
+/** Describes a verdict in sentences, and names each baseline that the model does not beat significantly. */
 export function describeVerdict(
   { subject, metric, comparisons, users, fittedTo }: BaselineVerdict,
 ): string[] {
@@ -184,7 +184,7 @@ export function describeInterval(interval: Interval, digits?: number): string {
   return `95 % CI ${formatSignedRange(interval, digits)}`;
 }
 
-/** A claim that a difference is above 0, the verdict on this claim, and a text that describes both. */
+/** Claim that a difference is above 0, such as "policy A is better than B", with the verdict on it. */
 export interface Claim {
   readonly claim: string;
   /** Verdict on the claim: "undecided" if the interval of the difference contains 0. */
@@ -192,7 +192,7 @@ export interface Claim {
   readonly text: string;
 }
 
-/** Decides whether a difference is above 0, by the confidence interval of the difference. */
+/** Decides whether a difference is above 0, by its confidence interval. */
 export function judgeClaim(interval: Interval | null | undefined): Claim["holds"] {
   const is = classifyDifference(interval);
   return is === "no significant difference" ? "undecided" : is === "better" ? "yes" : "no";

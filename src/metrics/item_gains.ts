@@ -18,7 +18,7 @@ export interface ItemGain {
   /** Mean predicted probability that the item is the page's first click. */
   readonly model: number;
   readonly clickRate: number;
-  /** Log-likelihood under the model minus that under the click-rate baseline, summed over displays. */
+  /** Gain in log-likelihood over the click-rate baseline, summed over the displays. */
   readonly gain: number;
 }
 

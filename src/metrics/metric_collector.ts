@@ -21,7 +21,7 @@ import {
 } from "./metric_columns.ts";
 import { measure, type MetricSlice, type TestResult, UsersHash } from "./test_result.ts";
 
-/** Maximum number of groups of users in the bootstrap of a slice (a subset of the events). */
+/** Maximum number of groups into which users are divided for the bootstrap of a subset of the events. */
 const SLICE_GROUPS = 200;
 const SLICE_RESAMPLES = 500;
 
@@ -64,7 +64,7 @@ export class MetricCollector {
   readonly #clicks: CalibrationSums;
   readonly #noClicks: CalibrationSums;
   readonly #sliceClicks: readonly CalibrationSums[];
-  /** Per slice, the number of users with an event in it, and the last such user, counted from 1. */
+  /** For each slice: number of users with an event in the slice, and number of the last such user, from 1. */
   readonly #sliceUsers: readonly { count: number; last: number }[];
   readonly #hash = new UsersHash();
   #users = 0;
@@ -95,8 +95,10 @@ export class MetricCollector {
   }
 
   /**
-   * @param index - user's index in `part.places`. @param shift - added to a row's index in the log, gives its
-   * index in `part.scores`. @param moved - added to an event's index, gives its index in `part.outcomes`
+   * Adds a user.
+   * @param index - user's index in `part.places`.
+   * @param shift - index of a row in `part.scores` minus its index in the log.
+   * @param moved - index of an event in `part.outcomes` minus its index in the log
    */
   #addUser(part: ScoredUsers, index: number, shift: number, moved: number): void {
     const user = part.places[index]!;
@@ -162,7 +164,7 @@ export class MetricCollector {
     this.#addRows(page, ofPage, ofRow);
   }
 
-  /** Adds the click probability and outcome of each row to the calibrations and slices. */
+  /** Adds each displayed item's click probability and outcome to the calibrations and slices. */
   #addRows(
     { chances, clicked, logSum }: EvaluatedPage,
     ofPage: readonly number[],

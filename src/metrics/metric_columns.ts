@@ -14,7 +14,7 @@ const COLUMNS = [
   /** Events with a click and at least one unclicked item; `auc` is a mean over these events. */
   "pairs",
   "rows",
-  /** Rows that count as clicked: a page's first click or, if items are clicked independently, all clicks. */
+  /** Items that count as clicked: a page's first click or, if clicks are independent, all clicks. */
   "clickedRows",
   "nll",
   "prec1",
@@ -73,7 +73,7 @@ export function getMetricTitle(name: MetricName): string {
   return ratios[name].title;
 }
 
-/** Computes a metric for each row of `totals` [rows, columns]. A row contains the sums of all columns. */
+/** Computes a metric from each row of `totals` [rows, columns], for example a row per resample. */
 export function computeMetric(name: MetricName, totals: Float64Array): Float64Array {
   const { sum, per } = ratios[name];
   const [above, below] = [column[sum], column[per]];
@@ -84,7 +84,7 @@ export function computeMetric(name: MetricName, totals: Float64Array): Float64Ar
   return values;
 }
 
-/** Ranges of integers. A range ends before the lower bound of the next range; the last range has no end. */
+/** Consecutive ranges of integers, defined by their lower bounds; the last range has no upper bound. */
 class Ranges {
   readonly names: readonly string[];
 
@@ -149,7 +149,7 @@ export interface EvaluatedPage {
   readonly logits: Float64Array;
   /** Predicted click probability of each item. */
   readonly chances: Float64Array;
-  /** -log P(no click); NaN without probabilities. */
+  /** -log P(no click); NaN if the scores only rank items. */
   readonly logSum: number;
 }
 
@@ -166,7 +166,7 @@ export function computeProbabilities(
   return { chances: logits.map((z) => Math.exp(z - logSum)), logSum };
 }
 
-/** Index of the generator's prec@1 in an outcome of the op minimax (see ops/minimax.ts). */
+/** Index of the generator's prec@1 in an event's outcomes of the adversarial stage (ops/minimax.ts). */
 const PI = 5;
 
 /** Column values of the current event. Every call of computePageSums overwrites the values. */
@@ -214,7 +214,7 @@ export function computePageSums(
   return sums;
 }
 
-/** Computes -log P(observed clicks); NaN if `logSum` is NaN. */
+/** Computes -log P(observed clicks). @param logSum - -log P(no click); if NaN, the result is NaN */
 function computePageLoss(
   logits: Float64Array,
   clicked: readonly number[],

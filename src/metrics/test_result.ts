@@ -96,7 +96,7 @@ export interface TestResult extends Comparable {
   readonly users: string;
 }
 
-/** A generator's metric is compared with the metric named here if the other model has no generator. */
+/** Metrics with which a generator's metrics are compared if the other model has no generator. */
 const REWARD_METRICS: Readonly<Partial<Record<MetricName, MetricName>>> = {
   piPrec1: "prec1",
   piPrec2: "prec2",
@@ -116,14 +116,14 @@ export function compareScorings(one: Comparable, other: Comparable): MetricDiffe
 }
 
 /**
- * Smallest number of groups for the interval of a difference. The interval excludes 0 if all n groups differ
- * in the same direction. By chance alone, this happens with probability 2 / 2^n, above 5 % for n < 6.
+ * Smallest number of user groups for the interval of a difference. The interval excludes 0 if all n groups
+ * differ in the same direction. By chance alone, this happens with probability 2 / 2^n, above 5 % for n < 6.
  */
 const LEAST_GROUPS = 6;
 
 /**
- * Computes the difference between two test results in a metric; undefined if a result lacks the metric. For
- * too few users, the difference has no interval (null).
+ * Computes the difference between two test results in a metric; undefined if a result lacks the metric. If
+ * there are too few users, its interval is null.
  */
 function difference(
   one: Comparable,
@@ -205,7 +205,7 @@ export function loadSums(scorings: readonly StoredSums[]): LoadedSums | undefine
   return { users, groups, details: { metrics }, resampled };
 }
 
-/** Computes two models' difference in a metric; undefined if a value is missing or test users differ. */
+/** Computes the difference of two models in a metric; undefined if a value is missing or the users differ. */
 export function compareLoadedSums(
   one: LoadedSums | undefined,
   name: MetricName,

@@ -13,7 +13,7 @@ export interface CategoryShare {
   readonly category: string;
   /** Share of the user's clicks that are on items of the category. */
   readonly observed: number;
-  /** Share of the category's items in the sum of the predicted click probabilities on the user's pages. */
+  /** Share of the user's predicted clicks (sum of click probabilities) that are on items of the category. */
   readonly predicted: number;
   /** Share of all tested users' clicks that are on items of the category. */
   readonly average: number;
@@ -31,7 +31,7 @@ export interface UserTaste {
   readonly shares: readonly CategoryShare[];
 }
 
-/** Sums over a user's pages. The arrays have one value per group of items. */
+/** Sums over a user's pages. The arrays have one value per category. */
 class TasteSums {
   pages = 0;
   clicks = 0;

@@ -1,7 +1,7 @@
 /** Loads scripts of the page at their first use. */
 
 declare global {
-  /** Texts of the scripts that are loaded at their first use. The worker gets these texts from the page. */
+  /** JavaScript source of the scripts that are loaded at first use. The page sends it to the worker. */
   var laterScripts: Readonly<Record<"kernels" | "reader", string>>;
 }
 

@@ -14,7 +14,7 @@ import { createUserService } from "./services/user_service.ts";
 export type ToWorker =
   /** Message that calls a method of a service. Each call has a different id. */
   | { readonly id: number; readonly service: string; readonly method: string; readonly argument: unknown }
-  /** Message that cancels a call. The worker still answers the call. */
+  /** Message that cancels a call. The worker still sends a result or an error for the call. */
   | { readonly id: number; readonly cancel: true };
 
 export type FromWorker =

@@ -36,10 +36,10 @@ export function computeTicks([min, max]: Range, count: number): number[] {
   return Array.from({ length: ticks }, (_, k) => Number(((first + k) * step).toPrecision(6)));
 }
 
-/** Least vertical distance between two names in pixels. */
+/** Smallest vertical distance between the names of two lines in a chart, in pixels. */
 const LINE = 13;
 
-/** Places names beside their lines and omits names without room. `foot` is the y of a name's lower edge. */
+/** Places names beside lines at heights `at`; omits names without room. `foot`: y of a name's lower edge. */
 export function layOutNames(
   levels: readonly { readonly name: string; readonly at: number }[],
 ): { readonly name: string; readonly foot: number }[] {

@@ -76,7 +76,7 @@ ${
   }`;
 }
 
-/** Renders the file of a kernel that was not measured. */
+/** Renders a kernel's WGSL file, for a kernel that was not measured. */
 export function renderKernelFile(kernel: string, texts: KernelTexts): Html {
   return markup`<h3 tabindex="-1">${kernel}</h3>
 <p>This is the kernel's file. To see its times and constants, measure a step that runs the kernel. GPUs and
@@ -94,7 +94,7 @@ function renderBackground(kernel: string, { chapterOf, chapters }: KernelTexts):
 ${about && markup`<p>Explained in <a href="#course/${chapter.replace(/\.md$/, "")}">${about.title}</a></p>`}`;
 }
 
-/** Returns the paragraph "Work split" of a kernel's header, with the values of constants inserted. */
+/** Returns the paragraph "Work split" of a kernel's head comment, with the values of constants inserted. */
 function describeWorkSplit(text: string, { constants, workgroup }: KernelSummary): string | undefined {
   const values = new Map<string, unknown>([["WORKGROUP", workgroup[0]], ...constants]);
   return findHeaderPart(text, "Work split")?.replace(
@@ -222,7 +222,7 @@ export function renderWgslListing(text: string, marked: readonly number[]): Html
   return markup`<pre class="wgsl" tabindex="0" role="region" aria-label="WGSL"><code>${lines}</code></pre>`;
 }
 
-/** Returns the text after a label in a kernel's header. @param label - for example "Work split" */
+/** Returns the text after a label in a kernel's head comment. @param label - for example "Work split" */
 export function findHeaderPart(text: string, label: string): string | undefined {
   const header = text.slice(0, text.search(/^(?!\/\/)/m));
   const part = new RegExp(`(?:^// | {3})${label} {2,}(.+?)(?= {3,}[A-Z]|$)((?:\\n// {2,}.*)*)`, "m");
@@ -230,7 +230,7 @@ export function findHeaderPart(text: string, label: string): string | undefined 
   return first === "" ? undefined : (first + rest).replace(/\s*\n\/\/\s*/g, " ").trim();
 }
 
-/** Returns the numbers (from 1) of the lines of `text` that differ from the same line of `file`. */
+/** Compares a compiled kernel's `text` with its `file`; returns the numbers (from 1) of changed lines. */
 export function findSpecialisedLines(text: string, file: string): number[] {
   const lines = file.split("\n");
   return text.split("\n").flatMap((line, k) => line === lines[k] ? [] : [k + 1]);

@@ -38,7 +38,7 @@ export function compareLadder(own: LadderMeasurement, shipped: ShippedLadder | u
   });
 }
 
-/** Estimates the relative error of the ratio `step` / `base` from the errors of both; at least 0.05. */
+/** Estimates the relative error of the ratio of two times from the errors of both; at least 0.05. */
 export function estimateNoise(step: Timing | undefined, base: Timing | undefined): number {
   const share = (timing: Timing | undefined) => timing ? estimateMedianError(timing) / timing.median : 0;
   return Math.max(LEAST_GAIN, share(step) + share(base));
@@ -93,7 +93,7 @@ export function describeComparison(
   return sentences;
 }
 
-/** Returns a logarithmic scale from gains to 0..100. The scale covers all `gains`, and 0.5 to 2. */
+/** Returns a logarithmic map from speedups to 0..100. Its domain has all `gains`, and at least 0.5 to 2. */
 function createGainScale(gains: readonly number[]): (gain: number) => number {
   const known = gains.filter((gain) => gain > 0);
   const [low, high] = [Math.log(Math.min(0.5, ...known)), Math.log(Math.max(2, ...known))];

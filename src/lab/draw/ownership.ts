@@ -14,7 +14,7 @@ type Grid = Pick<KernelSummary, "invocations" | "workgroup" | "grid">;
 /** Largest number of cells per axis; with more cells, a gap is drawn before the last ones. */
 const CELLS = { grid: 24, group: 32 };
 
-/** Selects the cells of an axis: all, or the first, the chosen and the last ones, with undefined at gaps. */
+/** Selects the cells of an axis to draw: all or, if there are too many, some (undefined marks a gap). */
 export function selectCells(count: number, most: number, chosen = 0): (number | undefined)[] {
   const upTo = (length: number) => Array.from({ length }, (_, k) => k);
   if (count <= most) return upTo(count);
@@ -24,7 +24,7 @@ export function selectCells(count: number, most: number, chosen = 0): (number | 
     : [...upTo(most - 5), undefined, chosen, ...last];
 }
 
-/** Counts all launched invocations, and those without work: a dispatch launches whole workgroups. */
+/** Counts all launched invocations, and those without work, which only complete the last workgroups. */
 export function countLaunched({ invocations: [x, y], workgroup, grid: [gx, gy, gz] }: Grid): {
   readonly launched: number;
   readonly idle: number;
@@ -113,7 +113,7 @@ function cells(
   return { html: markup`${drawn}`, bottom: top + rows.length * side };
 }
 
-/** Flat index of a workgroup in the grid, and of an invocation in this workgroup. x changes fastest. */
+/** Flat indices of a workgroup in the grid and of an invocation in this workgroup; x changes fastest. */
 export interface InvocationChoice {
   readonly group: number;
   readonly invocation: number;
@@ -147,7 +147,7 @@ function listIndexValues(code: KernelSummary, group: number): IndexValues[] {
   );
 }
 
-/** Largest number of subscripts to show per binding. */
+/** Largest number of subscripts (such as `row * 4 + k` in `x[row * 4 + k]`) to show per binding. */
 const SUBSCRIPTS = 3;
 
 /** Converts a number to an integer in 0..`most`; NaN becomes 0. */
@@ -155,7 +155,7 @@ export function clamp(value: number, most: number): number {
   return Math.max(0, Math.min(Math.trunc(value) || 0, most));
 }
 
-/** Renders drawing and tables about an invocation. @param chosen - its indices, clamped to the grid */
+/** Renders a drawing and tables for an invocation. @param chosen - its indices, clamped to the grid */
 export function renderOwned(code: KernelSummary, chosen: InvocationChoice): Html {
   const most = countChoices(code);
   const group = clamp(chosen.group, most.group - 1);
@@ -202,7 +202,7 @@ export function formatValues(values: readonly number[]): string {
   return step === 1 ? range : `${range} by ${formatCount(step)}`;
 }
 
-/** Renders the subscripts in the kernel's body and, if known, the elements that the subscripts select. */
+/** Renders a table of the kernel's array accesses and, if known, the index that the invocation accesses. */
 function accessTable({ text, bindings }: KernelSummary, own: IndexValues): Html {
   const loop = listLoopVariables(text);
   const getReason = (subscript: string) =>
@@ -247,7 +247,7 @@ function mentions(expression: string, names: readonly string[]): boolean {
   return names.some((name) => new RegExp(`\\b${name}\\b`).test(expression));
 }
 
-/** Returns the distinct subscripts of a binding in the body of the entry point. */
+/** Returns the distinct subscripts with which the entry point's body indexes a binding. */
 export function findSubscripts(text: string, binding: string): string[] {
   const plain = text.replace(/\/\/.*/g, "");
   const body = plain.slice(plain.indexOf("{", plain.indexOf("fn ", plain.indexOf("@compute"))));

@@ -53,10 +53,10 @@ export function renderBreakableName(name: string): Html {
   return markup`${words.map((word, k) => k === 0 ? markup`${word}` : markup`<wbr>${word}`)}`;
 }
 
-/** Returns the address of a link's target in the lab; undefined if the page has no such target. */
+/** Returns the address in the lab that replaces a link's target; undefined if there is none. */
 type ResolveLink = (target: string) => string | undefined;
 
-/** Renders Markdown. A link without an address becomes text; code such as `#course` links to a screen. */
+/** Renders Markdown. A link that `resolve` does not know becomes text; `#course` links to that screen. */
 export function renderMarkdown(markdown: string, resolve: ResolveLink = () => undefined): Html {
   const parts = markdown.trim().split(/^```\w*\n([^]*?)^```$/m).map((part, k) =>
     k % 2 === 1

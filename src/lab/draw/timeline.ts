@@ -112,7 +112,7 @@ const UNSURE =
   "A question mark means that the error is as large as the time: the dispatch is too fast for this clock, " +
   "or its times vary too much. The rates of the dispatch are then unknown.";
 
-/** Returns true if the measured time does not exceed its error. */
+/** Returns true if the measured time is not larger than its error. */
 export function isUnsure(timed: DispatchMeasurement): boolean {
   return estimateMedianError(timed) >= timed.median;
 }

@@ -30,7 +30,7 @@ import { computePrecision } from "../../data/ranking.ts";
 import type { ScoredRows, UtilityScale } from "./utility_scale.ts";
 import { fitUtilityScale, listPages, toUtility } from "./utility_scale.ts";
 
-/** Inputs of the scorers: a log, and counts of the clicks and impressions of its train users. */
+/** Data from which baselines are fitted: a log, and counts of its train users' clicks and impressions. */
 interface ScorerInputs {
   readonly source: LogSource;
   readonly fields: readonly TokenField[];
@@ -41,7 +41,7 @@ interface ScorerInputs {
   readonly onProgress: OnProgress | undefined;
 }
 
-/** Functions that build the baselines' scorers. Such a function returns undefined if data are missing. */
+/** Functions that fit the baselines. Such a function returns undefined if the log lacks necessary data. */
 const SCORERS: Readonly<Record<BaselineName, (known: ScorerInputs) => BaselineScorer | undefined>> = {
   random: () => chance,
   clickRate: ({ counts }) => createClickRateScorer(counts),
@@ -115,12 +115,12 @@ export class FittedBaselines {
     return { users: counted, eta, isSeen, categories };
   }
 
-  /** Returns the map from a baseline's scores to utilities; undefined if there are no validation users. */
+  /** Returns the map from a baseline's scores to utilities; undefined without validation users. */
   scale(name: BaselineName): UtilityScale | undefined {
     return this.scorers.get(name)?.logOdds;
   }
 
-  /** Returns a baseline's formula; undefined for the logit, which has none, or without validation users. */
+  /** Returns a baseline's scoring formula; undefined for the logit, and without validation users. */
   formula(name: BaselineName): FittedFormula | undefined {
     const { scorer, setting = 0, logOdds: scale } = this.scorers.get(name) ?? {};
     const formula = scorer?.formula?.(setting);

@@ -15,16 +15,16 @@ import { buildCountsConfig, countTables, type TrainUserCounts } from "../../coun
 import type { LogSource, OnProgress } from "../../data/log_source.ts";
 
 export interface BaselineScorer {
-  /** Descriptions of the settings. The first setting is used if there are no validation users. */
+  /** Descriptions of the settings to try. Without validation users, the first setting is used. */
   readonly settings: readonly string[];
   /**
-   * Scores the items that were displayed to users, by these users' clicks on earlier pages. @param log - log
-   * with the item numbers of the catalogue. @param users - indices of the users in the log. @param chosen -
-   * indices of settings in `settings`. @returns one array per setting: positive scores of the rows of these
-   * users, user by user
+   * Scores the items that were displayed to users, by these users' clicks on earlier pages.
+   * @param users - indices of the users in the log.
+   * @param chosen - indices in `settings`.
+   * @returns one array per setting: positive scores of all items on the users' pages, user by user
    */
   score(log: Clicks, users: ArrayLike<number>, chosen: readonly number[]): Float64Array[];
-  /** Returns the formula of the scores under a setting; absent for the logit. */
+  /** Returns the scoring formula for an index in `settings`; absent for the logit. */
   readonly formula?: (setting: number) => BaselineFormula;
 }
 
@@ -55,7 +55,7 @@ type ItemScore = (setting: number) => number;
 /** Scores a page's items. @param history - items of earlier clicks (incl. context events), oldest first */
 type PageScores = (history: readonly number[]) => (item: number) => ItemScore;
 
-/** @param ofUser - called once per log; the returned function is called once per user */
+/** Creates a scorer. @param ofUser - called once per log; the returned function is called once per user */
 function createPageScorer(
   settings: readonly string[],
   ofUser: (log: Clicks) => () => PageScores,
@@ -100,7 +100,7 @@ export function createClickRateScorer(counts: TrainCounts): BaselineScorer {
   return { ...scorer, formula: () => ({ name: "clickRate" }) };
 }
 
-/** Settings of the last-click baseline: numbers of latest clicks whose items are ranked first. */
+/** Settings of the last-click baseline: how many latest clicked items are ranked first. */
 const AGAIN = [1, 3, 10, Infinity];
 
 /** Ranks the items of the user's latest clicks first, beginning with the latest click. */
@@ -256,7 +256,7 @@ export function createItemKnnScorer(neighbours: ClickPairs, counts: TrainCounts)
   return { ...scorer, formula: (setting) => ({ name: "itemKnn", neighbours, ...SETTINGS[setting]! }) };
 }
 
-/** Returns two mean similarities per number in CLICKS: without `item` itself in `recent`, and with it. */
+/** Returns, for each number in CLICKS, the mean similarity without and with clicks on `item` itself. */
 function similarities(item: number, recent: readonly number[], { users, pairs }: ClickPairs): number[] {
   const found: number[] = [];
   let [sum, own, k] = [0, 0, 0];

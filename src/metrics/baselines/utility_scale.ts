@@ -26,7 +26,7 @@ export interface CalibrationSample {
   readonly hasNone: readonly boolean[];
 }
 
-/** Ridge penalty. It keeps slope and offset finite, e.g. if no item was clicked. */
+/** Ridge penalty, which keeps slope and offset finite, e.g. if no item was clicked. */
 const RIDGE = 1e-3;
 
 /** Fits a logit with a constant and the log score as inputs. @returns undefined if there are no choices */
@@ -78,7 +78,7 @@ export function fitUtilityScale(parts: Iterable<ScoredRows>): UtilityScale | und
   return fitLogOdds({ logScores: joined, start, chosen, hasNone });
 }
 
-/** Yields the rows of each page (no context events), numbered from the first row of `users[0]`. */
+/** Yields each page (no context events): its rows, counted from the first row of `users[0]`. */
 export function* listPages(
   log: Clicks,
   users: ArrayLike<number>,

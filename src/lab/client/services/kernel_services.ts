@@ -1,4 +1,4 @@
-/** Services of the screens Exercises, Ladders, Scratchpad and Self-test; loaded at their first call. */
+/** Functions that the lab's screens Exercises, Ladders, Scratchpad and Self-test call in the worker. */
 
 import { createRandomStream } from "../../../data/random.ts";
 import { fillStarter } from "../../../exercise/answers.ts";
@@ -28,7 +28,7 @@ export function createKernelServices(worker: LabWorker) {
 }
 
 export interface ExerciseSummary extends Pick<Exercise, "name" | "what" | "chapter" | "starter"> {
-  /** WGSL text of a simple answer. */
+  /** WGSL text of a simple, correct kernel. */
   readonly solution: string;
   readonly title: string;
   /** Default of {@link ExerciseRequest.size}. */
@@ -40,7 +40,7 @@ export interface ExerciseRequest {
   readonly text: string;
   /** Dimensions of the input with which the answer is timed: "2560x10" means 2560 x 10. */
   readonly size: string;
-  /** Number of rounds that time the answer and the ladder's kernels; 0 to check the answer without timing. */
+  /** Timing rounds for the user's kernel and the reference kernels; 0 to check the kernel without timing. */
   readonly rounds: number;
 }
 
@@ -48,7 +48,7 @@ export interface SolvedExercise {
   readonly cases: readonly string[];
   /** A sentence that says how many invocations and workgroups were started to run the answer. */
   readonly started: string;
-  /** Times of the ladder's kernels and of the answer; undefined if the answer was checked without timing. */
+  /** Times of the reference kernels and of the user's kernel; undefined if the kernel was not timed. */
   readonly times?: LadderMeasurement;
 }
 
@@ -57,7 +57,7 @@ function exercisesService(worker: LabWorker) {
   return {
     list: (): readonly ExerciseSummary[] => exercises.map(summarizeExercise),
 
-    /** Checks and times an answer. @throws UserError with the first error of the answer */
+    /** Checks and times the user's kernel. @throws UserError with the first error of the kernel */
     check(
       { exercise: name, text, size: sizeText, rounds }: ExerciseRequest,
       call: ServiceCall<MeasurementProgress>,
@@ -79,7 +79,7 @@ function exercisesService(worker: LabWorker) {
   };
 }
 
-/** Returns the file name that compiler errors show for an answer. */
+/** Returns the file name that compiler errors show for a user's kernel, such as "row_sum.wgsl". */
 function getFileName(exercise: string): string {
   return `${exercise.replaceAll("-", "_")}.wgsl`;
 }
@@ -106,7 +106,7 @@ export interface ScratchResult {
   }[];
   /** Warnings: one for each array that is too short for the kernel's accesses. */
   readonly short: readonly string[];
-  /** Numbers of workgroups that were started along x and y, and of invocations per workgroup. */
+  /** Number of workgroups along x and y; `workgroup` has the number of invocations per workgroup. */
   readonly grid: readonly [x: number, y: number];
   readonly workgroup: readonly [x: number, y: number];
   /** Time of a dispatch in microseconds. */
@@ -268,7 +268,7 @@ function laddersService(worker: LabWorker) {
   };
 }
 
-/** Request to run the cases of the self-test whose names contain `only`; "" means all cases. */
+/** Request to run the self-test. If `only` is not "", only cases whose names contain this text run. */
 export type SelftestRequest = Required<Pick<SelftestOptions, "kinds" | "only">>;
 
 export type SelftestProgress =
@@ -277,7 +277,7 @@ export type SelftestProgress =
 
 function selftestService(worker: LabWorker) {
   return {
-    /** Runs the cases on new devices. A cancelled run ends after the current case. */
+    /** Runs the self-test's cases on new GPU devices. A cancelled run ends after the current case. */
     run(
       { kinds, only }: SelftestRequest,
       { progress, signal }: ServiceCall<SelftestProgress>,

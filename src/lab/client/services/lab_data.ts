@@ -67,7 +67,7 @@ export function isSameData(a: DataChoice, b: DataChoice): boolean {
   });
 }
 
-/** Returns the data with the snapshot's number of items. @throws UserError if the items do not fit */
+/** Returns the data with the item count of the snapshot's model. @throws UserError if the items differ */
 export function alignDataToSnapshot(what: string, info: SnapshotInfo, data: LabData): LabData {
   expectSameFeatures(what, info, data);
   return { ...data, source: alignSourceToModel(data.source, info.items, what) };

@@ -22,7 +22,7 @@ export interface ShownGroup {
   readonly options: readonly ShownOption[];
 }
 
-/** Texts that the user entered, by name of the option. A missing text, or "", means the default. */
+/** Option values as the user typed them, by option name. A missing value, or "", means the default. */
 export type OptionTexts = Readonly<Record<string, string>>;
 
 const groups = [...stagesGroups, { heading: "Run:", options: [seedOption] }];
@@ -33,7 +33,7 @@ export function listShownGroups(): ShownGroup[] {
   return JSON.parse(JSON.stringify(groups));
 }
 
-/** Returns error messages for invalid texts, by name of the option. */
+/** Returns error messages for invalid option values, by option name. */
 export function findFaults(texts: OptionTexts): Record<string, string> {
   const faults: Record<string, string> = {};
   for (const definition of definitions) {
@@ -48,7 +48,7 @@ export function findFaults(texts: OptionTexts): Record<string, string> {
 }
 
 /**
- * Parses the options of a training. Does not fill in defaults that depend on the data.
+ * Parses the options of a training. Defaults that depend on the data remain undefined.
  * @param fromSnapshot - true to start from a snapshot, as with --init
  * @throws UserError for an invalid option, or for options that contradict each other
  */
@@ -64,7 +64,7 @@ export function readOptions(
   return values;
 }
 
-/** Converts a configuration to texts of its options; "" for a default. */
+/** Converts a configuration to option values as a user would type them; "" for a default value. */
 export function formatOptionTexts({ model, training, pretrain, adversarial }: StagesConfig): OptionTexts {
   const values: Readonly<Record<string, unknown>> = {
     ...(adversarial ? getOptionValues(adversarialFields, adversarial) : {}),
@@ -94,7 +94,10 @@ export function formatOptionTexts({ model, training, pretrain, adversarial }: St
   return Object.fromEntries(texts);
 }
 
-/** Returns an option's text; "" for the default. @param standard - default of the shannon stage */
+/**
+ * Returns a value as a user would type it; "" for the default.
+ * @param standard - default of the shannon stage
+ */
 function formatStageOption<N extends "weightDecay" | "tokenDecay" | "earlyStopping">(
   name: N,
   standard: StageConfig[N],
@@ -106,7 +109,7 @@ function formatStageOption<N extends "weightDecay" | "tokenDecay" | "earlyStoppi
   return isDefault ? "" : String(shannon ?? "");
 }
 
-/** Lists the flags of options in which configurations differ. @param but - names of options to ignore */
+/** Lists the flags of options whose values differ in `a` and `b`. @param but - names of options to ignore */
 export function listChangedFlags(a: StagesConfig, b: StagesConfig, but: readonly string[]): string[] {
   const [before, now] = [formatOptionTexts(a), formatOptionTexts(b)];
   return definitions.filter(({ name }) => before[name] !== now[name] && !but.includes(name)).map(extractFlag);

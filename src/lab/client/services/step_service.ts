@@ -113,7 +113,7 @@ export function stepService(worker: LabWorker) {
       return { result: { workload: name, model: model.name, ...parts }, facts, probes, clock };
     });
 
-  /** Lists workloads and models. `ownModel`: true for the workload that always uses the current model. */
+  /** Lists the workloads and models to choose from; `ownModel` is true if a workload includes its model. */
   const choices = () => {
     const data = worker.current?.data.source.name;
     const own = data === undefined
@@ -142,7 +142,7 @@ export interface KernelSummary extends IndexScope {
   readonly text: string;
   readonly constants: readonly (readonly [name: string, value: number | boolean])[];
   readonly bindings: readonly BindingSummary[];
-  /** Number of invocations that have work, without those that only fill the last workgroups. */
+  /** Number of invocations along x and y, without those that only pad the last workgroups. */
   readonly invocations: readonly [x: number, y: number];
 }
 
@@ -155,7 +155,7 @@ export interface DispatchSummary {
   readonly code?: KernelSummary;
 }
 
-/** Lists dispatches and copies of a step in order. A copy follows the dispatch whose output it copies. */
+/** Lists a step's dispatches and copies in order: after a dispatch, the copy of its output to a texture. */
 function listDispatches(recording: Recording): DispatchSummary[] {
   const all: DispatchSummary[] = [];
   for (const { program, sizes, offset, slice = onlySlice } of recording.step()) {

@@ -1,4 +1,4 @@
-/** Messages about the progress of a training from the service to the screen. */
+/** Progress messages that a training in the worker sends to the screen Train. */
 
 import { buildRow, type StageMetrics, type StageName, type TrainingStage } from "../../../run/stages.ts";
 import { criteria, type Criterion } from "../../../train/best_records.ts";
@@ -37,7 +37,7 @@ export type TrainProgress =
     /** One row per training step, with one value per metric of the stage. */
     readonly rows: readonly (readonly number[])[];
     readonly validations: readonly ValidationRow[];
-    /** Iteration of the best validation so far, by criterion. */
+    /** Iteration of the best validation so far by each criterion: loss, prec@1 and prec@2. */
     readonly best: Readonly<Record<Criterion, number>> | undefined;
   };
 
@@ -47,7 +47,7 @@ export function describeStage(stage: TrainingStage, iterations: number): ShownSt
   return { name, heading, iterations, ...names };
 }
 
-/** Collects steps and validations that arrive together, and reports them in one message. */
+/** Collects the results of steps and validations that end together, and sends them in one message. */
 export class StepGatherer {
   #first = 0;
   #rows: number[][] = [];

@@ -51,7 +51,6 @@ interface LoadedSnapshot {
   readonly texts: OptionTexts;
   readonly iteration: number;
   readonly kind: string;
-  /** Description of the data. */
   readonly data: string;
   /** Status of the training in the file; undefined if the file has only weights. */
   readonly training: StageStatus | undefined;
@@ -70,9 +69,9 @@ export class TrainService {
   /** Snapshot that was loaded last, from which a training can start. */
   #loaded: { readonly weights: Weights; readonly info: SnapshotInfo } | undefined;
   #session: TrainSession | undefined;
-  /** Model of a loaded snapshot whose training cannot be resumed; otherwise undefined. */
+  /** Model of the loaded snapshot if its training cannot be resumed; otherwise undefined. */
   #loadedModel: UserModel | undefined;
-  /** Resolves when no work reads the session any more. The session must not be freed earlier. */
+  /** Promise that resolves when no task reads the session any more. Only then may the session be freed. */
   #reading: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly worker: LabWorker) {}
@@ -136,7 +135,7 @@ export class TrainService {
     return await this.#whileReading((await this.#reviveSession(() => {})).snapshot(offer));
   }
 
-  /** Loads a snapshot to inspect it, start from it or resume it. @throws UserError if the data do not fit */
+  /** Loads a snapshot to use or resume it. @throws UserError if the data do not fit the snapshot */
   load({ file, data }: { readonly file: File; readonly data: DataChoice }): Promise<LoadedSnapshot> {
     return this.worker.runExclusively("A snapshot is being loaded", undefined, () => this.#load(file, data));
   }
@@ -260,7 +259,10 @@ export class TrainService {
   }
 }
 
-/** Reports what the worker does next. @throws CallStoppedError if the user cancelled */
+/**
+ * Reports the name of the next task, such as "Compiling kernels".
+ * @throws CallStoppedError if the user cancelled
+ */
 async function begin(what: string, { progress, signal }: ServiceCall<TrainProgress>): Promise<void> {
   progress(doing(what));
   await new Promise((resolve) => setTimeout(resolve));

@@ -1,4 +1,4 @@
-/** A training stage on the device. It can pause, be saved, and move to a new device. */
+/** Trains one stage on a GPU device; the training can pause, be saved, and continue on another device. */
 
 import { listUsers } from "../../../data/click_log.ts";
 import type { Gpu } from "../../../gpu/device.ts";
@@ -29,7 +29,7 @@ import { UserError } from "../../../user_error.ts";
 import { computeDataChecksum, type DataChoice, isSameData, type LabData } from "./lab_data.ts";
 import { listChangedFlags } from "./option_texts.ts";
 
-/** Seconds between two copies of the state to memory. A new device continues from the last copy. */
+/** Seconds between backups of the training state; a new device continues from the last backup. */
 const SAVE_SECONDS = 20;
 
 interface SessionSetting {
@@ -48,7 +48,7 @@ interface CurrentStage {
 export class TrainSession {
   #saved: TrainerState | undefined;
   #savedAt = performance.now();
-  /** Work that waits until no GPU work is in flight. */
+  /** Tasks that wait until the GPU is idle. */
   readonly #pendingWork: (() => Promise<void>)[] = [];
   #isRunning = false;
 
@@ -60,7 +60,7 @@ export class TrainSession {
     readonly current: CurrentStage,
     readonly model: UserModel,
     readonly trainer: ClickTrainer<StageMetrics>,
-    /** Decides if the snapshot best-loss gets baseline weights; undefined if it gets trained weights. */
+    /** Chooses the weights of the snapshot best-loss; undefined if it always has the best trained weights. */
     readonly choice: BestLossChoice | undefined,
   ) {}
 
@@ -98,14 +98,14 @@ export class TrainSession {
     }
   }
 
-  /** Returns the session on another device, with the state that was saved last. */
+  /** Creates a copy of the session on another device, with the state that was saved last. */
   async restoreOn(gpu: Gpu): Promise<TrainSession> {
     const session = await TrainSession.create(gpu, this.setting, this.config, this.current);
     if (this.#saved) session.restore(this.#saved);
     return session;
   }
 
-  /** Starts the next stage from this stage's snapshot best-prec1; returns undefined after the last stage. */
+  /** Starts the next stage from the weights with the best prec@1; returns undefined after the last stage. */
   async next(): Promise<TrainSession | undefined> {
     const stage = this.#next;
     if (!stage) return undefined;
@@ -163,7 +163,7 @@ export class TrainSession {
     await this.save();
   }
 
-  /** Runs work between two groups of steps, when no GPU work is in flight. */
+  /** Runs a task as soon as the GPU is idle: in a training, between two groups of steps. */
   whenIdle<T>(work: () => Promise<T>): Promise<T> {
     if (!this.#isRunning) return work();
     return new Promise((resolve, reject) => {
@@ -231,7 +231,7 @@ export function expectResumable(session: TrainSession, config: StagesConfig, cho
   );
 }
 
-/** Restores a snapshot's training; `next` is undefined if the file has only weights or the data differ. */
+/** Resumes a snapshot's training; `next` is undefined if this is impossible (only weights, or other data). */
 export async function reopenSession(
   gpu: Gpu,
   setting: SessionSetting,

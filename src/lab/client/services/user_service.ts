@@ -59,7 +59,7 @@ export function createUserService(worker: LabWorker) {
   }
 
   return {
-    /** Returns the shop of the current model. @throws UserError if there is no model */
+    /** Describes the items of the current model. @throws UserError if there is no model */
     shop(): ShopView {
       const { model, data } = expectModel();
       const { source: { name, items }, shop } = data;
