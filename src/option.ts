@@ -1,7 +1,7 @@
 /**
- * Definitions of options. An option is defined once: flags, help text, range, default, and the schema of the
- * config field that it sets. The config's schema and defaults, the command line and the lab's form are
- * derived from this definition, so all of them use the same words and refuse the same values.
+ * Definitions of options. An option's definition has its flags, help text, range, default, and the schema of
+ * the config field that the option sets. The config's schema and defaults, the command line and the lab's
+ * form are derived from it, so all of them use the same words and refuse the same values.
  */
 
 import * as v from "./schema.ts";
@@ -67,7 +67,7 @@ export function between(least: number, most: number): ValueRange<number> {
 const MOST_LAYERS = 8;
 const WIDEST_LAYER = 4096;
 
-/** Returns the range of lists of layer sizes, such as 64-64. If `least` is 0, "none" is a valid list, too. */
+/** Returns the range of lists of layer sizes, such as 64-64. If `least` is 0, "none" (no layer) is valid. */
 export function layers(least: 0 | 1): ValueRange<number[]> {
   const schema = v.pipe(v.array(v.whole(1, WIDEST_LAYER)), v.minLength(least), v.maxLength(MOST_LAYERS));
   return {
@@ -117,10 +117,10 @@ export interface ChoiceOption extends Common {
   readonly default?: string;
 }
 
-/** Boolean option: the user types only the flag. A flag `--no-...` sets false, and the default is true. */
+/** Boolean option, typed without a value. A flag `--no-...` sets false, and its default is true. */
 export interface SwitchOption extends Common {
   readonly kind: "switch";
-  /** Default value. If undefined, the command can tell whether the user typed the option. */
+  /** Default value; undefined if the command must know whether the user typed the option. */
   readonly default: boolean | undefined;
   /** Help text of the second flag `--no-...`, if the option has one. */
   readonly otherwise?: string;
@@ -132,7 +132,7 @@ export type TypedOption<T> = OptionDefinition & { readonly type?: T };
 
 type Table = Readonly<Record<string, TypedOption<unknown>>>;
 type TypeOf<O> = O extends { readonly type?: infer T } ? Exclude<T, undefined> : never;
-/** Values of the options of a table, by option name. */
+/** Values of options, by option name. */
 export type OptionValues<O extends Table> = { readonly [K in keyof O]?: TypeOf<O[K]> };
 
 /** Options that the help text lists under one heading. */
@@ -141,7 +141,7 @@ export interface OptionGroup {
   readonly options: readonly OptionDefinition[];
 }
 
-/** Map from name to flag of each option that a user typed, in the order of the help text. */
+/** Flags of the options that a user typed, by option name, in the order of the help text. */
 export type GivenOptions = ReadonlyMap<string, string>;
 
 /** Defines an option that sets no config field. @param preset - see {@link ValueOption} */
@@ -164,7 +164,7 @@ export function defineSwitchOption(flags: string, about: string): SwitchOption &
   return { kind: "switch", flags, name: extractName(flags), about, default: flags.startsWith("--no-") };
 }
 
-/** Defines an option: true if typed, else undefined. @param otherwise - help text of the flag `--no-...` */
+/** Defines a flag whose value is undefined if not typed. @param otherwise - help text of `--no-...` */
 export function defineFlagOption(flags: string, about: string, otherwise?: string): TypedOption<boolean> {
   return { ...defineSwitchOption(flags, about), default: undefined, otherwise };
 }
@@ -229,7 +229,7 @@ export type ConfigFields<T> = { readonly [K in keyof T]: ConfigField<T[K]> };
 export type ConfigOf<F> = { -readonly [K in keyof F]: F[K] extends ConfigField<infer T> ? T : never };
 
 interface FieldOptions {
-  /** True if the default depends on data or other options, so that the option itself has no default. */
+  /** True if the field's default depends on data or other options; then the option has no default. */
   readonly depends?: boolean;
   readonly preset?: string;
 }
@@ -282,7 +282,7 @@ export function buildConfig<T>(fields: ConfigFields<T>, values: Readonly<Record<
   }) as T;
 }
 
-/** Inverse of {@link buildConfig}: returns the option values from which it builds `config`. */
+/** Returns the option values from which {@link buildConfig} builds `config`. */
 export function getOptionValues<T>(fields: ConfigFields<T>, config: T): Record<string, unknown> {
   const values = Object.values(mapped(fields, ({ option, standard }, name) => {
     const value = config[name];

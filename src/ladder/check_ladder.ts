@@ -17,7 +17,7 @@ import { readViews } from "../gpu/readback.ts";
 import { CheckCollector, checkText, type ComparedValues } from "../selftest/finding.ts";
 import { CANARY, isOverlapping, type KernelTrial, runTrial } from "../selftest/harness.ts";
 
-/** Memory from which a step reads an input. "panels": a texture in which 16 columns of a row are adjacent. */
+/** Memory from which a step reads an input. "panels": a texture whose lines have 16 columns of many rows. */
 export type InputStorage = "texture" | "panels" | "uniform";
 
 export interface LadderStep {

@@ -95,10 +95,9 @@ export class MetricCollector {
   }
 
   /**
-   * Adds a user.
-   * @param index - user's index in `part.places`.
-   * @param shift - index of a row in `part.scores` minus its index in the log.
-   * @param moved - index of an event in `part.outcomes` minus its index in the log
+   * Adds a user. @param index - user's index in `part.places`. @param shift - index of a row in `part.scores`
+   * minus its index in the log. @param moved - index of an event in `part.outcomes` minus its index in the
+   * log
    */
   #addUser(part: ScoredUsers, index: number, shift: number, moved: number): void {
     const user = part.places[index]!;

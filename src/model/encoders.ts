@@ -1,4 +1,4 @@
-/** Encoders of clicks: an LSTM, and weighted sums. See kernels/course/: 3-lstm.md, 8-position-weights.md. */
+/** Encodes clicks by an LSTM or weighted sums. See kernels/course/: 3-lstm.md, 8-position-weights.md. */
 
 import type { DeviceItems } from "../batch/device_items.ts";
 import { linear } from "../ops/linear.ts";
@@ -51,7 +51,7 @@ export const LSTM = {
 } as const;
 
 /**
- * Adds ops for state * kernel + bias [events, N], the LSTM's term in the utility network's first layer.
+ * Adds ops for LSTM state * weights + bias [events, N] in the utility network's first layer.
  * @param recurrent - LSTM state [events, H], if it is already computed
  */
 export function recordLstmState(tape: ClickTape, items: DeviceItems, recurrent?: Tensor): Tensor {
@@ -100,9 +100,9 @@ export function listPwParameters(items: ItemsShape, config: PwModelConfig): Mode
   ];
 }
 
-/** Names of the tensors that {@link recordClickProduct} reads and computes. */
+/** Names of the tensors of a layer whose input is a weighted sum of the last clicks' features. */
 export interface ClickProductNames {
-  /** Position weights [m, n], for m last clicks and n weightings. */
+  /** Position weights [m, n] of n weighted sums over the last m clicks. */
   readonly weights: string;
   /** Bias [1, N]. */
   readonly bias: string;
@@ -121,7 +121,7 @@ export const FIRST_LAYER: ClickProductNames = {
   clickPart: "utility/layer1/click_part",
 };
 
-/** Lists the weights of clicked items' features: `kernel` and, for items with tokens, `tokenTable`. */
+/** Lists a layer's weights for the features of clicked items: `kernel` and, for tokens, `tokenTable`. */
 export function listClickKernels(
   items: ItemsShape,
   { kernel, tokenTable }: Pick<ClickProductNames, "kernel" | "tokenTable">,
@@ -144,7 +144,7 @@ export function listClickKernels(
 }
 
 /**
- * Adds ops for s * kernel + bias [events, N]; s is a weighted sum of the features of a user's last clicks.
+ * Adds ops for s * kernel + bias [events, N], where s is a weighted sum of the last clicks' features.
  * @param itemBias - if defined, the kernel multiplies tanh(s + itemBias) instead of s
  */
 export function recordClickProduct(
@@ -168,7 +168,7 @@ export function recordClickProduct(
   return linear(tape, name, { input: state, weights: kernel, bias: layerBias });
 }
 
-/** Adds ops for the last clicks' term in the utility network's first layer, [events, N]. */
+/** Adds ops for weighted clicks * weights + bias [events, N] in the utility network's first layer. */
 export function recordPwState(tape: ClickTape, items: DeviceItems, config: PwModelConfig): Tensor {
   const bias = config.pwNonlinearity === "tanh" ? tape.parameter("encoder/pw/bias") : undefined;
   return recordClickProduct(tape, "utility/layer1/state_part", items, FIRST_LAYER, bias);

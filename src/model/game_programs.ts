@@ -48,7 +48,7 @@ export function buildGeneratorConfig(
   };
 }
 
-/** @param initial - the weights, or a seed from which the weights are drawn */
+/** Creates the generator's network. @param initial - all weights, or a seed from which they are drawn */
 export function createGenerator(
   gpu: Gpu,
   items: ItemCatalogue,
@@ -64,9 +64,9 @@ export function createGenerator(
 export interface GameProgramOptions {
   readonly name: string;
   readonly log: DeviceLog;
-  /** Plan of the batches: the users of each batch. */
+  /** Users of each batch. */
   readonly plan: BatchPlan;
-  /** Ring buffer of a step's metric sums, with two vec4f per slot; {@link minimax} lists the metrics. */
+  /** Ring buffer with two vec4f per step: sums of the metrics that {@link minimax} lists. */
   readonly ring: View;
   readonly game: GameOptions;
   readonly reward: RecordableModel;
@@ -76,7 +76,7 @@ export interface GameProgramOptions {
     readonly reward: AdamState | undefined;
     readonly generator: AdamState | undefined;
     readonly itemDropout: number;
-    /** True if a batch may be split into several micro-batches. */
+    /** True if a batch may have several micro-batches. */
     readonly accumulates?: boolean;
     /** Function that creates the exchange of gradients between ranks; undefined for a single process. */
     readonly shared?: GradientExchangeFactory;
@@ -84,9 +84,9 @@ export interface GameProgramOptions {
 }
 
 interface GameSpecs {
-  /** Dispatches that build the index arrays of the batches of several steps. */
+  /** Dispatches that build index arrays for the batches of several steps at once. */
   readonly layout: ClickDispatch[];
-  /** Dispatches that build, for the batch of one step, the index arrays that `layout` does not build. */
+  /** Dispatches that build the other index arrays, for the batch of one step. */
   readonly batch: ClickDispatch[];
   readonly utilities: ClickDispatch[];
   readonly logits: ClickDispatch[];
@@ -112,7 +112,7 @@ export class GamePrograms {
     readonly logits: Program<ClickSizes>,
     readonly generator: PlayerPrograms,
     readonly reward: PlayerPrograms,
-    /** Tensor [events, 8]: what each event adds to the metric sums; see {@link minimax}. */
+    /** Tensor [events, 8] of losses and metrics; see {@link minimax}. */
     readonly outcomes: Tensor,
     readonly arena: Arena,
   ) {}

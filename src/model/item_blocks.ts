@@ -3,8 +3,8 @@
  *
  *   u(item) = MLP(W_item f + W_state h), with the item's features f and the user's state h.
  *
- * Kernels process events (pages) in parallel, so a block is divided into events of a few items. Each event
- * has a copy of the user's state. An item's utility does not depend on other items of the block.
+ * Kernels process events (pages) in parallel, so a block is divided into events of a few items. Each of these
+ * events has a copy of the user's state. An item's utility does not depend on other items of the block.
  */
 
 import { type ClickBatch, ClickTape } from "../batch/click_tape.ts";
@@ -27,7 +27,7 @@ import { type EncodedState, evaluating, type RecordableModel } from "./model_pro
 /** Model that can score items from a user's precomputed state. */
 export interface ScorableModel extends RecordableModel {
   readonly items: ItemCatalogue;
-  /** @internal Adds ops that compute users' states. Pass the result to `record` as the option `encoded`. */
+  /** @internal Adds ops that compute users' states, which `record` accepts as the option `encoded`. */
   recordStates(tape: ClickTape): StateTensors;
 }
 
@@ -35,7 +35,7 @@ export const STATE_PARTS = ["first", "wide", "recent"] as const;
 type StatePart = typeof STATE_PARTS[number];
 /** Tensors of users' states, with one row per event. */
 export type StateTensors = Pick<EncodedState, StatePart>;
-/** State of a user, from which utilities of items are computed. The model config determines its fields. */
+/** State of a user, from which utilities of items are computed. The model uses only some fields. */
 export interface UserState {
   /** The history's term in the utility network's first layer, plus the layer's bias. */
   readonly first?: Float32Array<ArrayBuffer>;
@@ -43,7 +43,7 @@ export interface UserState {
   readonly wide?: Float32Array<ArrayBuffer>;
   /** The user's last clicks, from which count features are computed. */
   readonly recent?: Float32Array<ArrayBuffer>;
-  /** The user's clicked items. Only baselines, which have no encoder, need them. */
+  /** The user's clicked items, for baselines, which have no encoder. */
   readonly history?: ArrayLike<number>;
   /** The user's earlier pages, if they are known. */
   readonly past?: PastPages | undefined;
@@ -57,15 +57,15 @@ export interface ItemScorer {
   readonly blockItems: number;
   /** Computes a user's state. @param history - clicked items, oldest first. @param past - earlier pages */
   encode(history: ArrayLike<number>, past?: PastPages): Promise<UserState>;
-  /** Returns the utilities of ascending, distinct items. Count features treat the catalogue as one page. */
+  /** Returns items' utilities, as if one page showed the catalogue. @param items - ascending, distinct */
   scoreItems(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>>;
 }
 
-/** Number of items in the first block, and in the largest block on a CPU and a GPU. Values are not tuned. */
+/** Number of items in the first block and in the largest block, on CPU adapters and GPUs; not tuned. */
 export const BLOCK_ITEMS = { first: 2 ** 10, most: { cpu: 2 ** 13, gpu: 2 ** 17 } } as const;
 const BLOCK_MS = 5;
 
-/** Items per event. Fewer items give more parallel events, but also more copies of the state. */
+/** Number of items per event. With fewer, more events run in parallel, but the state has more copies. */
 const EVENT_ROWS = 32;
 
 export class ItemBlocks {
@@ -109,7 +109,7 @@ export class ItemBlocks {
     return new ItemBlocks(model, batch, headers, parts, capacity, program, utilities, stack.move());
   }
 
-  /** Number of items in the next block, which depends on the duration of earlier blocks. */
+  /** Number of items in the next block, so that it takes about BLOCK_MS like the previous blocks. */
   get items(): number {
     return Math.min(Math.ceil(this.#items), this.capacity.rows);
   }

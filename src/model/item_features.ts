@@ -19,7 +19,7 @@ export function recordItemFeatures(tape: ClickTape, items: DeviceItems): Tensor 
   });
 }
 
-/** Adds ops for tokens * table [V, N] + dense features * kernel [F, N]; undefined without tokens. */
+/** Adds ops for token sums (table [V, N]) plus dense features * kernel [F, N]; undefined without tokens. */
 export function recordMixedFeatures(
   tape: ClickTape,
   name: string,
@@ -50,7 +50,7 @@ export function listItemKernels(
   ];
 }
 
-/** Adds ops for W f [items, N], with features f of distinct items. For one-hot items, returns W itself. */
+/** Adds ops for W f [items, N]: layer weights times items' features; W itself for one-hot items. */
 export function recordItemLayer(tape: ClickTape, items: DeviceItems, part: string): Tensor {
   const names = { table: `${part}/token_table`, kernel: `${part}/item_kernel` };
   return recordItemProduct(tape, `${part}/item_part`, items, names);

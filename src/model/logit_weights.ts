@@ -20,13 +20,13 @@ export function fitLogitWeights(source: LogSource, config: ModelConfig, onProgre
   return weights;
 }
 
-/** Names of the weight tensors in which the logit's utility is linear. */
+/** Names of the weights that {@link scaleUtilities} multiplies by the slope. */
 const LINEAR = [
   ...[KERNEL, BIAS, POSITION_BIAS, `${PART}/item_kernel`, `${PART}/token_table`, "utility/output/kernel"],
   OUTPUT_BIAS,
 ];
 
-/** Returns weights that give the utilities offset + slope * u, where `weights` give the utilities u. */
+/** Returns weights with which the utilities are offset + slope * u, where u are those with `weights`. */
 export function scaleUtilities(weights: Weights, { offset, slope }: UtilityScale): Weights {
   const scaled = LINEAR.flatMap((name) => {
     const values = weights.get(name);

@@ -29,9 +29,9 @@ export interface CommonModelConfig {
   kernelSd: number;
   /** Inverse temperature of the choice: P(a) = exp(eta u_a) / (1 + sum exp(eta u)). */
   eta: number;
-  /** K, rank of the wide part: a linear model of items, and of pairs with clicked items. 0: no wide part. */
+  /** K, rank of the wide part, a linear model of displayed items and their pairs with clicked items; or 0. */
   wide: number;
-  /** Likelihood of a page. "choice": a click on one item, or none; "logistic": independent clicks. */
+  /** Likelihood of a page. "choice": a click on one item or none; "logistic": each item independently. */
   loss: "choice" | "logistic";
   /** Count features of the utility network; null for none, as in the paper's model. */
   counts: CountsConfig | null;
@@ -41,7 +41,7 @@ export interface CommonModelConfig {
 
 /** Config of a model that encodes a user's history (all clicks) with an LSTM. */
 export interface LstmModelConfig extends CommonModelConfig {
-  /** Encoder of the history. */
+  /** Encoder of a user's clicks: an LSTM. */
   encoder: "lstm";
   /** H, size of the LSTM's state. */
   lstmUnits: number;
@@ -49,7 +49,7 @@ export interface LstmModelConfig extends CommonModelConfig {
 
 /** Config of a model that encodes the last clicks with position weights. */
 export interface PwModelConfig extends CommonModelConfig {
-  /** Encoder of the history. */
+  /** Encoder of a user's clicks: position weights. */
   encoder: "pw";
   /** m, number of last clicks that the state depends on. */
   pwLags: number;
@@ -61,7 +61,7 @@ export interface PwModelConfig extends CommonModelConfig {
 
 /** Config of a model that ignores the click history. If `dims` is [], the model is the conditional logit. */
 export interface NoneModelConfig extends CommonModelConfig {
-  /** Encoder of the history. */
+  /** Encoder of a user's clicks: none. */
   encoder: "none";
 }
 

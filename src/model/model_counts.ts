@@ -28,7 +28,7 @@ import { PART } from "./utility.ts";
 
 /** Name of the tensor with one row of counts per item. */
 export const TABLE = "counts/table";
-/** Name of a tensor [3, C]. Rows: mean; 1 / sd; mean rate, longest page, least users per item, page rate. */
+/** Name of a tensor [3, C] for C count features. Rows: means; 1 / sd; constants of {@link CountTables}. */
 export const SCALE = "counts/scale";
 /** Names of the kernel [1, C] and the bias of the linear part, which adds w * counts + b to the utility. */
 export const KERNEL = "counts/kernel";
@@ -61,7 +61,7 @@ export function listCountParameters(items: ItemsShape, config: ModelConfig): Mod
   ];
 }
 
-/** Adds ops for a model's count features [rows, C]. @param recent - last clicks; computed if absent */
+/** Adds ops for count features [rows, C]. @param recent - from recordRecentClicks; computed if absent */
 export function recordCounts(tape: ClickTape, { counts }: ModelConfig, recent?: Tensor): Tensor | undefined {
   if (!counts) return undefined;
   const [table, scale] = [tape.parameter(TABLE), tape.parameter(SCALE)];
@@ -69,7 +69,7 @@ export function recordCounts(tape: ClickTape, { counts }: ModelConfig, recent?: 
   return rowCounts(tape, "counts/of_rows", { recent: clicks, table, scale }, counts);
 }
 
-/** Adds ops that list the last clicks before each event, from which its count features are computed. */
+/** Adds ops that list the last clicks before each event, an input of the count features. */
 export function recordRecentClicks(tape: ClickTape, counts: CountsConfig): Tensor {
   return recentClicks(tape, RECENT, tape.parameter(TABLE), counts);
 }
@@ -85,7 +85,7 @@ export function addLinearPart(tape: ClickTape, counts: Tensor, base: ClickScores
 
 /**
  * Returns the weights with which the training of a model with counts starts: the train users' count tables,
- * and the weights of a conditional logit. In the fit of the logit, a user's counts exclude the user's own
+ * and the weights of a conditional logit. When the logit is fitted, a user's counts exclude the user's own
  * pages. The logit's weights of dense item features initialise the wide part, if the model has one.
  */
 export function initializeFromCounts(
@@ -133,7 +133,7 @@ export type InitialWeights =
   | { readonly seed: number; readonly start?: Weights }
   | { readonly weights: Weights };
 
-/** Adds a log's train counts to `initial`. The mean and sd of counts in given weights are not changed. */
+/** Adds counts of a log's train users to `initial`. If weights are given, mean and sd of counts remain. */
 export function initializeOnLog(
   source: LogSource,
   config: ModelConfig,
@@ -152,7 +152,7 @@ export function initializeOnLog(
   return { weights: new Map([...initial.weights, [TABLE, tables.items], [SCALE, scale]]) };
 }
 
-/** Adds weights for items and positions that were not in the training log ({@link fillPositionEffects}). */
+/** Adds weights for items and positions that the training log lacks ({@link fillPositionEffects}). */
 export function extendWeights(trained: Weights, { counts }: ModelConfig, items: ItemCatalogue): Weights {
   const weights = fillPositionEffects(trained);
   const table = weights.get(TABLE);
@@ -161,7 +161,7 @@ export function extendWeights(trained: Weights, { counts }: ModelConfig, items: 
   return extended === table ? weights : new Map([...weights, [TABLE, extended]]);
 }
 
-/** Returns a log's count settings, with `latest` if its train users are those of the model's count tables. */
+/** Returns a log's settings for count features, with `latest` if its train users are the model's. */
 export function loadCountedLog(
   { config: { counts }, parameters }: Pick<RecordableModel, "config" | "parameters">,
   source: LogSource,

@@ -20,24 +20,24 @@ import type { ModelConfig } from "./model_config.ts";
 import { recordPositionEffect } from "./position_effect.ts";
 
 export interface RecordingOptions {
-  /** True to apply item dropout, and to normalise by the batch's mean and variance. */
+  /** True for training: item dropout is applied, and batch normalisation uses the batch's statistics. */
   readonly training: boolean;
   readonly itemDropout: number;
-  /** True if code outside the model reads the tensor `first` of {@link EncodedState}; false by default. */
+  /** True if the caller reads the tensor `first` of {@link EncodedState}, so that it must be stored. */
   readonly storesState?: boolean;
-  /** Parts of the encoded click history that are already computed, and that the model reads. */
+  /** Parts of the encoded click history that are already computed. */
   readonly encoded?: EncodedState;
 }
 
-/** Encoded click history. The model computes the tensors that are absent. */
+/** Encoded click history. The model itself computes absent tensors. */
 export interface EncodedState {
   /** Tensor [events, H]: states of an LSTM. */
   readonly lstm?: Tensor;
   /** Tensor [events, N]: the history's term in the utility network's first layer, plus the bias. */
   readonly first?: Tensor;
-  /** Tensor [events, K] that the history adds to the wide part. */
+  /** Tensor [events, K]: the history's vector b + A h in the wide part (see utility.ts). */
   readonly wide?: Tensor;
-  /** Tensor with the last clicks before each event, from which count features are computed. */
+  /** Tensor with the last clicks before each event, an input of the count features. */
   readonly recent?: Tensor;
 }
 export const evaluating: RecordingOptions = { training: false, itemDropout: 0 };
@@ -51,7 +51,7 @@ export interface RecordableModel {
   record(tape: ClickTape, options: RecordingOptions): ClickScores;
 }
 
-/** Returns count settings for a log of new users, who are not in the model's count tables. */
+/** Returns settings for count features of new users, who are not in the model's count tables. */
 export function loadUncountedLog({ config }: Pick<RecordableModel, "config">): LogWithCounts | undefined {
   const { counts } = config;
   return counts ? { sampledPages: counts.sampledPages, rowFeatures: counts.rowFeatures } : undefined;
@@ -60,9 +60,9 @@ export function loadUncountedLog({ config }: Pick<RecordableModel, "config">): L
 export interface ModelProgramOptions {
   readonly name: string;
   readonly log: DeviceLog;
-  /** Plan of the batches: the users of each batch. */
+  /** Users of each batch. */
   readonly plan: BatchPlan;
-  /** Ring buffer. A slot is a vec4f with a step's sums of loss, prec@1, prec@2 and events with a click. */
+  /** Ring buffer of vec4f: each step's sums of loss, prec@1 and prec@2, and number of events with a click. */
   readonly ring: View;
   /** Training settings; undefined in an evaluation. */
   readonly training?: ModelTraining;
@@ -71,13 +71,13 @@ export interface ModelProgramOptions {
 export interface ModelTraining {
   readonly adam: AdamState;
   readonly itemDropout: number;
-  /** True if a batch may be split into several micro-batches. */
+  /** True if a batch may have several micro-batches. */
   readonly accumulates?: boolean;
   /** Function that creates the exchange of gradients between ranks; undefined for a single process. */
   readonly shared?: GradientExchangeFactory;
 }
 
-/** Creates the object that sums gradients over all ranks. */
+/** Creates the object that sums gradients over all ranks (processes). */
 export type GradientExchangeFactory = (
   adam: AdamState,
   tape: ClickTape,
@@ -85,7 +85,7 @@ export type GradientExchangeFactory = (
   arena: Arena,
 ) => Promise<SharedGradient<ClickSizes>>;
 
-/** Update of a network's weights from its gradients. Both fields are undefined in an evaluation. */
+/** Update of a network's weights, by one of two fields. Both are undefined in an evaluation. */
 export interface WeightUpdate {
   /** Sums the gradients of all micro-batches, and updates the weights. */
   readonly sum: GradientSum<ClickSizes> | undefined;
@@ -109,7 +109,7 @@ export async function recordUpdate(
 
 export class ModelProgram {
   private constructor(
-    /** Program that builds index arrays. In an evaluation it is empty: `program` builds the index arrays. */
+    /** Program that builds a batch's index arrays; empty in an evaluation, where `program` builds them. */
     readonly layout: Program<ClickSizes>,
     readonly program: Program<ClickSizes>,
     readonly update: WeightUpdate,

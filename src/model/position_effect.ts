@@ -12,7 +12,7 @@ import { drawZeros, type ModelParameter } from "./initial_weights.ts";
 
 export const POSITION_BIAS = "position/effect";
 
-/** Returns the parameter with the effects of positions 2 to P. Positions after P have P's effect. */
+/** Returns the parameter with the effects of positions 2 to P. Later positions have the effect of P. */
 export function listPositionParameters({ positions }: ModelConfig): ModelParameter[] {
   return positions > 0 ? [{ name: POSITION_BIAS, rows: 1, columns: positions - 1, initial: drawZeros }] : [];
 }
@@ -22,15 +22,15 @@ export function recordPositionEffect(tape: ClickTape, { positions }: ModelConfig
 }
 
 /**
- * Returns the learned effects of positions 1, 2, ...; undefined without position effects. The list
- * ends at the last position of the longest training page. Later positions have the same effect as this one.
+ * Returns the learned effects of positions 1, 2, ...; undefined without position effects. The list ends at
+ * the last position of the longest training page; its last effect also applies to later positions.
  */
 export function readPositionEffects(weights: Weights): number[] | undefined {
   const effects = weights.get(POSITION_BIAS);
   return effects && [0, ...effects.subarray(0, effects.findLastIndex((effect) => effect !== 0) + 1)];
 }
 
-/** Sets the effects of positions that no training page had to the last learned effect. */
+/** Gives positions beyond the longest training page the last learned effect. */
 export function fillPositionEffects(weights: Weights): Weights {
   const [effects, learned] = [weights.get(POSITION_BIAS), readPositionEffects(weights)];
   if (!effects || !learned || learned.length > effects.length) return weights;

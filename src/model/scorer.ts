@@ -1,4 +1,4 @@
-/** Scores pages with click histories. Several requests form one log, with one user per request. */
+/** Scores pages with click histories. Several requests are scored as one log, with a user per request. */
 
 import { BatchIndexBuffers } from "../batch/batch_buffers.ts";
 import type { ClickSizes } from "../batch/click_sizes.ts";
@@ -35,7 +35,7 @@ export interface ScoringRequest {
   readonly features?: Float32Array<ArrayBuffer> | undefined;
 }
 
-/** Largest total sizes of the requests that a scorer can process in one call. */
+/** Largest number of requests, and their largest total sizes, that a scorer can process in one call. */
 export interface ScorerCapacity {
   readonly users: number;
   /** Number of clicks in the histories of all requests, plus the number of pages. */
@@ -53,7 +53,7 @@ export function computeScorerCapacity(requests: readonly ScoringRequest[]): Scor
   return { users: requests.length, events, rows };
 }
 
-/** Returns powers of two that are at least `room` and `before`, so that programs are seldom recompiled. */
+/** Rounds `room` up to powers of two of at least `before`, so that programs are seldom recompiled. */
 export function roundCapacity(
   room: ScorerCapacity,
   before: ScorerCapacity = { users: 1, events: 32, rows: 32 },

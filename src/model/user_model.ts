@@ -85,7 +85,7 @@ export class UserModel implements ItemScorer {
   #scores: Promise<unknown> = Promise.resolve();
 
   /**
-   * Creates a model with given weights, or with weights drawn from a seed.
+   * Creates a model with given or random weights.
    * @param items - items with the features that {@link score} reads; the weights' sizes depend only on the
    * items' shape.
    * @param initial - all weights by name, with shape [rows, columns], or a seed from which weights are drawn.
@@ -232,7 +232,7 @@ export function recordModel(tape: ClickTape, config: ModelConfig, options: Recor
   return counts ? addLinearPart(tape, counts, base) : base;
 }
 
-/** Adds ops for the first layer's product with the user's state, [events, N], plus the layer's bias. */
+/** Adds ops for the product of the user's state and the first layer's weights, plus bias, [events, N]. */
 function recordStateTerm(tape: ClickTape, config: ModelConfig, { encoded }: RecordingOptions): Tensor {
   const { items } = tape.batch;
   if (encoded?.first) return encoded.first;
@@ -273,7 +273,7 @@ export function checkShapes(
   );
 }
 
-/** @param what - name of the weights, for errors. @throws UserError for wrong names or sizes */
+/** Checks weights. @param what - their name, for errors. @throws UserError for wrong names or sizes */
 export function checkWeights(specs: readonly ParameterSpec[], weights: Weights, what = "The weights"): void {
   const problems: string[] = [];
   const known = new Set(specs.map((spec) => spec.name));
@@ -292,7 +292,7 @@ export function checkWeights(specs: readonly ParameterSpec[], weights: Weights, 
   }
 }
 
-/** Adds ops for a tensor [events, N] whose rows all equal the first layer's bias (ones * bias). */
+/** Adds ops for a tensor [events, N] with the first layer's bias in each row, in place of a user's state. */
 function recordBiasTerm(tape: ClickTape): Tensor {
   const { arena, capacity } = tape.options;
   const ones = tape.tensor("encoder/none", "events", 1, {

@@ -76,8 +76,8 @@ function listNormParameters(layer: string, columns: number): ModelParameter[] {
 
 /**
  * Adds ops for the hidden layers and the output [rows, 1].
- * @param parts - other inputs of the first layer: the state's term [events, N], and count features [rows, C]
- * with their kernel [C, N]
+ * @param parts - the first layer's inputs other than items: the state's product with its weights [events, N],
+ * and count features [rows, C] with their kernel [C, N]
  */
 export function recordUtility(
   tape: ClickTape,
@@ -114,7 +114,7 @@ export function recordUtility(
 
 /** Number of a user's last clicks that the wide part reads. */
 export const LAGS = defaultPwModel.pwLags;
-/** Initial sd of the wide part's kernels. The bias b starts at 1, so that step 1 has nonzero gradients. */
+/** Initial sd of the wide part's kernels. Its bias b starts at 1, so that step 1 has nonzero gradients. */
 const INITIAL_SD = 0.1;
 
 export const OUTPUT_BIAS = "utility/output/bias";
@@ -146,7 +146,7 @@ export function listWideParameters(items: ItemsShape, config: ModelConfig): Mode
   ];
 }
 
-/** Adds ops for the wide part plus `base`. @param base - output of the hidden layers, or only a bias */
+/** Adds ops for utilities: the wide part plus `base`. @param base - the hidden layers' output, or a bias */
 export function recordWideUtility(
   tape: ClickTape,
   items: DeviceItems,

@@ -1,6 +1,6 @@
 /**
- * Adds up partial gradients and updates weights by Adam. Tables with sparse gradients have a dispatch each.
- * The other weights are split into ranges that fit a binding, with a dispatch each. Clipping takes two more.
+ * Adds up partial gradients and updates weights by Adam. Each table with sparse gradients takes a dispatch.
+ * The other weights are split into ranges that fit a binding, one dispatch each. Clipping takes two more.
  */
 
 import adamText from "../../kernels/adam/adam.wgsl" with { type: "text" };
@@ -26,8 +26,8 @@ const adamConstants = { BETA1: 0.9, BETA2: 0.999, EPSILON: 1e-8 } as const;
 
 /**
  * Kind of Adam. With `dense`, a step updates all parameters; a missing gradient counts as zero. With
- * `row-sparse`, tables with a row per item or token are an exception: a step updates only the rows that the
- * batch uses. All other rows keep their weights and moments, so the cost of a step does not depend on the
+ * `row-sparse`, a step updates only the rows that the batch uses of each table with a row per item or token.
+ * The table's other rows keep their weights and moments, so the cost of a step does not depend on the
  * catalogue's size. `adam_rows.wgsl` explains how the results differ.
  */
 export type AdamKind = "dense" | "row-sparse";
@@ -50,7 +50,7 @@ export class AdamState {
     this.v = this.#arena.allocateUnbound("v", 4 * parameters.length);
   }
 
-  /** Returns the dispatches of an update. @param most - maximum number of bytes in a range of weights */
+  /** Returns the dispatches of an update. @param most - maximum number of bytes of weights per dispatch */
   dispatches<S extends BatchSizes>(
     { dimensions, sparseRows }: GradientViews<S>,
     most: number = this.parameters.gpu.bindingBytes,
@@ -70,7 +70,7 @@ export class AdamState {
   ): DispatchSpec<S> {
     const { weights, gradient, partials, summed, decaying } = this.parameters;
     const first = window.offset / 4;
-    /** Converts a weight's index (in floats) to an index in `window` (in vec4f), clamped to the window. */
+    /** Converts a weight's index among all weights (floats) to one in `window` (vec4f), clamped. */
     const inWindow = (float: number) => Math.min(Math.max(float - first, 0), window.size / 4) / 4;
     const [decay1, decay2] = decaying;
     const sums = 4 * inWindow(summed);
@@ -138,7 +138,7 @@ export class AdamState {
 /** Number of partial sums of the gradient's squared norm. */
 const PARTS = 16;
 
-/** Limits the gradient's norm to `most`. @throws UserError if the gradient is too large for a binding */
+/** Clips the gradient's norm to `most`. @throws UserError if the gradient is too large for a binding */
 export function gradientClip(parameters: ParameterArena, most: number, arena: Arena): DispatchSpec[] {
   const { partials, gradient, length, summed } = parameters;
   parameters.gpu.requireBindable(4 * length, "a gradient that is clipped");
@@ -173,8 +173,8 @@ export function adamRate(learningRate: number, t: number): number {
 export type AdamReferenceState = Readonly<Record<"w" | "m" | "v", Float64Array | number[]>>;
 
 /**
- * Computes step t (1, 2, ...) of Adam in f64, in place. It has its own copy of the constants, so that tests
- * notice a change of the kernels' constants. @param decay - fraction of a weight that weight decay subtracts
+ * Computes step t (1, 2, ...) of Adam in f64, in place. Its constants are copies, so that tests notice a
+ * change of the kernels' constants. @param decay - fraction of a weight that weight decay subtracts
  */
 export function adamReference(
   { w, m, v }: AdamReferenceState,

@@ -73,14 +73,14 @@ interface Norm<S extends BatchSizes> extends BatchNormInputs {
   readonly output: Tensor;
   readonly dimensions: Dimensions<S>;
   readonly rows: DimName<S>;
-  /** In the kernels, `step.size[M]` is the number of rows. */
+  /** Index with which the kernels read the number of rows: `step.size[M]`. */
   readonly M: number;
   readonly N: number;
   readonly N4: number;
 }
 
 interface TrainingNorm<S extends BatchSizes> extends Norm<S> {
-  /** Buffer [2 x most chunks, N]: a chunk's mean and squared deviations; in backward, its gradient sums. */
+  /** Buffer [2 x chunks, N]: mean and squared deviations per block of rows; in backward, gradient sums. */
   readonly chunkSums: View;
   /** Buffer [2, N]: mean, and 1 / sqrt(variance + EPSILON). */
   readonly normaliser: View;
@@ -206,7 +206,7 @@ function countInvocations<S extends BatchSizes>(kernel: Kernel, { rows, N4 }: No
   return { of: rows, per: getConstant(kernel, "ROWS"), times: N4 };
 }
 
-/** Returns the smallest range of weights that contains `parameters`, and each parameter's offset (floats). */
+/** Returns the smallest range of GPU memory with all `parameters`, and their offsets in it (in floats). */
 function window(parameters: readonly Tensor[]): { view: View; at: number[] } {
   const views = parameters.map((p) => asBufferView(p.view));
   const offset = Math.min(...views.map((v) => v.offset));
@@ -241,7 +241,7 @@ const runningReference: ReferenceOp = ([input, scale, shift, mean, variance]) =>
   return { output: rescale(normalise(input, mean, variance), scale, shift), backward: () => [] };
 };
 
-/** f64 reference for training: gradients also flow through the batch's mean and biased variance. */
+/** Computes training in f64, for tests. Gradients also flow through the batch's mean and biased variance. */
 export const trainingReference: ReferenceOp = ([input, scale, shift]) => {
   if (!input || !scale || !shift) throw new Error("batch_norm: expected input, scale and shift");
   const mean = columnMeans(input);

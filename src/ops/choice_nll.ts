@@ -21,7 +21,7 @@ import { type ClickScores, materialize, UnmaterializedScores } from "./row_dot.t
 
 const lossKernel = parseKernel("choice_nll", lossText);
 
-/** `choice`: softmax over a page. `logistic`: independent clicks, P(click) = sigmoid(eta * utility). */
+/** Likelihood of clicks: softmax over a page, or independent with P(click) = sigmoid(eta * utility). */
 export type PageLikelihood = "choice" | "logistic";
 
 export interface ChoiceOptions {
@@ -35,9 +35,9 @@ export interface ChoiceOptions {
 
 /**
  * Returns [events, 4]: loss, prec@1, prec@2, and 1 if the event has a click. Rows of further clicks on the
- * same page, and of context events (history), are zero. The column sums are written to the
- * step's slot of the ring buffer `ring`. If `train`, also computes the gradient of the mean loss.
- * @param scores - utilities [rows, 1], or partial dot products that the op sums @param ring - [slots] vec4f
+ * same page, and of context events (history), are zero. The column sums are written to `ring`, a ring buffer
+ * with a vec4f per step. If `train`, also computes the gradient of the mean loss.
+ * @param scores - utilities [rows, 1], or partial dot products that the op sums
  * @throws Error for wrong shapes
  */
 export function choiceNll(
@@ -92,12 +92,12 @@ export function choiceNll(
   });
 }
 
-/** Returns the number of a page's rows that an invocation keeps in registers. On a CPU adapter it is 0. */
+/** Returns how many of a page's utilities an invocation keeps in registers: 0 on a CPU adapter. */
 export function getRegisterRows({ variants }: VariantContext): number {
   return variants.kind === "gpu" ? 16 : 0;
 }
 
-/** Number of positions without a position effect: all effects are relative to the first position. */
+/** Number of first positions without a parameter: effects are relative to position 1, whose effect is 0. */
 const SKIP = 1;
 
 export const reference =
@@ -134,7 +134,7 @@ export const reference =
     };
   };
 
-/** Returns the clicked rows of a page, in order of the clicks. @param e - index of the page's event */
+/** Returns a page's clicked rows, in order of the clicks. @param e - index of the page's first event */
 function listClickedRows({ events }: ReferenceBatch, e: number): number[] {
   const clicks: number[] = [];
   for (let next = e; next < events.length; next++) {

@@ -1,4 +1,4 @@
-/** Gathers table rows: one row per item of the batch, or one per event. Also sums these rows' gradients. */
+/** Selects rows of an embedding table for a batch (per item or per event), and sums their gradients. */
 
 import allText from "../../kernels/scatter/embedding_gradient.wgsl" with { type: "text" };
 import rowsText from "../../kernels/scatter/embedding_gradient_rows.wgsl" with { type: "text" };
@@ -20,7 +20,7 @@ export function distinctItems({ slotItem }: ClickBatch): ClickGather {
   return { rows: "items", index: slotItem, of: (batch) => batch.slotItem };
 }
 
-/** Gathers the row of the item that the encoder reads at each event; row 0 if there is no item. */
+/** Selects, for each event, the row of the item that the encoder reads; row 0 if it reads no item. */
 export function eventItems({ logged: { eventItem } }: ClickBatch): ClickGather {
   return {
     rows: "events",
@@ -56,7 +56,7 @@ export function embeddingGradient(
   };
 }
 
-/** Returns the dispatch that sums `source` [events, N] over the events with the same item, to [items, N]. */
+/** Returns the dispatch that sums gradients `source` [events, N] by item, to `output` [items, N]. */
 export function eventItemGradient(
   tape: ClickTape,
   call: ClickCall,
@@ -77,7 +77,7 @@ export function eventItemGradient(
   };
 }
 
-/** Returns the dispatch that sums `source` [events, N] by table row; undefined if the gradient is dense. */
+/** Returns the dispatch that sums gradients `source` [events, N] by table row; undefined if dense. */
 export function sparseEmbeddingGradient(
   tape: ClickTape,
   call: ClickCall,

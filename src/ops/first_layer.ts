@@ -1,4 +1,4 @@
-/** Op first_layer computes a row's first hidden layer, ELU(item term + state term + weights . counts). */
+/** Op first_layer computes ELU(W_item f + W_state s + W_counts c) for each displayed item (row). */
 
 import backwardText from "../../kernels/matmul/first_layer_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/matmul/first_layer_forward.wgsl" with { type: "text" };
@@ -14,18 +14,18 @@ const forwardKernel = parseKernel("first_layer_forward", forwardText);
 const backwardKernel = parseKernel("first_layer_backward", backwardText);
 
 export interface FirstLayerInputs {
-  /** Tensor [items, N] for the batch's distinct items; with one-hot features, table [I, N] for all items. */
+  /** W_item f: tensor [items, N] for the batch's distinct items or, for one-hot features, table [I, N]. */
   readonly item: Tensor;
-  /** Tensor [events, N]. */
+  /** W_state s: tensor [events, N]. */
   readonly state: Tensor;
   /** Count features: `input` is a constant [rows, C] with C at most 12; `weights` is a parameter [C, N]. */
   readonly counts?: { readonly input: Tensor; readonly weights: Tensor };
 }
 
 export interface FirstLayerOptions {
-  /** Probability that a training step ignores the item of a row (its item term is 0); by default 0. */
+  /** Probability that a training step ignores a row's item (its W_item f counts as 0); by default 0. */
   readonly itemDropout?: number;
-  /** True if the caller reads `state`, too. Otherwise the op may compute `state` without storing it. */
+  /** True if the caller reads `state`, too; otherwise the op may fuse its product and not store it. */
   readonly storesState?: boolean;
 }
 
@@ -92,7 +92,7 @@ export function firstLayer(
   });
 }
 
-/** Largest width of an encoder state for which first_layer's GPU kernel also computes the state term. */
+/** Largest width of an encoder state s for which the GPU kernel also computes the product W_state s. */
 const FUSED_COLUMNS = 32;
 
 function backward(
@@ -141,7 +141,7 @@ export function dropoutConstants(itemDropout: number): Constants {
   return { KEPT: getLargestKeptNoise(itemDropout), KEPT_SCALE: 1 / (1 - itemDropout) };
 }
 
-/** Returns the factor of a row's item term in a training step; 0 if dropout hides the item. */
+/** Returns the factor of W_item f for a row in a training step; 0 if dropout hides the item. */
 export function computeDropoutScale(row: number, stepNoise: number, itemDropout: number): number {
   return computeDropoutNoise(row, stepNoise) <= getLargestKeptNoise(itemDropout) ? 1 / (1 - itemDropout) : 0;
 }
@@ -150,14 +150,14 @@ function getLargestKeptNoise(itemDropout: number): number {
   return Math.round((1 - itemDropout) * 2 ** 32) - 1;
 }
 
-/** Returns the pseudo-random number that the kernels compute for a row of the batch. */
+/** Returns the pseudo-random 32-bit number that decides about dropout for a row, as the kernels do. */
 function computeDropoutNoise(row: number, stepNoise: number): number {
   const state = (Math.imul(row ^ stepNoise, 747796405) + 2891336453) >>> 0;
   const word = Math.imul((state >>> ((state >>> 28) + 4)) ^ state, 277803737) >>> 0;
   return ((word >>> 22) ^ word) >>> 0;
 }
 
-/** Returns true for a table parameter, false for a tensor with rows of the batch. @throws Error for others */
+/** Returns true for an embedding table, false for a tensor of the batch. @throws Error for others */
 export function isTable(tensor: Tensor): boolean {
   if (typeof tensor.rows !== "number") return false;
   if (!tensor.parameter?.table) throw new Error(`expected ${formatShape(tensor)} to be an embedding table`);

@@ -38,7 +38,7 @@ interface AccumulationPrograms<S extends BatchSizes> {
 /** Sums a batch's gradients over its micro-batches, and then updates the weights. */
 export class GradientSum<S extends BatchSizes> {
   private constructor(
-    /** Program that updates the weights after a batch of a single micro-batch. */
+    /** Program that updates the weights if the batch is a single micro-batch. */
     readonly update: Program<S>,
     private readonly sums: AccumulationPrograms<S> | undefined,
   ) {}
@@ -100,7 +100,7 @@ export class GradientSum<S extends BatchSizes> {
   }
 }
 
-/** Returns the dispatch that adds a micro-batch's gradients of `window` (a range of weights) to `total`. */
+/** Returns the dispatch that adds a micro-batch's gradients to `total`, for the weights in `window`. */
 function addDispatch(
   { parameters }: AdamState,
   total: View,
@@ -149,7 +149,7 @@ function rowsDispatch<S extends BatchSizes>(
   };
 }
 
-/** Returns all rows of a table as sparse rows: their list is `mark`, with NONE for each unused row. */
+/** Returns sparse rows whose list `mark` has an entry per table row: its number, or NONE if unused. */
 function allRows<S extends BatchSizes>({ parameters }: AdamState, table: Tensor, mark: View): SparseRows<S> {
   const rows = Number(table.rows);
   return { count: { of: () => rows, most: rows }, list: mark, gradient: parameters.gradientView(table) };
@@ -163,12 +163,12 @@ function markRows(table: Tensor, arena: Arena): { blank: View; mark: View } {
   };
 }
 
-/** Table for which processes exchange only the gradients of rows that the batch uses. */
+/** Table of which processes exchange only the gradients of rows that the batch uses. */
 export interface SharedTable {
   readonly table: Tensor;
   /** Largest number of table rows that one process uses in a batch. */
   readonly maxRows: number;
-  /** Table rows that any process uses in the batch, then NONE. `gradient` has the gradients of these rows. */
+  /** Table rows that any process uses, padded with NONE; `gradient` has the gradients of these rows. */
   readonly list: View;
   readonly gradient: View;
 }
@@ -178,7 +178,7 @@ export class SharedGradient<S extends BatchSizes> {
     readonly sum: Program<S>,
     readonly update: Program<S>,
     private readonly sparseRows: readonly SparseRows<S>[],
-    /** Gradients that the processes exchange as a whole. */
+    /** Gradients of weights outside of `tables`, which the processes exchange completely. */
     readonly dense: readonly View[],
     readonly tables: readonly SharedTable[],
   ) {}
@@ -224,7 +224,7 @@ export class SharedGradient<S extends BatchSizes> {
     );
   }
 
-  /** Returns two views per sparse table: the list of rows in the batch, and the gradients of these rows. */
+  /** Returns two buffers per sparse table: numbers of the rows in the batch, and these rows' gradients. */
   listRowViews(sizes: S): View[] {
     return this.sparseRows.flatMap(({ count, list, gradient }, k) => {
       const bytes = 4 * evaluateSize(count, sizes);

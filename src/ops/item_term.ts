@@ -17,16 +17,16 @@ const backwardKernel = parseKernel("item_term_backward", backwardText);
 const gradientKernel = parseKernel("item_term_gradient", gradientText);
 
 export interface ItemTermInputs {
-  /** Tensor [items, N] for the batch's distinct items; with one-hot features, table [I, N] for all items. */
+  /** Item vectors: tensor [items, N] for the batch's distinct items or, if one-hot, table [I, N]. */
   readonly item: Tensor;
-  /** Tensor [events, N]. If absent, N is 1 and the term is one number per item. */
+  /** State vectors: tensor [events, N]. If absent, N is 1, and each item's term is one number. */
   readonly state?: Tensor;
   /** Summand of the result: a parameter [1, 1], or a tensor [rows, 1] that no other op may read. */
   readonly base: Tensor;
 }
 
 /**
- * Records base + state . item, [rows, 1]. Takes 2 R N flops forward and 4 R N backward, for R rows.
+ * Records dot(state, item) + base, [rows, 1]: 2 R N flops forward and 4 R N backward, for R rows.
  * @param itemDropout - probability, in training, that the item of a row is hidden
  */
 export function itemTerm(
@@ -86,7 +86,7 @@ interface ItemTerm extends ItemTermInputs {
   readonly constants: Constants;
 }
 
-/** Passes the output's gradient to `base`. Returns the dispatch for the gradient of `state`, if needed. */
+/** Returns the dispatch for the gradient of `state`, if needed; passes the output's gradient to `base`. */
 function stateGradient(
   { tape, item, state, base, N4, constants }: ItemTerm,
   call: ClickCall,

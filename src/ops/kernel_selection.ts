@@ -38,7 +38,7 @@ import { dispatchVariant } from "./op.ts";
 import type { DispatchSpec, InvocationCounts } from "../gpu/program.ts";
 import { type BatchSizes, type Dim, type Dimensions, getSize } from "../gpu/sizes.ts";
 
-/** Work of an invocation: 16 columns of a row (panel), a block of rows, or a part of a workgroup's tile. */
+/** Result of an invocation: 16 columns of a row (panel), a block of rows, or a part of a workgroup's tile. */
 export type MatmulStructure = "panel" | "rows" | "tiled";
 
 export interface MatmulKernel extends Kernel {
@@ -87,7 +87,7 @@ function getMatmulKernel(direction: MatmulDirection, variant: KernelVariant): Ma
   return found;
 }
 
-/** Selects the kernel for weights of 4 k4 rows and 4 n4 columns. @throws UserError for an unknown variant */
+/** Selects the kernel for weights [4 k4, 4 n4]. @throws UserError for an unknown variant */
 export function selectMatmulKernel(
   direction: MatmulDirection,
   k4: number,
@@ -119,17 +119,17 @@ export function matmulDispatch<S extends BatchSizes>(
   });
 }
 
-/** Returns the number of panels of 16 columns, or 0 without panels. @param columns4 - result columns / 4 */
+/** Returns the result's number of panels of 16 columns; 0 without panels. @param columns4 - columns / 4 */
 function countPanels(kernel: MatmulKernel, columns4: number): number {
   return kernel.structure === "panel" ? Math.ceil(columns4 / 4) : 0;
 }
 
-/** Returns the number of partial dot products per row; 0 if the kernel cannot compute dot products. */
+/** Returns how many partial dot products the kernel can also compute per output row (0: none). */
 export function countDotParts(kernel: MatmulKernel, columns4: number): number {
   return kernel.structure === "tiled" && columns4 <= 16 ? 1 : countPanels(kernel, columns4);
 }
 
-/** Returns a matmul kernel's numbers of invocations. @param columns4 - number of output columns / 4 */
+/** Returns a matmul kernel's invocations along x and y. @param columns4 - number of output columns / 4 */
 export function computeMatmulInvocations<S extends BatchSizes>(
   kernel: MatmulKernel,
   rows: Dim<S>,
@@ -146,7 +146,7 @@ export function computeMatmulInvocations<S extends BatchSizes>(
     : [{ of: rows, per: 8 }, Math.ceil(columns4 / 4)];
 }
 
-/** @param more - workgroups along y that the tiled kernel adds for the sums of a loss */
+/** Counts invocations of a weight gradient. @param more - further workgroups (tiled), which sum a loss */
 export function computeWeightGradientInvocations<S extends BatchSizes>(
   kernel: MatmulKernel,
   k4: number,
@@ -160,7 +160,7 @@ export function computeWeightGradientInvocations<S extends BatchSizes>(
     : [dimensions.scaleByChunks(Math.ceil(k4 / 2) * Math.ceil(n4 / 4))];
 }
 
-/** @param sumBlocks - workgroups per chunk of rows for row_dot's gradients; 0 without row_dot */
+/** Counts the invocations of {@link gradientsKernel}. @param sumBlocks - workgroups per chunk for row_dot */
 export function computeGradientsInvocations<S extends BatchSizes>(
   rows: Dim<S>,
   k4: number,
@@ -177,7 +177,7 @@ export function computeGradientsInvocations<S extends BatchSizes>(
   return [16 * k16, { of: groups, times: 16 }];
 }
 
-/** Binds small weights of a `rows` kernel as a uniform, and all other weights as a storage buffer. */
+/** Binds small weights of a `rows` kernel as a uniform buffer, and all other weights as a storage buffer. */
 export function bindMatmulWeights(kernel: MatmulKernel, weights: View): View {
   return kernel.structure === "rows" ? toUniformIfSmall(weights) : weights;
 }
@@ -200,18 +200,18 @@ export const productTexts = [...Object.values(matmulKernels), ...Object.values(l
   .flatMap((all): readonly Kernel[] => Object.values(all)).map(({ source }) => source).join("");
 
 /**
- * Largest LSTM, in units, that llvmpipe runs by `panel` kernels, whose matrix products are unrolled.
- * SwiftShader always runs the `loop` kernels: they compile in about a thirtieth of the time, and take little
- * longer to run (bench/ladder.md, "SwiftShader").
+ * Largest number of LSTM units for which llvmpipe runs the `panel` kernels, whose matrix products are
+ * unrolled. SwiftShader always runs the `loop` kernels: they compile in about a thirtieth of the time, and
+ * take little longer to run (bench/ladder.md, "SwiftShader").
  */
 const PANEL_UNITS = 32;
-/** Number of users per invocation of the loop kernel on a CPU adapter. One read of a weight serves all. */
+/** Number of users per invocation of the loop kernel on a CPU adapter: they share each read of a weight. */
 const LOOP_USERS = 4;
 
 export interface LstmKernelUse {
   readonly kernel: Kernel;
   readonly constants: Constants;
-  /** A dispatch has `times` invocations for each group of `per` users. */
+  /** Number of invocations: `times` for each group of `per` users. */
   readonly invocations: { readonly times: number; readonly per: number };
 }
 
@@ -224,7 +224,7 @@ export type LstmWeightStorage = "registers" | "workgroup" | "cache";
  */
 const HELD_UNITS = 32;
 
-/** @param units - number of units, padded to a multiple of 4 */
+/** Chooses where weights are kept. @param units - number of units, padded to a multiple of 4 */
 function chooseLstmWeightStorage(
   direction: LstmDirection,
   units: number,
@@ -273,7 +273,7 @@ function buildLstmKernelUse(
   return makeGroupUse(direction, h4, users, chooseLstmWeightStorage(direction, 4 * h4, users, bytes));
 }
 
-/** @param units - number of units of the LSTM, not rounded up to a multiple of 4 */
+/** Selects the kernel for a CPU adapter. @param units - number of LSTM units, not rounded up */
 function selectCpuUse(
   variants: AdapterTraits,
   direction: LstmDirection,
@@ -284,7 +284,7 @@ function selectCpuUse(
   return { kernel: lstmKernels[direction].panel, constants: { H4: h4 }, invocations: { times: 1, per: 1 } };
 }
 
-/** Returns an LSTM's dispatch and, on a GPU, its alternatives. @throws UserError for an unknown variant */
+/** Returns an LSTM's dispatch and, on GPUs, variants to autotune. @throws UserError for an unknown variant */
 export function lstmDispatch<S extends BatchSizes>(
   direction: LstmDirection,
   { h4, units }: { readonly h4: number; readonly units: number },

@@ -19,12 +19,12 @@ import { countDotParts, selectMatmulKernel } from "./kernel_selection.ts";
 import type { Dot, LinearOptions } from "./matrix_product.ts";
 import { createSumsHost, forwardProduct, isTiled, layerGradients } from "./matrix_product.ts";
 
-/** Selection of rows of a constant tensor, by an index array. */
+/** Selection of rows of a constant tensor: output row r is input row `index[r]`. */
 export interface Gather<S extends BatchSizes, R> {
   readonly rows: DimName<S>;
-  /** Array [rows] of u32: for each output row, the number of the input row. */
+  /** Array [rows] of u32. */
   readonly index: View;
-  /** Returns the index array for a batch of the f64 reference. */
+  /** Returns `index` for a batch on the CPU, for the reference in f64. */
   readonly of: (batch: R) => readonly number[];
 }
 

@@ -1,4 +1,4 @@
-/** Losses, the last ops of a tape. Loss and gradient need a page's softmax, so one dispatch computes both. */
+/** Records losses, the last ops of a tape. One dispatch computes loss and gradient: both need a softmax. */
 
 import sumText from "../../kernels/choice/outcome_sum.wgsl" with { type: "text" };
 import subgroupsText from "../../kernels/choice/outcome_sum_subgroups.wgsl" with { type: "text" };
@@ -16,20 +16,20 @@ import type { OutcomeSums, Tensor } from "../tape/tensor.ts";
 const sumKernel = parseKernel("outcome_sum", sumText);
 const subgroupsKernel = parseKernel("outcome_sum_subgroups", subgroupsText);
 
-/** Sources of the sum kernels. If a source changes, autotuning measures again. */
+/** Sources of the kernels that sum losses. If a source changes, autotuning measures again. */
 export const sumTexts = sumText + subgroupsText;
 
 export interface Loss<S extends BatchSizes, R> {
   readonly op: string;
   readonly inputs: readonly Tensor[];
-  /** [events, 4 v] losses and metrics of each event. The sums over events are v vectors of type vec4f. */
+  /** [events, 4 v] losses and metrics of each event, so that their sums over events are v vec4f. */
   readonly output: Tensor;
   /** Input whose gradient the loss computes. No other op may read this input. Undefined in an evaluation. */
   readonly target: Tensor | undefined;
   readonly backward?: (call: OpCall<S>) => DispatchSpec<S>[];
   /** Returns the dispatch of loss and gradient. @param gradient - gradient of `target`, if any */
   dispatch(call: OpCall<S>, gradient: Memory): DispatchSpec<S>;
-  /** Ring buffer [slots, v] of vec4f: a step writes the sums to its slot. Undefined if they are not read. */
+  /** Ring buffer [steps, v] of vec4f for the sums of each step; undefined if the sums are not needed. */
   readonly ring: View | undefined;
   readonly reference: ReferenceOp<R>;
 }
@@ -50,7 +50,7 @@ export function recordLoss<S extends BatchSizes, R>(tape: Tape<S, R>, loss: Loss
   return tape.record({ op, inputs, output, forward, backward, reference });
 }
 
-/** Returns the dispatch that sums a loss's output over the batch, by the selected kernel variant. */
+/** Returns the dispatch that sums a loss's output [events, 4 v] over the events of the batch. */
 export function outcomeSum<S extends BatchSizes>(
   { dimensions, choice }: Pick<Tape<S>, "dimensions" | "choice">,
   { outcome, ring }: OutcomeSums,

@@ -36,7 +36,7 @@ export interface LstmInputs {
   readonly features?: Tensor;
   /** [F, 4H] for gates i, g, f, o; for one-hot features a table [I, 4H]; absent if items have only tokens. */
   readonly inputWeights?: Tensor;
-  /** Table [V, 4H] with a row per token: the rows of an item's tokens are added to the input product. */
+  /** Table [V, 4H] with a row per token: an item's token rows are added to features * inputWeights. */
   readonly tokenTable?: Tensor;
   /** Recurrent parameter [H, 4H]. */
   readonly weights: Tensor;
@@ -47,7 +47,7 @@ export interface LstmInputs {
 /**
  * Returns states [events, H]; a user's state is zero at the first event. The cell is TensorFlow's
  * BasicLSTMCell with a forget bias of 1 inside the sigmoid. For E events, forward takes 2 E 4H (F + H) flops
- * and backward twice as many. A single matrix product computes the inputs' part of the gates for all events.
+ * and backward twice as many. One matrix product computes features * inputWeights for all events.
  * @throws Error for wrong shapes
  */
 export function lstm(tape: ClickTape, name: string, inputs: LstmInputs): Tensor {
@@ -77,7 +77,7 @@ interface Cell extends LstmInputs {
   readonly H4: number;
   readonly dense: { readonly input: Tensor; readonly weights: Tensor } | undefined;
   readonly lookedUp: Tensor | undefined;
-  /** Input product [events, 4H]; undefined for one-hot features, whose product is a table row. */
+  /** Products features * inputWeights [events, 4H]; undefined for one-hot features (table rows instead). */
   readonly products: View | undefined;
   readonly input: Memory;
   /** Buffer [events, H]. */
@@ -121,7 +121,7 @@ function bindWeights({ tape }: Cell, { view }: Tensor, copied = false): View {
     : asBufferView(view);
 }
 
-/** Selects the rows of the input product: for each event, the row of the item that the encoder reads. */
+/** Selects the features of the item that the encoder reads at each event. */
 function gatherFedItems({ batch }: ClickTape) {
   return { rows: "events", gather: eventItems(batch) } as const;
 }
@@ -198,7 +198,7 @@ function backward(lstm: Cell, call: ClickCall): ClickDispatch[] {
   return specs;
 }
 
-/** Reference that treats tokens as multi-hot dense features. */
+/** Computes the op in f64 for items with tokens, as if tokens were multi-hot dense features. */
 function tokenReference(tokens: ItemTokens): ClickReference {
   return (inputs, batch) => {
     const [bias, weights, table, kernel, features] = [...inputs].reverse();
@@ -230,7 +230,7 @@ interface Saved {
   readonly tanhCell: number[];
 }
 
-/** @param features - undefined for one-hot features */
+/** Computes the op in f64. @param features - undefined for one-hot features */
 export function reference(
   features: Matrix | undefined,
   inputWeights: Matrix | undefined,
@@ -240,7 +240,7 @@ export function reference(
 ): ReturnType<ClickReference> {
   if (!inputWeights || !weights || !bias) throw new Error("lstm: expected input and recurrent weights, bias");
   const H = weights.rows;
-  /** Input product per item: features times `inputWeights`; for one-hot features `inputWeights` itself. */
+  /** Product features * inputWeights per item; for one-hot features, this is `inputWeights` itself. */
   const product = features ? productOf(features, inputWeights) : inputWeights;
   const output = makeMatrix(batch.events.length, H);
   const saved: Saved[] = [];
@@ -285,7 +285,7 @@ export function reference(
   };
 }
 
-/** Returns the gradient of the gates, [events, 4H], by backpropagation through time. */
+/** Returns gradients of the gates' inputs, [events, 4H], by backpropagation through time. */
 function gateGradients(
   gradient: Matrix,
   weights: Matrix,

@@ -41,7 +41,7 @@ export function isTiled<S extends BatchSizes, R>(
     matmulKernels[direction].tiled;
 }
 
-/** A dispatch of {@link weightGradient} that can also compute the sums of a loss. */
+/** Link between a dispatch of {@link weightGradient} and loss sums that the dispatch may also compute. */
 export interface SumsHost {
   sums: OutcomeSums | undefined;
   /** Makes the dispatch compute `sums`. Returns false if it cannot, or if it already computes sums. */
@@ -49,8 +49,8 @@ export interface SumsHost {
 }
 
 /**
- * Creates a {@link SumsHost} that does not compute sums yet.
- * @param canSum - returns true if the tiled kernel computes the weight gradient in a separate dispatch
+ * Creates a {@link SumsHost} without sums.
+ * @param canSum - returns true for a tiled kernel that computes only the weight gradient
  */
 export function createSumsHost(canSum: () => boolean): SumsHost {
   const host: SumsHost = {
@@ -64,7 +64,7 @@ export function createSumsHost(canSum: () => boolean): SumsHost {
   return host;
 }
 
-/** Product [M, N] of an input [M, K] and weights [K, N], plus a bias if there is one. */
+/** Matrix product of an input [M, K] and weights [K, N], plus an optional bias [1, N]. */
 export interface Product<S extends BatchSizes> {
   readonly input: Tensor;
   readonly weights: Tensor;
@@ -81,15 +81,15 @@ function productCost<S extends BatchSizes>(s: S, { input, weights, rows }: Produ
   };
 }
 
-/** Returns workgroups and FLOPs of a weight gradient in tiles of 64 x 64, including those of the padding. */
+/** Returns workgroups and FLOPs of a weight gradient in 64 x 64 tiles, including FLOPs for padding. */
 function weightTiles(k4: number, n4: number, rows: number, chunks: number) {
   const tiles = Math.ceil(k4 / 16) * Math.ceil(n4 / 16);
   return { workgroups: tiles * chunks, flops: 2 * 64 ** 2 * tiles * rows };
 }
 
 /**
- * Returns the dispatches for the gradients of a layer's weights, bias and input: a single one for tiled
- * kernels. @param p.last - arguments of a row_dot whose gradients are computed by the same dispatch
+ * Returns the dispatches for the gradients of a layer's weights, bias and input: tiled kernels need only one.
+ * @param p.last - the output layer (row_dot), if the same dispatch computes its gradients
  */
 export function layerGradients<S extends BatchSizes>(
   call: OpCall<S>,
@@ -196,13 +196,13 @@ function inputGradient<S extends BatchSizes>(
   }));
 }
 
-/** Dot products of a vector and each row of a layer's output. */
+/** Dot products of each row of a layer's output with a weight vector. */
 export interface Dot extends RowDots {
   /** Parameter [1, N]. */
   readonly weights: Tensor;
 }
 
-/** Returns the dispatch for act(input W + b). @param p.dot - dot products that it also computes, if any */
+/** Returns the dispatch for act(input W + b). @param p.dot - dot products to compute, too */
 export function forwardProduct<S extends BatchSizes>(
   call: OpCall<S>,
   p: Product<S> & LinearOptions & { output: Memory; dot?: Dot },
@@ -245,8 +245,8 @@ export function forwardProduct<S extends BatchSizes>(
 }
 
 /**
- * Returns the dispatch for the gradients of weights and bias. @param g.second - a second product, which is
- * added to the output @param g.host - sums of a loss that the dispatch also computes
+ * Returns the dispatch for the gradients of weights and bias. @param g.second - a second product, which was
+ * added to the output @param g.host - sums of a loss to compute, too
  */
 export function weightGradient<S extends BatchSizes>(
   call: OpCall<S>,

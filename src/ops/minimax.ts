@@ -1,6 +1,6 @@
 /**
- * Op minimax computes the losses of the game between generator and reward, and the gradient of one player, in
- * one dispatch. See kernels/course/9-minimax.md. The generator has choice probabilities pi and maximises V;
+ * Op minimax computes in one dispatch the losses of the game between generator and reward, and the gradient
+ * of one player. See kernels/course/9-minimax.md. The generator has choice probabilities pi and maximises V;
  * the reward has utilities u and minimises V. There are E events e with displayed items r:
  *
  *   V = 1/E { sum_e sum_{r in e} pi_r u_r - R(pi) } - 1/E sum_e u_click,   R(pi) = 1/(2 eta) sum pi^2
@@ -32,7 +32,7 @@ export interface GameOptions {
   readonly generatorEta: number;
   /** True to divide `generatorEta` by the page's number of items K: R = K / (2 generatorEta) sum pi^2. */
   readonly etaByPage: boolean;
-  /** Weight of the penalty mean((u - mean u)^2) / 2 over a page, which the reward's loss includes. */
+  /** Weight of mean((u - mean(u))^2) / 2 over a page, a penalty in the reward's loss. */
   readonly utilityPenalty: number;
   /** True to leave events without a click out of the losses: pi has no option "no click". */
   readonly skipNoClick: boolean;
@@ -41,7 +41,7 @@ export interface GameOptions {
 export interface MinimaxInputs {
   /** Utilities [rows, 1]. */
   readonly u: Tensor;
-  /** Logits [rows, 1] of the generator. The op may compute the generator's last layer itself. */
+  /** Logits [rows, 1] of the generator, or factors from which the op computes the last layer itself. */
   readonly logits: ClickScores;
 }
 
@@ -51,8 +51,8 @@ export type GamePlayer = "generator" | "reward" | undefined;
 /**
  * Returns [events, 8] with columns 0 to 3: nll, prec@1 and prec@2 of u, and 1 for an event with a click.
  * Columns 4 to 7: loss_min (minimised by the reward), prec@1 and prec@2 of pi, and loss_max (maximised by the
- * generator). A context event (history that is not predicted) has zeros. If `ring` is given, the column sums
- * are written to the step's slot of this ring buffer. @throws Error for wrong shapes
+ * generator). A context event (history that is not predicted) has zeros. The column sums are written to the
+ * step's slot of `ring` (a ring buffer), if given. @throws Error for wrong shapes
  */
 export function minimax(
   tape: ClickTape,
@@ -173,7 +173,7 @@ function softmax(z: readonly number[]): number[] {
   return weights.map((w) => w / sum);
 }
 
-/** Page of one event, with its first click only. */
+/** Page of an event. Only its first click counts. */
 interface Page {
   readonly first: number;
   readonly clicked: number | undefined;
@@ -225,7 +225,7 @@ function countScoredPages(pages: readonly Page[]): number {
   return pages.filter(({ isContext }) => !isContext).length;
 }
 
-/** Returns the gradient of mean (loss_min + penalty) with respect to u, for fixed pi. */
+/** Returns the gradient of mean(loss_min + penalty) over events with respect to u, for fixed pi. */
 function rewardGradient(pages: readonly Page[], rows: number, { utilityPenalty }: GameOptions): Matrix {
   const gradient = makeMatrix(rows, 1);
   const counted = countScoredPages(pages);
@@ -239,7 +239,7 @@ function rewardGradient(pages: readonly Page[], rows: number, { utilityPenalty }
   return gradient;
 }
 
-/** Returns the gradient of -(mean loss_max) with respect to the logits, through the softmax. */
+/** Returns the gradient of -mean(loss_max) over events with respect to the logits of the softmax pi. */
 function generatorGradient(pages: readonly Page[], rows: number, options: GameOptions): Matrix {
   const gradient = makeMatrix(rows, 1);
   const counted = countScoredPages(pages);

@@ -30,9 +30,9 @@ export interface MixedProductInputs {
 }
 
 /**
- * Returns W f for `rows`, [rows, N]. If the encoder reads no item at an event, no op may use the event's row.
- * For R rows, forward and backward each take 2 R F N flops, plus N per token of each row's item.
- * @throws Error for wrong shapes, or if the items have no tokens
+ * Returns W f [rows, N], for distinct items or events (`rows`). If the encoder reads no item at an event, no
+ * op may use that row. For R rows, forward and backward each take 2 R F N flops, plus N per token of each
+ * row's item. @throws Error for wrong shapes, or if the items have no tokens
  */
 export function mixedProduct(
   tape: ClickTape,
@@ -83,7 +83,7 @@ export function mixedProduct(
   });
 }
 
-/** Reference that treats tokens as multi-hot dense features. */
+/** Computes the op in f64, as if tokens were multi-hot dense features. */
 function reference(tokens: ItemTokens, rows: TokenRows): ClickReference {
   return ([table, features, kernel], batch) => {
     if (!table) throw new Error("mixed_product: expected a token table");
@@ -125,7 +125,7 @@ export function getTokens({ batch }: ClickTape): DeviceTokens {
   return tokens;
 }
 
-/** Returns the dispatch that writes sums of token rows to `output` [rows, N] or, if `add`, adds them. */
+/** Returns the dispatch that writes sums of tokens' table rows to `output` [rows, N] (`add`: adds them). */
 export function tokenSum(
   tape: ClickTape,
   call: ClickCall,
@@ -159,7 +159,7 @@ export function tokenSum(
   };
 }
 
-/** Returns the dispatches for the table's dense or sparse gradient. @param source - gradient [rows, N] */
+/** Returns the dispatches for the table's gradient. @param source - gradient [rows, N] of the sums */
 export function tokenGradient(
   tape: ClickTape,
   call: ClickCall,

@@ -6,7 +6,7 @@ import type { BatchSizes, Dim, Dimensions, DimName, SizeExpression } from "../gp
 import type { ListLength } from "../tape/node.ts";
 import { type Activation, formatShape, type PartialTarget, type Tensor } from "../tape/tensor.ts";
 
-/** Returns the name of an input's row dimension. @throws Error if rows do not depend on the batch. */
+/** Returns an input's row dimension, such as "events". @throws Error for a fixed number of rows. */
 export function getRowDimension<S extends BatchSizes>(
   op: string,
   { dimensions }: { readonly dimensions: Dimensions<S> },
@@ -42,8 +42,8 @@ type OtherPartials = {
 };
 
 /**
- * Returns the views of a kernel that writes partial sums. Layers of equal size share a shader, so the offsets
- * at which they write are in a buffer.
+ * Returns the buffers of a kernel that writes partial sums. The offsets of its outputs are in a buffer, not
+ * in the shader, so that layers of equal size share a shader.
  */
 export function partialViews(
   call: { upload(name: string, data: Uint32Array<ArrayBuffer>): View },
@@ -58,20 +58,20 @@ export function partialViews(
   };
 }
 
-/** Returns how many partial sums a kernel loads at once: many on a GPU, to hide latency; 1 on llvmpipe. */
+/** Returns how many partial sums a kernel loads at once: 8 on a GPU, to hide latency; 1 on a CPU adapter. */
 export function getSumConstants({ kind }: AdapterTraits): { readonly AT_ONCE: number } {
   return { AT_ONCE: kind === "gpu" ? 8 : 1 };
 }
 
 /**
- * Returns the number of vectors of four columns per invocation. On a GPU it is 1, so that neighbouring
- * invocations read neighbouring memory; llvmpipe is faster with fewer, longer invocations.
+ * Returns the number of vectors of four columns per invocation. The number is 1 on a GPU, so that
+ * neighbouring invocations read neighbouring memory. CPU adapters are faster with fewer, longer invocations.
  */
 export function getVectorConstants({ kind }: AdapterTraits): { readonly VECTORS: number } {
   return { VECTORS: kind === "gpu" ? 1 : 4 };
 }
 
-/** Returns the dispatch of the variant in `recorded`, or of the first one. @throws UserError if unknown */
+/** Returns the dispatch of the autotuned (`recorded`) or else first variant. @throws UserError if unknown */
 export function dispatchVariant<S extends BatchSizes>(
   recorded: Readonly<Record<string, KernelVariant>> | undefined,
   choice: KernelChoice<S>,

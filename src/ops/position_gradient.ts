@@ -1,4 +1,4 @@
-/** Gradient of an effect that depends on a row's position on the page, or of a bias that all rows share. */
+/** Computes gradients of position effects (a parameter per position on the page), or of a shared bias. */
 
 import gradientText from "../../kernels/choice/position_gradient.wgsl" with { type: "text" };
 import type { ClickDispatch } from "../batch/click_sizes.ts";
@@ -11,7 +11,7 @@ import type { Tensor } from "../tape/tensor.ts";
 
 const gradientKernel = parseKernel("position_gradient", gradientText);
 
-/** @param effect - parameter [1, P] @param source - [rows, 1] @param skip - first positions without effect */
+/** @param effect - [1, P] @param source - gradient [rows, 1] @param skip - positions without effect */
 export function positionGradient(
   { batch, dimensions }: ClickTape,
   call: ClickCall,

@@ -1,4 +1,4 @@
-/** Op pw_state sums features of the last m clicks before an event, with n sets of weights (weightings). */
+/** Op pw_state computes n weighted sums of the features of the last m clicks before an event. */
 
 import backwardText from "../../kernels/pw/pw_state_backward.wgsl" with { type: "text" };
 import forwardText from "../../kernels/pw/pw_state_forward.wgsl" with { type: "text" };
@@ -97,7 +97,7 @@ function backward(state: PwState, call: ClickCall): ClickDispatch[] {
   const toWeights = call.partials(weights);
   const toBias = bias && call.partials(bias);
   if (toBias && toBias.accumulate !== toWeights.accumulate) {
-    throw new Error(`${name}: ops must use both ${bias.name} and ${weights.name}, or neither`);
+    throw new Error(`${name}: ops that use one of ${bias.name} and ${weights.name} must use both`);
   }
   return [
     {

@@ -1,6 +1,6 @@
 /**
- * Op pw_table computes the part of the first layer that depends on the last clicks. It is a weighted sum over
- * the clicked items: of table rows (one-hot features), or of features times weights (mixed features).
+ * Op pw_table computes the product of position-weighted clicks and the first layer's weights. It is a
+ * weighted sum over clicks: of table rows (one-hot items), or of features times weights (mixed features).
  */
 
 import baseText from "../../kernels/pw/pw_base.wgsl" with { type: "text" };
@@ -37,9 +37,9 @@ const itemBiasKernel = parseKernel("pw_item_bias_gradient", itemBiasText);
 
 export interface PwTableInputs {
   /**
-   * Products of an item's features and the first layer's weights, in n groups (one per weighting). For
-   * one-hot features: a table parameter [I, n N]. For mixed features: [events, n N], for the item that the
-   * encoder reads at each event, or [items, n N] if `tape.batch.clicks` is defined.
+   * Products of items' features and the first layer's weights, in n groups (one per weighted sum of clicks).
+   * For one-hot features: a table parameter [I, n N]. For mixed features: [items, n N] if `tape.batch.clicks`
+   * is defined, else [events, n N] (for the item that the encoder reads).
    */
   readonly table: Tensor;
   /** Parameter [m, n]; row 0 is for the most recent click. */
@@ -51,10 +51,9 @@ export interface PwTableInputs {
 }
 
 /**
- * Returns the output of a linear layer over pw_state's output, [events, N], without storing that input.
- * For E events, forward takes at most 2 E m n N flops, and backward twice as many. With tanh, forward and
- * backward each take 2 I n N flops more.
- * @throws Error for wrong shapes
+ * Returns linear(pw_state(clicks)), [events, N], without storing the output of pw_state. For E events,
+ * forward takes at most 2 E m n N flops, and backward twice as many. With tanh, forward and backward each
+ * take 2 I n N flops more. @throws Error for wrong shapes
  */
 export function pwTable(tape: ClickTape, name: string, inputs: PwTableInputs): Tensor {
   const { table, weights, layerBias, itemBias } = inputs;
@@ -73,7 +72,7 @@ interface TableSum extends PwTableInputs {
   readonly tape: ClickTape;
   readonly name: string;
   readonly output: Tensor;
-  /** True if the table has a row per event instead of a row per item. */
+  /** True if the table has a row per event, false if a row per item. */
   readonly BY_EVENT: boolean;
   readonly TANH: boolean;
   readonly window: Window | undefined;
@@ -83,7 +82,7 @@ interface TableSum extends PwTableInputs {
   readonly n: number;
   readonly N: number;
   readonly N4: number;
-  /** Number of vec4f in which the weights of one lag (1 = most recent click) are stored. */
+  /** Number of vec4f per row of `weights` (n weights of a lag). */
   readonly blocks: number;
 }
 
@@ -120,7 +119,7 @@ function buildConstants({ N4, m, n, TANH }: TableSum) {
   return { N4, LAGS: m, WEIGHTINGS: n, TANH };
 }
 
-/** @param read - number of table vectors that are read @param each - vectors read or written per event */
+/** Estimates cost. @param read - number of vec4f read from the table @param each - further vec4f per event */
 function estimateSumCost({ m, n, N }: TableSum, { events }: ClickSizes, read: number, each: number): Cost {
   return { flops: 2 * m * n * N * events, bytes: 16 * (read + each * events) };
 }
@@ -186,7 +185,7 @@ function eventGradients(
   const toWeights = call.partials(weights);
   const toBias = call.partials(layerBias);
   if (toBias.accumulate !== toWeights.accumulate) {
-    throw new Error(`${name}: ops must use both ${layerBias.name} and ${weights.name}, or neither`);
+    throw new Error(`${name}: ops that use one of ${layerBias.name} and ${weights.name} must use both`);
   }
   return [
     {
@@ -262,7 +261,7 @@ function buildWindow(tape: ClickTape, name: string, inputs: Required<PwTableInpu
   const [m, n, I] = [Number(weights.rows), weights.columns, Number(table.rows)];
   const N4 = layerBias.stride / 4;
   const blocks = weights.stride / 4;
-  /** Number of chunks of items. A single invocation adds up the sums of all chunks: at most 64. */
+  /** Number of chunks (at most 64) into which items are divided; one invocation adds up all chunks' sums. */
   const CHUNKS = Math.min(64, Math.ceil(I / 16));
   const sums = tape.saved(`${name} base sums`, CHUNKS, layerBias.stride);
   const base = tape.saved(`${name} base`, 1, layerBias.stride);
@@ -304,8 +303,8 @@ function buildWindow(tape: ClickTape, name: string, inputs: Required<PwTableInpu
 }
 
 /**
- * Computes the op in f64: first the states [events, I x n] for I items and n weightings, then the product of
- * the states and the first layer's weights. @param byEvent - true if `table` has a row per event
+ * Computes the op in f64: first the states [events, I x n] (n weighted sums of one-hot clicks), then the
+ * product with the first layer's weights. @param byEvent - true if `table` has a row per event
  */
 const reference = (byEvent: boolean): ClickReference => ([table, weights, layerBias, itemBias], batch) => {
   if (!table || !weights || !layerBias) throw new Error("pw_table: expected table, weights and bias");

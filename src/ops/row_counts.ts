@@ -29,7 +29,7 @@ function recentWidth({ fields }: CountsConfig): number {
   return 2 + LAGS * (2 + countTokenSlots(fields));
 }
 
-/** Lists each event's last clicks, [events, {@link recentWidth}]. @param table - [I, countTableWidth] */
+/** Lists the last clicks before each event, [events, {@link recentWidth}]. @param table - counts [I, ...] */
 export function recentClicks(tape: ClickTape, name: string, table: Tensor, config: CountsConfig): Tensor {
   expectShape("recent_clicks", table, table.rows, countTableWidth(config));
   const width = recentWidth(config);

@@ -1,4 +1,4 @@
-/** Op row_dot is the last layer of the utility network. It computes one number per row. */
+/** Op row_dot computes input . weights + bias per row: the utility network's last layer, with one output. */
 
 import backwardText from "../../kernels/choice/row_dot_backward.wgsl" with { type: "text" };
 import backwardGroupText from "../../kernels/choice/row_dot_backward_group.wgsl" with { type: "text" };
@@ -33,21 +33,21 @@ export interface RowDotTerm {
 }
 
 export interface RowDotInputs extends RowDotTerm {
-  /** Scores [rows, 1] that are added to the result. No other op may read them. */
+  /** Numbers [rows, 1] to add to the result. No other op may read them. */
   readonly base?: Tensor;
 }
 
 /**
- * Scores that are not computed yet: one number base + bias + input . weights per row. The op that reads the
- * scores decides how they are computed: by a separate dispatch, or in its own kernel.
+ * Scores base + bias + input . weights (one number per row) that are not computed yet. The op that reads the
+ * scores decides whether a separate dispatch or its own kernel computes them.
  */
 export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown> {
   #read:
     | { readonly by: "dispatch" | "sums" | "factors"; readonly output: Tensor; readonly dots?: RowDots }
     | undefined;
-  /** Dot products input . weights, if the layer that computes `input` also computes them. */
+  /** Dot products input . weights, if the kernel that computes `input` also computes them. */
   #dots: RowDots | undefined;
-  /** Second product, which is added to the dot products. */
+  /** Second dot product, to be added to the first. */
   #second: RowDotTerm | undefined;
 
   /** @throws Error for wrong shapes */
@@ -79,7 +79,7 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
     return this.#readBy("dispatch", () => this.inputs.base ? undefined : this.#dotsBelow()).output;
   }
 
-  /** Returns partial dot products, which the next op sums to scores; undefined if no layer computes them. */
+  /** Returns partial dot products for the next op to sum; undefined if the layer below computes none. */
   sums(): { readonly output: Tensor; readonly dots: RowDots; readonly bias: Tensor } | undefined {
     const dots = this.#isOneProduct() ? this.#dotsBelow() : undefined;
     return dots && { ...this.#readBy("sums", () => dots), dots, bias: this.inputs.bias };

@@ -94,10 +94,7 @@ export function formatOptionTexts({ model, training, pretrain, adversarial }: St
   return Object.fromEntries(texts);
 }
 
-/**
- * Returns a value as a user would type it; "" for the default.
- * @param standard - default of the shannon stage
- */
+/** Formats a value for a form field; "" for the default. @param standard - default of the shannon stage */
 function formatStageOption<N extends "weightDecay" | "tokenDecay" | "earlyStopping">(
   name: N,
   standard: StageConfig[N],

@@ -135,7 +135,7 @@ export class TrainService {
     return await this.#whileReading((await this.#reviveSession(() => {})).snapshot(offer));
   }
 
-  /** Loads a snapshot to use or resume it. @throws UserError if the data do not fit the snapshot */
+  /** Loads a snapshot to use or resume it. @throws UserError if the data do not fit it */
   load({ file, data }: { readonly file: File; readonly data: DataChoice }): Promise<LoadedSnapshot> {
     return this.worker.runExclusively("A snapshot is being loaded", undefined, () => this.#load(file, data));
   }
@@ -259,10 +259,7 @@ export class TrainService {
   }
 }
 
-/**
- * Reports the name of the next task, such as "Compiling kernels".
- * @throws CallStoppedError if the user cancelled
- */
+/** Reports the next task, such as "Compiling kernels". @throws CallStoppedError if the user cancelled */
 async function begin(what: string, { progress, signal }: ServiceCall<TrainProgress>): Promise<void> {
   progress(doing(what));
   await new Promise((resolve) => setTimeout(resolve));
