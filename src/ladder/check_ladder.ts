@@ -30,9 +30,9 @@ export interface LadderStep {
   readonly changes?: number;
   readonly where?: Readonly<Record<string, InputStorage>>;
   readonly constants?: (size: LadderSize) => Constants;
-  /** Names of the constants to copy from the replaced dispatch (default: all that the kernel declares). */
+  /** Names of constants to copy from the dispatch that the step replaces (default: all in the kernel). */
   readonly takes?: ReadonlySet<string>;
-  /** Returns the number of invocations for a size (default: that of the replaced dispatch). */
+  /** Returns the number of invocations for a size (default: as in the dispatch that the step replaces). */
   readonly invocations?: (size: LadderSize) => InvocationCounts<ClickSizes>;
   /** True if the kernel writes one sum over all rows; false if it writes a partial sum per block of rows. */
   readonly oneChunk?: boolean;

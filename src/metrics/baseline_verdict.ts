@@ -60,13 +60,13 @@ export function compareWithBaselines(
   return comparisons.sort((a, b) => (metric === "nll" ? -1 : 1) * (a.value - b.value));
 }
 
-/** Returns "better" if all baselines are significantly worse, "worse" if a baseline is better. */
+/** Returns "better" if all baselines are significantly worse, "worse" if one is significantly better. */
 export function classifyAgainstBaselines(comparisons: readonly BaselineComparison[]): Significance {
   if (comparisons.every(({ is }) => is === "better")) return "better";
   return comparisons.some(({ is }) => is === "worse") ? "worse" : "no significant difference";
 }
 
-/** Returns true if the interval of the difference from the best baseline is exactly 0 to 0. */
+/** Returns true if model and best baseline are equal on each user: their difference has interval 0 to 0. */
 export function isEqualToBest([best]: readonly BaselineComparison[]): boolean {
   return best?.interval?.every((end) => end === 0) ?? false;
 }

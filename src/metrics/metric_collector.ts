@@ -64,7 +64,7 @@ export class MetricCollector {
   readonly #clicks: CalibrationSums;
   readonly #noClicks: CalibrationSums;
   readonly #sliceClicks: readonly CalibrationSums[];
-  /** For each slice: number of users with an event in the slice, and number of the last such user, from 1. */
+  /** For each slice (subset of the events): number of its users, and index (from 1) of its last user. */
   readonly #sliceUsers: readonly { count: number; last: number }[];
   readonly #hash = new UsersHash();
   #users = 0;

@@ -109,7 +109,7 @@ export class ItemBlocks {
     return new ItemBlocks(model, batch, headers, parts, capacity, program, utilities, stack.move());
   }
 
-  /** Number of items in the next block, so that it takes about BLOCK_MS like the previous blocks. */
+  /** Number of items in the next block, chosen by the speed of earlier blocks to take about BLOCK_MS. */
   get items(): number {
     return Math.min(Math.ceil(this.#items), this.capacity.rows);
   }

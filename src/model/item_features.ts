@@ -19,7 +19,7 @@ export function recordItemFeatures(tape: ClickTape, items: DeviceItems): Tensor 
   });
 }
 
-/** Adds ops for token sums (table [V, N]) plus dense features * kernel [F, N]; undefined without tokens. */
+/** Adds ops for summed token rows (table [V, N]) + dense features * kernel [F, N], if items have tokens. */
 export function recordMixedFeatures(
   tape: ClickTape,
   name: string,

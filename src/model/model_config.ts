@@ -29,9 +29,9 @@ export interface CommonModelConfig {
   kernelSd: number;
   /** Inverse temperature of the choice: P(a) = exp(eta u_a) / (1 + sum exp(eta u)). */
   eta: number;
-  /** K, rank of the wide part, a linear model of displayed items and their pairs with clicked items; or 0. */
+  /** K, rank of the wide part (linear in items and in pairs with clicked items); 0 for no wide part. */
   wide: number;
-  /** Likelihood of a page. "choice": a click on one item or none; "logistic": each item independently. */
+  /** Likelihood of a page. "choice": a click on one item, or none; "logistic": independent clicks. */
   loss: "choice" | "logistic";
   /** Count features of the utility network; null for none, as in the paper's model. */
   counts: CountsConfig | null;

@@ -133,7 +133,7 @@ export type InitialWeights =
   | { readonly seed: number; readonly start?: Weights }
   | { readonly weights: Weights };
 
-/** Adds counts of a log's train users to `initial`. If weights are given, mean and sd of counts remain. */
+/** Adds counts of a log's train users to `initial`; given weights keep their mean and sd of counts. */
 export function initializeOnLog(
   source: LogSource,
   config: ModelConfig,

@@ -21,7 +21,7 @@ import { type ClickScores, materialize, UnmaterializedScores } from "./row_dot.t
 
 const lossKernel = parseKernel("choice_nll", lossText);
 
-/** Likelihood of clicks: softmax over a page, or independent with P(click) = sigmoid(eta * utility). */
+/** Likelihood of clicks: softmax over a page ("choice"), or independent sigmoid(eta * utility) per item. */
 export type PageLikelihood = "choice" | "logistic";
 
 export interface ChoiceOptions {

@@ -77,7 +77,7 @@ export function eventItemGradient(
   };
 }
 
-/** Returns the dispatch that sums gradients `source` [events, N] by table row; undefined if dense. */
+/** Returns the dispatch that sums gradients [events, N] by table row; undefined if gradients are dense. */
 export function sparseEmbeddingGradient(
   tape: ClickTape,
   call: ClickCall,

@@ -146,7 +146,7 @@ export function computeMatmulInvocations<S extends BatchSizes>(
     : [{ of: rows, per: 8 }, Math.ceil(columns4 / 4)];
 }
 
-/** Counts invocations of a weight gradient. @param more - further workgroups (tiled), which sum a loss */
+/** Counts invocations of a weight gradient. @param more - further workgroups, which sum a loss */
 export function computeWeightGradientInvocations<S extends BatchSizes>(
   kernel: MatmulKernel,
   k4: number,
@@ -160,7 +160,7 @@ export function computeWeightGradientInvocations<S extends BatchSizes>(
     : [dimensions.scaleByChunks(Math.ceil(k4 / 2) * Math.ceil(n4 / 4))];
 }
 
-/** Counts the invocations of {@link gradientsKernel}. @param sumBlocks - workgroups per chunk for row_dot */
+/** @param sumBlocks - workgroups per chunk of rows for the gradients of row_dot; 0 without row_dot */
 export function computeGradientsInvocations<S extends BatchSizes>(
   rows: Dim<S>,
   k4: number,

@@ -41,7 +41,7 @@ export function isTiled<S extends BatchSizes, R>(
     matmulKernels[direction].tiled;
 }
 
-/** Link between a dispatch of {@link weightGradient} and loss sums that the dispatch may also compute. */
+/** Sums of a loss that a dispatch of {@link weightGradient} also computes, if it can. */
 export interface SumsHost {
   sums: OutcomeSums | undefined;
   /** Makes the dispatch compute `sums`. Returns false if it cannot, or if it already computes sums. */

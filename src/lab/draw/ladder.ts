@@ -93,7 +93,7 @@ export function describeComparison(
   return sentences;
 }
 
-/** Returns a logarithmic map from speedups to 0..100. Its domain has all `gains`, and at least 0.5 to 2. */
+/** Returns a logarithmic scale from speedups to 0..100. It covers all `gains`, and at least 0.5 to 2. */
 function createGainScale(gains: readonly number[]): (gain: number) => number {
   const known = gains.filter((gain) => gain > 0);
   const [low, high] = [Math.log(Math.min(0.5, ...known)), Math.log(Math.max(2, ...known))];

@@ -231,7 +231,7 @@ export function expectResumable(session: TrainSession, config: StagesConfig, cho
   );
 }
 
-/** Resumes a snapshot's training; `next` is undefined if this is impossible (only weights, or other data). */
+/** Resumes a training from a file; `next` is undefined if the file has only weights or the data differ. */
 export async function reopenSession(
   gpu: Gpu,
   setting: SessionSetting,
