@@ -65,7 +65,8 @@ export function getSumConstants({ kind }: AdapterTraits): { readonly AT_ONCE: nu
 
 /**
  * Returns the number of vectors of four columns per invocation. The number is 1 on a GPU, so that
- * neighbouring invocations read neighbouring memory. CPU adapters are faster with fewer, longer invocations.
+ * neighbouring invocations read neighbouring memory. On a CPU it is 4: llvmpipe is faster with fewer, longer
+ * invocations.
  */
 export function getVectorConstants({ kind }: AdapterTraits): { readonly VECTORS: number } {
   return { VECTORS: kind === "gpu" ? 1 : 4 };

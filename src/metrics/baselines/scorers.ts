@@ -19,6 +19,7 @@ export interface BaselineScorer {
   readonly settings: readonly string[];
   /**
    * Scores the items that were displayed to users, by these users' clicks on earlier pages.
+   * @param log - log whose item numbers are those of the catalogue.
    * @param users - indices of the users in the log.
    * @param chosen - indices in `settings`.
    * @returns one array per setting: positive scores of all items on the users' pages, user by user
