@@ -29,7 +29,7 @@ export interface RescaledBest {
 }
 type Rescaled = Omit<RescaledBest, "weights">;
 
-/** Smallest significant gain, in standard errors. With a true gain of 0, 10 % of gains are larger. */
+/** Smallest significant gain, in standard errors: without a true gain, 10 % of measured gains are larger. */
 const ERRORS = 1.28;
 
 /** Returns the current weights' loss per validation user, summed over the user's pages. */
@@ -87,8 +87,8 @@ export class BestLossChoice {
   /**
    * Returns the weights for best-loss: the trained weights or the logit, with rescaled utilities. Returns
    * undefined if best-loss has the trained weights, and before the first validation. A small gain over the
-   * logit does not count, because training picks the lowest of many noisy losses. Call it only when no
-   * training step is in flight. Afterwards, the trainer has the same weights as before.
+   * logit does not count, because training picks the lowest of many noisy losses. No training step may be in
+   * flight during the call, which does not change the trainer's weights.
    */
   async choose(): Promise<RescaledBest | undefined> {
     const { iteration, value } = this.trainer.best.loss;
@@ -147,7 +147,7 @@ export class BestLossChoice {
     return { found: { record: { value: Math.fround(sum(losses)), iteration }, scale }, losses };
   }
 
-  /** Calls `use`, which evaluates weights on the validation users; then restores the trainer's weights. */
+  /** Evaluates weights on the validation users by calling `use`, and then restores the trainer's weights. */
   async #withValidation<T>(use: (validation: Validation | undefined) => Promise<T>): Promise<T> {
     const last = await this.trainer.weights();
     try {

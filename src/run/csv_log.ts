@@ -15,11 +15,11 @@ import { explainFileError, readBytesSync, withFileErrorsSync } from "../files/lo
 /** Methods of an open file that {@link CsvLog} calls. */
 export type LogFile = Pick<Deno.FsFile, "writeSync" | "truncateSync" | "syncSync" | "close">;
 
-/** Mark of a log: its number of bytes at a save, and the SHA-256 of these bytes. */
+/** Mark of a log: the file's length in bytes at a save of the run, and the SHA-256 of these bytes. */
 export const logMarkSchema = v.strictObject({ bytes: v.whole(0), sha256: v.string() });
 export type LogMark = v.InferOutput<typeof logMarkSchema>;
 
-/** Largest number of bytes per row of a log. */
+/** Maximum size of a log's row in bytes. */
 const LONGEST_ROW = 4096;
 
 /** A CSV log that is open for appending. New rows stay in memory until `flush` or `close`. */
@@ -57,7 +57,7 @@ export class CsvLog {
     });
   }
 
-  /** Checks that a log has no rows: the file is missing, or has only a header. @throws {UserError} if not */
+  /** Checks that a log is missing or has only a header. @throws {UserError} if the log has rows */
   static expectUnbegun(path: string, columns: readonly string[]): void {
     const bytes = readIfThere(path);
     if (bytes === undefined || row(columns).startsWith(new TextDecoder().decode(bytes))) return;
@@ -68,9 +68,9 @@ export class CsvLog {
   }
 
   /**
-   * Checks that a log still begins with the bytes that a mark describes.
-   * @param iteration - expected iteration in the last row before the mark; not checked if undefined
-   * @throws {UserError} if these bytes have changed, or if the iteration is different
+   * Checks that the part of a log that was written before a save of the run has not changed since.
+   * @param iteration - expected iteration in the last row of this part; undefined to skip this check
+   * @throws {UserError} if the part has changed, or if the last row has another iteration
    */
   static expectMarked(path: string, { bytes, sha256 }: LogMark, iteration?: number): void {
     const found = readIfThere(path) ?? new Uint8Array();
@@ -95,8 +95,8 @@ export class CsvLog {
   }
 
   /**
-   * Opens a log and removes all rows that were written after a mark.
-   * @throws {UserError} if the bytes up to the mark have changed
+   * Opens a log and removes all rows that were written after the save to which `mark` belongs.
+   * @throws {UserError} if rows that were written before this save have changed
    */
   static resume(path: string, columns: readonly string[], mark: LogMark): CsvLog {
     CsvLog.expectMarked(path, mark);
@@ -114,8 +114,8 @@ export class CsvLog {
   }
 
   /**
-   * Returns a mark of the file's current end. Rows that wait for `flush` are not included. First, the
-   * file is synced to disk, so that a power cut cannot remove rows before the mark.
+   * Returns the file's current length and checksum. Rows that wait for `flush` are not included. First, the
+   * file is synced to disk, so that a power cut cannot remove rows that the checksum includes.
    * @throws {UserError} if the disk fails
    */
   mark(): LogMark {

@@ -55,7 +55,7 @@ export class OpenedRun {
     return new UserModel(gpu, source.items, this.info.model, { weights: this.extendWeights(source.items) });
   }
 
-  /** @internal Returns the weights for the items of a data set, which may have more items than the model. */
+  /** @internal Returns the model's weights, and weights for items that were not in the training log. */
   extendWeights(items: ItemCatalogue): Weights {
     return extendWeights(this.weights, this.info.model, items);
   }
@@ -66,7 +66,7 @@ export class OpenedRun {
     this.weights = weights;
   }
 
-  /** @internal Adapts a data set to the model. @throws UserError if the model does not know the items. */
+  /** @internal Adapts a data set to the model. @throws UserError if the model cannot score its items. */
   fit(data: Dataset): Dataset {
     const known = this.#fitted.get(data);
     if (known) return known; // warnings are printed once
@@ -134,7 +134,7 @@ export async function describeUnfinished(path: string): Promise<string | undefin
     const iterations = stage.iterations(config);
     if (iteration >= iterations || iteration >= computeEarlyEnd(stage.schedule(config), best)) continue;
     const [done, all] = [iteration, iterations].map(formatThousands);
-    return `The run in ${path} is unfinished: iteration ${done} of ${all} of its ${stage.title}. ` +
+    return `The run in ${path} is unfinished: its ${stage.title} is at iteration ${done} of ${all}. ` +
       `Resume it with: deno task -q train --resume ${quotePath(path)}`;
   }
 }

@@ -30,7 +30,7 @@ export const runConfigSchema = v.pipe(
       /** Version of the graphics driver; "unknown" if it cannot be determined. */
       driver: v.string(),
     }),
-    /** Operating system and processor, e.g. "x86_64-unknown-linux-gnu". */
+    /** Operating system and processor, such as "x86_64-unknown-linux-gnu". */
     system: v.string(),
     /** Kernel variants of the run; absent if the run uses the standard variants. */
     variants: v.optional(kernelVariantsSchema),

@@ -123,8 +123,9 @@ export class RunFolder {
   /**
    * Writes all snapshots and logs. First, new best snapshots are written under temporary names. Then `last`
    * is written, which stores the iterations of the best snapshots. At the end, the new best snapshots replace
-   * the old ones. So the best snapshots of the stored iterations exist even after a crash.
-   * @param kept - rescaled weights to save as best-loss; `last` then stores the best trained weights, too
+   * the old ones. So even after a crash, the folder has the best snapshots whose iterations `last` stores.
+   * @param kept - rescaled weights to save as best-loss. If given, `last` also stores the trained weights
+   * with the lowest validation loss.
    */
   async save(state: TrainerState, kept: RescaledBest | undefined): Promise<void> {
     this.flush();

@@ -130,7 +130,7 @@ export async function readLast(path: string): Promise<LastState> {
 
 /**
  * Reads the training state of a stage and checks the state against the model. No file is changed.
- * @returns the training state, and `aside`: criteria of the best snapshots that {@link settleBest} renames
+ * @returns the training state, and `aside`: criteria of the best snapshots that have temporary paths
  * @throws UserError if a snapshot is missing or damaged, or does not have the model's shapes.
  */
 export async function restoreState(

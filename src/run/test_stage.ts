@@ -32,7 +32,7 @@ export interface StageTest {
   readonly verdict: readonly string[];
 }
 
-/** Tests a stage's snapshots, then restores the trainer's weights. @param kept - replaces best-loss */
+/** Tests a stage's snapshots, then restores the trainer's weights. @param kept - tested as best-loss */
 export async function testStage(
   stage: TrainingStage,
   trainer: ClickTrainer<StageMetrics>,
@@ -91,11 +91,11 @@ function describeScale(kept: RescaledBest | undefined): string[] {
   ];
 }
 
-/** The best validation is early before the share EARLY of the iterations, and late after the share LATE. */
+/** Shares of the iterations: the best validation is early if before 5 %, and late if after 90 %. */
 const EARLY = 0.05;
 const LATE = 0.9;
 
-/** Advice that describeTest gives; the results of a search omit it. */
+/** Advice in descriptions of tests. The results of a search omit this advice. */
 export const SEARCH_ADVICE = "A search of options (deno task tune) may help.";
 
 /** Describes the test of a finished stage in sentences. @param iterations - iterations of the stage */
@@ -121,8 +121,8 @@ export function describeTest(
  * end with advice, for example to rank by the best baseline.
  * @param judged - snapshot to compare; the last snapshot if undefined
  * @param options - split: name of the tested users. isTrainingData: true if model and baselines were fitted
- * to the same data; otherwise there is no advice. isChoice: true if the losses are comparable. fittedTo: name
- * of the data to which the baselines were fitted, if other than the data of the model.
+ * to the same data, which allows advice. isChoice: true if the losses are comparable. fittedTo: name of the
+ * data to which the baselines were fitted; undefined if the model was fitted to the same data.
  */
 export function describeRanking(
   test: readonly SnapshotResult[],
@@ -156,7 +156,7 @@ export function describeRanking(
   ];
 }
 
-/** Returns sentences that compare the loss of best-loss, or else of the only snapshot, with baselines. */
+/** Compares with baselines the loss of the snapshot best-loss or, if it is missing, of the only snapshot. */
 export function describeLoss(
   test: readonly {
     readonly snapshot: string;

@@ -163,7 +163,7 @@ function known({ source, features, pageOrder }: TestedData, onProgress?: OnProgr
   return found;
 }
 
-/** Replaces metrics that use only the first click of a page by metrics that use all clicks of a page. */
+/** Makes metrics count all clicks of a page, not only the page's first click. */
 function ofAllClicks<F extends StageMetrics>(
   { longerPages, ...metrics }: EvaluationMetrics<F>,
   { details }: TestResult,
@@ -202,7 +202,7 @@ export type SnapshotResult =
     readonly details: MetricDetails;
     /** Items whose clicks the model predicts much better or worse than the baseline "click rate" does. */
     readonly itemGains?: ItemGains;
-    /** Tastes of some users; absent for items without categories. */
+    /** Observed and predicted click shares of categories, for some users; absent without categories. */
     readonly tastes?: readonly UserTaste[];
     /** Differences between the snapshot's metrics and the metrics of each baseline. */
     readonly against: Readonly<Partial<Record<BaselineName, MetricDifferences>>>;

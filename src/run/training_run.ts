@@ -232,7 +232,7 @@ async function save({ trainer, choice }: Training, folder: RunFolder): Promise<v
   await folder.save(state, await choice?.choose());
 }
 
-/** Returns MPI's time, calls and bytes since `before`. @param of - seconds of training since `before` */
+/** Returns the MPI time, calls and bytes since `before`. @param of - seconds of training in the same time */
 function computeSpent({ size, spent }: MpiRanks, before: CommunicationTimes | undefined, of: number) {
   const since = (what: keyof CommunicationTimes) => spent[what] - (before?.[what] ?? 0);
   const [seconds, calls, bytes] = [since("seconds"), since("calls"), since("bytes")];

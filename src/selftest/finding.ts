@@ -79,9 +79,9 @@ export interface ToleranceOptions {
   readonly kernels: readonly string[];
   readonly what: string;
   readonly tolerance: number | ((k: number) => number);
-  /** Number of columns of a matrix. Messages name a matrix element by row and column. */
+  /** Number of columns of the compared matrix; messages then name an element by row and column. */
   readonly columns?: number;
-  /** Returns a text that messages append to the index of number k. */
+  /** Returns a text that messages show after the index k of a wrong number, such as " (page 3)". */
   readonly named?: (k: number) => string;
 }
 
@@ -180,7 +180,7 @@ export interface WorstElement {
   readonly share: number;
 }
 
-/** Returns the kernels of the first failed check, without kernels that passed a check (if any remain). */
+/** Returns the suspects: kernels of the first failed check, if possible only those without a passed check. */
 export function findBlamedKernels({ checks }: CaseFinding): string[] {
   const wrong = checks.filter(({ differs }) => differs);
   // Wrong numbers point to a kernel more clearly than a difference between two runs.

@@ -15,11 +15,11 @@ import type { BatchSizes, Dimensions, SizeExpression } from "../gpu/sizes.ts";
 import { type StepBatch, StepHeaders, type StepSettings } from "../gpu/step.ts";
 import { CheckCollector, expectAll } from "./finding.ts";
 
-/** Word of unwritten memory: a NaN that no kernel writes by chance. A result computed from it is NaN. */
+/** Initial word of memory, a NaN that no kernel writes by chance: results computed from it are NaN. */
 export const CANARY = 0x7fda7a7a;
-/** Canary 1234.5 (f32) for memory that a kernel may read: results that depend on it are wrong, but finite. */
+/** Canary word for memory that a kernel may read but must not use: 1234.5 in f32, finite unlike CANARY. */
 export const FINITE_CANARY = 0x449a5000;
-/** Canary words per buffer. Bindings include them, because WebGPU may drop writes past a binding. */
+/** Canary words per buffer. Bindings include the canaries, because WebGPU may drop writes past a binding. */
 const CANARIES = 64;
 
 /** An arena that adds canaries (known words) after each buffer, and lists the buffers in `views`. */
@@ -92,7 +92,7 @@ export class CanaryArena extends Arena {
 
 export type BufferWords = Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 
-/** A run that can be repeated. `start` resets memory. `encode` has one function per queue submission. */
+/** Functions that reset memory, encode commands (one function per queue submission), and read results. */
 export interface RepeatedRun<T extends BufferWords> {
   readonly start?: () => void;
   readonly encode: ((commands: CommandRecorder) => void) | readonly ((commands: CommandRecorder) => void)[];
@@ -122,12 +122,12 @@ export async function runTwice<T extends BufferWords>(
   return first;
 }
 
-/** Test that runs dispatches and compares their results. */
+/** Test of kernels: dispatches, the memory that they need, and a comparison of their results. */
 export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposable {
   readonly arena: CanaryArena;
   readonly specs: readonly DispatchSpec<S>[];
   readonly sizes: S;
-  /** Buffer of step headers. All dispatches run once per header. `offsets` are the headers' byte offsets. */
+  /** Uniform buffer with a block (header) per step, at byte `offsets`. Each step runs all dispatches. */
   readonly headers: GPUBuffer;
   readonly offsets: readonly number[];
   readonly start?: () => void;
@@ -208,7 +208,7 @@ export function listKernels(specs: readonly KernelTextInputs[]): string[] {
 /**
  * Returns the names of the kernels on which `memory` depends, directly or through inputs of other kernels.
  * @param specs - dispatches in the order in which they run
- * @param known - memory that other checks cover; the search for writers stops there
+ * @param known - memory that other checks cover: the kernels that wrote it are not searched for
  */
 export function listWriters(
   specs: readonly KernelTextInputs[],
@@ -231,7 +231,7 @@ export function listWriters(
   return listKernels([...found]);
 }
 
-/** Returns memory bound with access `how`. The placeholder buffer of unused bindings is omitted. */
+/** Returns the memory that a dispatch binds for reading, or for reading and writing. */
 function boundTo({ kernel, views }: KernelTextInputs, how: "read" | "read_write"): Memory[] {
   return kernel.bindings.flatMap(({ name, kind }) => {
     const view = views[name];
@@ -246,7 +246,7 @@ export function isOverlapping(one: Memory, other: Memory): boolean {
   return a.offset < b.offset + b.size && b.offset < a.offset + a.size;
 }
 
-/** Returns the buffer that kernels write. A texture is filled by a copy from such a buffer. */
+/** Returns the buffer that kernels write: `memory` itself or, for a texture, the buffer copied into it. */
 function writtenPart(memory: Memory): View | undefined {
   return isTexture(memory) ? memory.written?.view : memory;
 }
@@ -273,7 +273,7 @@ function hasSameWords(one: Uint32Array, other: ArrayLike<number> | undefined): b
   return one.length === other?.length && one.every((word, k) => word === other[k]);
 }
 
-/** Returns words [items / 32, rows] with one bit per item and row. @param taken - true for bits to set */
+/** Returns masks [items / 32, rows], one bit per item and row. @param taken - returns true to set a bit */
 export function makeMaskBits(rows: number, items: number, taken: (row: number, item: number) => boolean) {
   const words = new Uint32Array(Math.ceil(items / 32) * rows);
   for (let row = 0; row < rows; row++) {

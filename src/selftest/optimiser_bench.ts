@@ -28,16 +28,16 @@ const MOST_PLACES = 2 * 90;
 
 export interface OptimiserRun {
   readonly specs: readonly ParameterSpec[];
-  /** Row-sparse tables by name. At most one row per event (or per item) of a batch gets a gradient. */
+  /** Row-sparse tables: at most one row per event (or per item) of a batch gets a gradient. */
   readonly sparseRows?: Readonly<Record<string, "events" | "items">>;
   readonly steps?: number;
-  /** Number of micro-batches whose gradients are summed. If absent, the batch is not split. */
+  /** Number of micro-batches per step, whose gradients are summed. If absent, batches are not split. */
   readonly parts?: number;
   /** Weight decay: fraction of a weight that a step subtracts. */
   readonly decay?: number;
-  /** Rule for the chunks of partial sums (default: the rule for CPU adapters). */
+  /** Rule that splits rows into chunks, each with a partial sum; by default the rule for CPU adapters. */
   readonly chunks?: ChunkRule;
-  /** Size in bytes of a window: the part of the weights that a kernel binds (default: adapter's limit). */
+  /** Maximum number of bytes of the weights that one binding contains; by default the adapter's limit. */
   readonly most?: number;
 }
 
@@ -73,7 +73,7 @@ function drawGradients(
   return listIndices(chunks).map((k) => drawNormals(rows * columns, name, t, part, k));
 }
 
-/** Returns distinct row numbers. Some entries are NONE instead, and kernels must skip them. */
+/** Returns distinct row numbers. A third of the entries are NONE, which kernels must skip. */
 function listRowNumbers({ name, rows }: ParameterSpec, t: number, part: number): Uint32Array<ArrayBuffer> {
   const order = drawPermutation(10 * t + part + name.length, rows);
   return Uint32Array.from({ length: MOST_PLACES }, (_, k) => (k % 3 === 1 ? NONE : order[k] ?? NONE));
@@ -174,7 +174,7 @@ export async function runMoves(gpu: Gpu, checks: CheckCollector, moves: Optimise
     m: await parameters.read(adam.m.buffer),
     v: await parameters.read(adam.v.buffer),
     gradient: await parameters.read(parameters.gradient.buffer),
-    /** Weights with the padding between parameters. */
+    /** The whole buffer of weights, with the padding between parameters. */
     raw: await readFloats(gpu, parameters.weights),
     dispatches: program.dispatches.length,
   };

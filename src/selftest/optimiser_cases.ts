@@ -21,10 +21,10 @@ const specs: readonly ParameterSpec[] = [
   { name: "whole table", rows: 21, columns: 5, table: true },
 ];
 
-/** Rule for 20 chunks, which GPU kernels add up in several loop iterations. */
+/** Rule that splits 1,000 rows into 20 chunks, whose sums GPU kernels add in several loop iterations. */
 const manyChunks: ChunkRule = { rows: 50, most: 128 };
 
-/** Makes a check of Adam. @param of - kernels for row-sparse tables (`rows`) and for other weights (`all`) */
+/** Makes a check of Adam. @param of - kernel names: `rows` for row-sparse tables, `all` for other weights */
 function moving(
   moves: Omit<OptimiserRun, "specs">,
   of: Readonly<Record<"all" | "rows", string>>,
@@ -36,7 +36,7 @@ function moving(
   };
 }
 
-/** Gradient clipping. `rows`: batch rows. `scale`: standard deviation of partial sums. `most`: norm limit. */
+/** Sizes of a test of gradient clipping: batch rows, standard deviation of partial sums, largest norm. */
 export interface ClippedGradients {
   readonly specs: readonly ParameterSpec[];
   readonly rows: number;

@@ -9,7 +9,7 @@ export interface SelftestOptions {
   readonly kinds: readonly AdapterKind[];
   /** Selects the cases whose names contain this text. */
   readonly only?: string;
-  /** Called before each case. `number` counts cases from 1 to `of`, over all kinds of adapters. */
+  /** Called before each case. `number` is the case's number, from 1 to the number `of` of all cases. */
   readonly onCase?: (
     at: { readonly kind: AdapterKind; readonly name: string; number: number; of: number },
   ) => void;

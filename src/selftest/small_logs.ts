@@ -9,7 +9,7 @@ export interface SmallLogOptions {
   readonly items: number;
   /** Number of dense features per item; 0 for one-hot items, and for items that have only tokens. */
   readonly width: number;
-  /** Number of tokens. Most items have the first token, none has the last, and some items have no token. */
+  /** Number of tokens. Most items have the first token, no item has the last, and some have no token. */
   readonly tokens?: number;
   readonly maxEvents?: number;
   readonly maxPage?: number;
@@ -20,7 +20,7 @@ export interface SmallLogOptions {
   readonly given?: number;
   /** Share of the pages of validation and test users that models read as history, but do not predict. */
   readonly earlier?: number;
-  /** Probability of a further click on a page with a click; drawn again after each further click. */
+  /** Probability that a page has one more click after its first click, and after each further click. */
   readonly further?: number;
   /** Number of context features per row. */
   readonly rowWidth?: number;

@@ -15,7 +15,7 @@ const MAX_ENVIRONMENTS = 64;
 /** Time in ms without requests after which an environment is idle: a new environment may replace it. */
 const IDLE_MS = 600_000;
 
-/** Environment of the pool. `turn` is the promise of the last request. */
+/** Environment of the pool. The next request waits for `turn`, the promise of the last request. */
 interface PooledEnvironment {
   readonly simulator: Simulator;
   /** `performance.now()` at the last request. */
@@ -39,7 +39,7 @@ export class EnvironmentPool {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** Creates or resets an environment. Its users have no clicks. @throws UserError for invalid options. */
+  /** Creates or resets an environment, whose users have no clicks. @throws UserError for invalid options. */
   async reset({ environment, episode, ...options }: ResetRequest) {
     const name = environment ?? await this.#create(options);
     return await this.#inTurn(name, async ({ simulator }) => {

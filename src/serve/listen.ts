@@ -16,7 +16,7 @@ const REQUEST_MS = 10_000;
 const WRITE_MS = 30_000;
 const LOOK_MS = 1000;
 
-/** An HTTP request. The request's body can be read only once. */
+/** An HTTP request, whose body can be read only once. */
 export interface ServiceRequest {
   readonly method: string;
   readonly path: string;
@@ -30,7 +30,7 @@ export interface ListenOptions {
   readonly port: number;
   /** Additional host names that the headers Host and Origin may contain, such as the name of a proxy. */
   readonly allowHost: readonly string[];
-  /** Largest number of open connections. Further ones are closed, or wait for a file descriptor. */
+  /** Maximum number of open connections. Further connections are closed, or wait for a file descriptor. */
   readonly connections: number;
 }
 
@@ -68,8 +68,8 @@ function listenerOn(port: number): Deno.TcpListener {
 }
 
 /**
- * Accepts up to `most` connections at a time, and closes further ones. Node's own server would exceed this
- * limit, and would accept no more connections once file descriptors have run out.
+ * Accepts up to `most` connections at a time, and closes further connections. Node's own server would exceed
+ * this limit, and would accept no more connections after file descriptors have run out.
  */
 async function acceptAll(
   listener: Deno.TcpListener,
@@ -92,7 +92,7 @@ async function acceptAll(
   }
 }
 
-/** A Node server for connections that {@link acceptAll} accepts. It limits their duration. */
+/** A Node server, with time limits, for connections that {@link acceptAll} accepts. */
 class InjectedServer extends Server {
   constructor(answer: (request: IncomingMessage, response: ServerResponse) => void) {
     const limits = { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS };
@@ -154,7 +154,7 @@ class InjectedSocket extends Duplex {
 /**
  * Returns an error response if a web page of another site may have sent the request, otherwise undefined.
  * Such a page could let its own host name resolve to this machine (DNS rebinding), but then the header Host
- * has this foreign name. If it uses this service's own name, the request has a foreign Origin or the header
+ * has this foreign name. A page that uses this service's own name sends a foreign Origin or the header
  * `Sec-Fetch-Site: cross-site`. Links that a user follows are allowed, because the other site cannot read the
  * response.
  */

@@ -10,7 +10,7 @@ import type { ScoringRequest } from "../model/scorer.ts";
 import type { OpenedDataset } from "../data/sets/opened_dataset.ts";
 import { UserError } from "../user_error.ts";
 
-/** Limits: ids per history, ids per page, recommended items, users per environment, items per episode. */
+/** Maximum numbers: ids per history and page, recommended items, users per environment, items per episode. */
 export const LIMITS = { history: 4096, page: 4096, top: 1000, users: 4096, shown: 2 ** 24 } as const;
 
 const ids = (most: number) =>
@@ -51,7 +51,7 @@ const scoreSchema = v.pipe(
   v.strictObject({
     ...historyFields,
     page: v.pipe(ids(LIMITS.page), v.minLength(1, "expected at least one id, got none")),
-    /** `page`: probabilities hold for the items' own positions. `first`: they hold for the first position. */
+    /** `page`: probabilities at the items' own positions; `first`: as if every item were at the first. */
     positions: v.optional(v.picklist(["page", "first"]), "page"),
   }),
   requireOne(),

@@ -28,7 +28,7 @@ export interface ServiceOptions {
   readonly maxRequests: number;
   readonly maxBody: number;
   readonly maxBatch: number;
-  /** True if the utilities are not log-odds (adversarial stage): the model then cannot simulate users. */
+  /** True for a model of the adversarial stage: its utilities are not log-odds, so it simulates no users. */
   readonly uncalibrated?: boolean;
   /** [positions] position effects that are added to the utilities before probabilities are computed. */
   readonly effects?: readonly number[] | undefined;
@@ -66,7 +66,7 @@ export class Service {
   readonly #batcher: Batcher;
   readonly #environments: EnvironmentPool;
   readonly #candidates: Uint32Array<ArrayBuffer>;
-  /** Scorer that hands all its GPU work to the batcher. */
+  /** Scorer of items, whose GPU work the batcher schedules. */
   readonly #items: PageScorer;
   /** Config of the model or, if a baseline scores the pages, config of the baseline. */
   readonly #config: ModelConfig;

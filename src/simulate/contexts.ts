@@ -11,16 +11,16 @@ const MOST_PAGES = 1024;
 const MOST_PER_ITEM = 16;
 /** Maximum number of values in all rows of impressions (64 MiB). */
 const MOST_VALUES = 2 ** 24;
-/** Odd factor in the hash of user, episode and item by which a context is selected. */
+/** Odd factor in the hash of user, episode and item that selects a row of contexts. */
 const FACTOR = 0x9e3779b9;
 
 /** Table of contexts. {@link getRow} selects the same rows as kernels/pw/row_counts.wgsl. */
 export class SimulatedContexts {
-  /** Number of impression features. In a row, they come before the page features. */
+  /** Number of impression features, which are the first columns of a row. The page features follow. */
   readonly ofItem: number;
 
   /**
-   * @param rows - [count + I x perItem, X] `count` drawn pages, then `perItem` drawn impressions of each item
+   * @param rows - [count + I x perItem, X]: `count` drawn pages, then `perItem` drawn impressions per item
    * @param perItem - 0 if the table would be too large; then items get impression features from drawn pages
    */
   constructor(

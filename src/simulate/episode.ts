@@ -27,7 +27,7 @@ export interface EpisodeParts {
   readonly rules: EpisodeRules & Pick<SimulationSettings, "pool" | "repeats">;
   readonly starts: StartClicks;
   readonly log: LogViews;
-  /** Further dispatches of every page: `before` run before the policy reads states, and `after` run last. */
+  /** Dispatches of every page that run before the policy reads the users' states; `after` run last. */
   readonly before?: readonly PageDispatch[];
   readonly after?: readonly PageDispatch[];
 }
@@ -80,7 +80,7 @@ export class Episode {
     return new Episode(page.startClicks, starts, headers, programs);
   }
 
-  /** Call this after setting weights. The next episode then recomputes tables that depend on weights. */
+  /** Must be called after setting weights: lets the next episode recompute tables that depend on weights. */
   weightsChanged(): void {
     this.#prepared = false;
   }

@@ -70,8 +70,8 @@ export class LearnedSource implements UsersSource {
 
   /**
    * Creates the users of a trained model. @param options.uncalibrated - true to accept a model of the
-   * adversarial stage, whose utilities are not log-odds of a click. @throws UserError for such a model if the
-   * option is not set.
+   * adversarial stage, whose utilities are not log-odds of a click. @throws UserError for a model of the
+   * adversarial stage without this option.
    */
   static ofRun<Data>(
     gpu: Gpu,
@@ -257,7 +257,7 @@ export class LearnedUsers implements SimulatedUsers {
     return this.#tape.nodes.find(({ output }) => output.name === name)?.output;
   }
 
-  /** Returns the encoder's state [events, columns]; for models without a separate state, state x weights. */
+  /** Returns the encoder's state [events, columns], or state x weights if only this product is stored. */
   #encodedState(): Tensor {
     const made = this.#lstm?.state ?? this.#output("encoder/pw/state") ??
       (this.model.config.encoder === "pw" ? this.#output("utility/layer1/state_part") : undefined) ??
@@ -273,7 +273,7 @@ export class LearnedUsers implements SimulatedUsers {
     );
   }
 
-  /** Returns item vectors [items, columns]: the features if dense, otherwise features x first layer. */
+  /** Returns item vectors [items, columns]: dense features, or the products of features and first layer. */
   #vectorsForPolicies(): Tensor {
     const { items } = this.page;
     const features = this.model.shape.kind === "dense"

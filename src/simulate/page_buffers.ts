@@ -21,10 +21,10 @@ export interface PageCapacity {
   readonly startClicks: number;
 }
 
-/** Number of items per 32-bit word. Each item has four bits for a count of impressions without a click. */
+/** Number of 4-bit counts (of an item's impressions without a click) per 32-bit word. */
 const PASSED_ITEMS = 8;
 
-/** Returns a user's number of words: ceil(items / 8) for unclicked impressions, and one for pages. */
+/** Returns the words per user: ceil(items / 8) for counts of impressions without a click, one for pages. */
 export function countPassWords({ items }: Pick<PageCapacity, "items">): number {
   return Math.ceil(items / PASSED_ITEMS) + 1;
 }
@@ -36,7 +36,7 @@ export function computePageSizes(
   return { users, events: users, rows: users * slate, items };
 }
 
-/** Encodes {@link PageBuffers.event} for users who have not clicked. @param rows - rows per event */
+/** Returns the initial {@link PageBuffers.event}, without clicks. @param rows - rows per user */
 export function encodeEmptyEvents(users: number, rows: number): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(
     Array.from({ length: users }, (_, user) => [user * rows, (user + 1) * rows, NONE, NONE]).flat(),
@@ -44,8 +44,8 @@ export function encodeEmptyEvents(users: number, rows: number): Uint32Array<Arra
 }
 
 /**
- * Buffers of a page, which the policy and the simulated users share. Masks are stored in panels of 32 items:
- * bit i of word[panel * U + u] belongs to item 32 * panel + i for user u.
+ * Buffers of a page, which the policy and the simulated users share. A mask has one bit per user and item.
+ * 32 items form a panel: for user u, bit i of word[panel * U + u] belongs to item 32 * panel + i.
  */
 export class PageBuffers implements PageCapacity {
   readonly users: number;
@@ -55,7 +55,7 @@ export class PageBuffers implements PageCapacity {
   readonly startClicks: number;
   /** ceil(I / 32), the number of mask words per user. */
   readonly panels: number;
-  /** [users] vec4u: first row, end of the rows, clicked row or NONE, clicked item or NONE. */
+  /** [users] vec4u: first row, last row + 1, clicked row or NONE, clicked item or NONE. */
   readonly event: View;
   /** [users, slots] u32: the items that each user sees. */
   readonly slates: View;
@@ -106,8 +106,8 @@ export class PageBatch implements ClickBatch {
   readonly contexts?: ClickBatch["contexts"];
 
   /**
-   * @param more.lists - click lists, if the model reads clicks. @param more.passed - impressions without a
-   * click. @param more.all - views with a row for each user and item; by default, for each user and slot.
+   * @param more.lists - click lists, if the model reads clicks. @param more.passed - counts of impressions
+   * without a click. @param more.all - buffers for a batch that shows every item to every user.
    */
   constructor(
     readonly page: PageBuffers,

@@ -19,7 +19,7 @@ export interface EpisodeKey {
   readonly epsilon?: number | ((page: number) => number);
 }
 
-/** Chunk of users. `header` is the index of its uniforms (its step header) within a page. */
+/** Chunk of users. `header` is the index of the chunk's uniforms among all uniforms of a page. */
 interface Chunk {
   readonly first: number;
   readonly header: number;
@@ -37,7 +37,7 @@ export class PageHeaders {
   readonly #each: number;
   #users: number;
 
-  /** @param places - steps of an episode: 1 for the start, one per start click, and one per page */
+  /** @param places - number of an episode's steps: one for the start, one per start click, one per page */
   constructor(
     arena: Arena,
     private readonly room: PageCapacity,
@@ -63,8 +63,8 @@ export class PageHeaders {
   }
 
   /**
-   * Writes and uploads all headers. The start of an episode (place 0) covers all users of the buffers.
-   * @param pageOf - returns the index of the page to which a header belongs.
+   * Writes and uploads the uniforms of all steps. The first step (start of the episode) runs for all users of
+   * the buffers, even those outside the episode. @param pageOf - returns the page's index for a step.
    */
   put(key: EpisodeKey, pageOf: (place: number) => number): void {
     this.#users = key.users;
@@ -91,7 +91,7 @@ export class PageHeaders {
     return computePageSizes(this.room, place === 0 ? this.room.users : this.#users);
   }
 
-  /** Returns sizes and buffer offset of a page's headers: one header, or with `chunked` one per chunk. */
+  /** Returns sizes and buffer offset of a step's uniforms, for each chunk of `chunked` or for all users. */
   list(
     place: number,
     chunked?: ChunkedDispatches,
@@ -113,7 +113,7 @@ export class PageHeaders {
   }
 }
 
-/** Returns a key for chunked dispatches: those with equal keys share headers. */
+/** Returns a key for chunked dispatches. Dispatches with equal keys use the same uniforms. */
 function formatHeaderKey({ chunk, rows }: ChunkedDispatches): string {
   return `${chunk} ${rows}`;
 }
@@ -151,7 +151,7 @@ export class PageProgram {
     return new PageProgram(headers, parts);
   }
 
-  /** Encodes a page's programs in order. Chunked dispatches run once per chunk. */
+  /** Encodes the dispatches of a step in order; chunked dispatches once per chunk. */
   encode(commands: CommandRecorder, place: number): void {
     const { headers } = this;
     for (const { program, chunked } of this.parts) {

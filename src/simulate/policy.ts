@@ -48,18 +48,18 @@ export interface Policy {
    */
   prepare?(): readonly ClickDispatch[];
   /**
-   * Returns the Q-values of the slates on the last recorded page. Absent for a policy without Q-values.
+   * Returns the Q-values of the last recorded page's slates. A policy without Q-values lacks this method.
    * @internal
    */
   values?(): SlateValueView | undefined;
   /**
-   * Records item scores, by which slates are drawn. A policy without scores lacks this method.
+   * Records dispatches that score items, to draw slates by scores. A policy without scores lacks this method.
    * @internal
    */
   scores?(page: PageContext): ItemScores;
   /**
-   * Returns [pages, users, slots] f32 log P(shown item | items in earlier slots). Absent for a policy that
-   * does not draw slates at random.
+   * Returns [pages, users, slots] f32 log P(shown item | items in earlier slots). A policy that does not draw
+   * slates at random lacks this method.
    * @internal
    */
   logProbabilities?(): View | undefined;
@@ -97,8 +97,8 @@ export interface ItemScores {
 }
 
 /**
- * [users, stride] f32: the first `count` columns are Q-values of the slots, or one Q-value of the slate. The
- * last of these columns is the slate's value: the predicted reward of this and all later pages.
+ * [users, stride] f32: the first `count` columns are the slots' Q-values, or one Q-value of the slate. Column
+ * `count` - 1 is the slate's value: the predicted reward of this and all later pages.
  */
 export interface SlateValueView {
   readonly view: View;

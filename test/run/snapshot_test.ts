@@ -134,11 +134,11 @@ Deno.test("damage is reported by kind", () => {
   rejects(file({ a: { ...f32(0, 4), shape: [-1] } }, 4), /tensor "a": shape\.0: /);
   rejects(file({ a: { ...f32(0, 4), shape: [0.25] } }, 4), /tensor "a": shape\.0: /);
   rejects(file({ a: { ...f32(0, 4), data_offsets: [0] } }, 4), /tensor "a": data_offsets/);
-  rejects(file({ a: f32(8, 4, [1]) }, 8), /its data begin at 8 and end earlier, at 4/);
+  rejects(file({ a: f32(8, 4, [1]) }, 8), /the data begin at byte 8, but end at byte 4/);
   rejects(file({ a: f32(0, 8, [3]) }, 8), /shape \[3\] of F32 takes 12 bytes, 8 found/);
   rejects(file({ a: f32(0, 8), b: f32(4, 12) }, 12), /tensors "a" and "b" overlap/);
-  rejects(file({ a: f32(0, 4), b: f32(8, 12) }, 12), /4 bytes before tensor "b" belong to none/);
-  rejects(file({ a: f32(0, 4) }, 6), /2 bytes at its end belong to no tensor/);
+  rejects(file({ a: f32(0, 4), b: f32(8, 12) }, 12), /4 bytes before tensor "b" belong to no tensor/);
+  rejects(file({ a: f32(0, 4) }, 6), /2 bytes at the file.s end belong to no tensor/);
   rejects(file({ a: { ...f32(0, 4, [2]), dtype: "F16" } }, 4), /type F16, expected F32 or U32/);
   rejects(file({ __metadata__: 1 }), /__metadata__ should be an object of strings/);
   rejects(file({ __metadata__: { k: 1 } }), /__metadata__\.k should be a string, found number/);

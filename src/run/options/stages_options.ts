@@ -53,7 +53,7 @@ type ModelOptions =
     encoder: ModelConfig["encoder"];
     /** Standard deviation of the initial weight matrices. The default depends on the encoder. */
     kernelSd?: number;
-    /** `all` if the utility network has count features as inputs, otherwise `none`. */
+    /** Count features that the utility network has as inputs: `all` or `none`. */
     counts: "all" | "none";
   };
 
@@ -224,8 +224,8 @@ const LEARNING_RATE = 1e-3;
 /** Weight decay in the Shannon stage of a model with count features. */
 export const WEIGHT_DECAY = 0.1;
 /**
- * Default share by which a training step shrinks the embeddings of tokens, in the Shannon stage of a model
- * with count features. Without shrinkage, the embeddings of item ids overfit.
+ * Default share by which a training step shrinks the embeddings of tokens (item ids, categories), in the
+ * Shannon stage of a model with count features. Without shrinkage, the embeddings of item ids overfit.
  */
 export const TOKEN_SHRINKAGE = 0.04;
 /** Default of --early-stopping in the Shannon stage of a model with count features. */

@@ -29,7 +29,7 @@ export function rankPlace(variable: (name: string) => string | undefined): RankP
       const found = texts.map((text) => JSON.stringify(text) ?? "nothing").join(" and ");
       throw new UserError(
         `Expected ${names.rank} to be a rank below ${names.size}, found ${found}. ` +
-          "Unset both variables to train alone, or start train with mpirun.",
+          "Unset both environment variables to train without MPI, or start train with mpirun.",
       );
     }
     if (size > 1) return { rank, size };
@@ -48,7 +48,7 @@ const SERIALIZED = 2;
 /** Fortran handles of MPI_COMM_WORLD and MPI_BYTE. Unlike C handles, they are the same in every process. */
 const [WORLD, BYTE] = [0, 1];
 
-/** Number of bytes for a machine's name; at least MPI_MAX_PROCESSOR_NAME of every MPI library. */
+/** Size of the buffer for a machine's name in bytes; at least MPI_MAX_PROCESSOR_NAME of every MPI library. */
 const LONGEST_NAME = 1024;
 
 const wait = { result: "i32", nonblocking: true } as const;
@@ -70,9 +70,9 @@ const symbols = {
 type Words = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 type Mpi = Deno.DynamicLibrary<typeof symbols>["symbols"];
 
-/** Arrays are summed in parts of at most this length, to save memory and to fit MPI's 32-bit byte counts. */
+/** Arrays are summed in parts of at most 2^24 values, to save memory and to fit MPI's 32-bit byte counts. */
 const PIECE = 2 ** 24;
-/** Time limit of an MPI call in ms: HANG_MS or, if longer, TIMES * the time since the previous MPI call. */
+/** An MPI call may take HANG_MS ms or, if longer, TIMES x the time since the previous MPI call. */
 const [HANG_MS, TIMES] = [6500, 4];
 /** Time limit in ms of an MPI call that may wait until another rank has saved files or opened data. */
 const PATIENCE_MS = 30 * 60_000;

@@ -1,5 +1,5 @@
 /**
- * The safetensors file format: https://huggingface.co/docs/safetensors
+ * Encodes and decodes the safetensors file format (https://huggingface.co/docs/safetensors).
  *
  *   8 bytes   length of the header, little-endian
  *   header    JSON {name: {dtype, shape, data_offsets: [begin, end]}, "__metadata__": {string: string}}
@@ -211,7 +211,7 @@ function readEntry(name: string, raw: unknown, what: string): Entry {
       `${what}: ${quoted} has type ${dtype}, expected F32 or U32. Convert it to F32.`,
     );
   }
-  if (begin > end) throw damaged(what, `${quoted}: its data begin at ${begin} and end earlier, at ${end}`);
+  if (begin > end) throw damaged(what, `${quoted}: the data begin at byte ${begin}, but end at byte ${end}`);
   if (end - begin !== bytesOfShape(shape)) {
     throw damaged(
       what,
@@ -248,7 +248,7 @@ function checkLayout(entries: readonly Entry[], dataBytes: number, fileBytes: nu
   for (const { name, begin, end } of entries) {
     if (begin < at) throw damaged(what, `tensors "${before}" and "${name}" overlap`);
     if (begin > at) {
-      throw damaged(what, `${formatThousands(begin - at)} bytes before tensor "${name}" belong to none`);
+      throw damaged(what, `${formatThousands(begin - at)} bytes before tensor "${name}" belong to no tensor`);
     }
     at = end;
     before = name;
@@ -261,7 +261,7 @@ function checkLayout(entries: readonly Entry[], dataBytes: number, fileBytes: nu
     );
   }
   if (at < dataBytes) {
-    throw damaged(what, `${formatThousands(dataBytes - at)} bytes at its end belong to no tensor`);
+    throw damaged(what, `${formatThousands(dataBytes - at)} bytes at the file's end belong to no tensor`);
   }
 }
 

@@ -41,7 +41,7 @@ export interface SnapshotInfo {
   readonly features?: FeatureManifest;
   /** Number of training iterations before the snapshot. */
   readonly iteration: number;
-  /** Kind of the snapshot: "last", "best-" and the validation criterion, or the title of a baseline. */
+  /** Kind of the snapshot, such as "last", "best-loss", or the title of a baseline. */
   readonly kind: string;
   /** @internal Settings of the adversarial game; undefined for the Shannon stage. */
   readonly game?: SnapshotGame;
@@ -107,7 +107,7 @@ export function buildSnapshot(
   return { tensors, metadata };
 }
 
-/** Returns the parameters stored under a prefix. Constants are stored once, with the current weights (""). */
+/** Returns the parameters stored under a prefix. Only the current weights (prefix "") include constants. */
 function selectSnapshotSpecs(specs: readonly ParameterSpec[], prefix: string): readonly ParameterSpec[] {
   return prefix === "" ? specs : specs.filter(({ constant }) => !constant);
 }
@@ -174,7 +174,7 @@ function readPart(snapshot: Snapshot, specs: readonly ParameterSpec[], prefix: s
   return found;
 }
 
-/** Name prefixes of all tensors that are not current weights. */
+/** Name prefixes of Adam's moments and of the best weights; names of current weights have no prefix. */
 const OTHER_PREFIXES = [...Object.values(MOMENT_PREFIXES), ...Object.values(BEST_PREFIXES)];
 
 /**

@@ -12,7 +12,7 @@ import type { CaseFactory } from "./layer_recipes.ts";
 import { getDenseWidth, type TestBatch, U } from "./op_batches.ts";
 import type { OpCase } from "./op_bench.ts";
 
-/** Makes a test of an LSTM. Its inputs are table rows by item or, without `table`, item features. */
+/** Makes a test of an LSTM over clicks. Its inputs are embeddings (`table`) or features of the items. */
 export function makeLstm(H: number, table?: { readonly sparse: boolean }): CaseFactory {
   return (b) => {
     const [I, F] = [b.log.items.count, getDenseWidth(b)];
@@ -86,7 +86,7 @@ export function makePwTable(
   };
 }
 
-/** Makes a test of pw_table with one table row per event, not per item. */
+/** Makes a test of the op pw_table, which reads a table with one row per event instead of per item. */
 export function makePwTableByEvent({ columns, lags, weightings: n } = usualPw): CaseFactory {
   return (b) => ({
     ...b,
@@ -100,7 +100,8 @@ export function makePwTableByEvent({ columns, lags, weightings: n } = usualPw): 
 
 /**
  * Makes a test of count features and of the log's context features.
- * @param latest - latest clicked items per train user that form item pairs; undefined for other users
+ * @param latest - number of latest clicked items per train user that form item pairs; undefined for tests
+ * with users whose clicks are not counted
  */
 export function makeRowCounts(
   { log, users }: TestBatch,

@@ -19,9 +19,9 @@ type Applied = Activation | "none";
 const applied = (activation: Applied) => activation === "none" ? undefined : activation;
 
 export interface LinearRecipe {
-  /** Activation that produced the layer's input (default: ELU). */
+  /** Activation that produced the layer's input; ELU by default. */
   readonly input?: Applied;
-  /** Activation of the layer's output (default: ELU). */
+  /** Activation of the layer's output; ELU by default. */
   readonly output?: Applied;
   readonly bias?: boolean;
 }
@@ -88,7 +88,7 @@ export function makeHiddenLayer(K: number, N: number): Pick<OpCase, "leaves" | "
   };
 }
 
-/** Adds the layer of {@link makeHiddenLayer} to the tape. Returns the inputs of the row_dot op after it. */
+/** Adds the layer of {@link makeHiddenLayer} to the tape. Returns the inputs of the next op, row_dot. */
 export function recordHiddenLayer(tape: ClickTape, t: (name: string) => Tensor, activation: Applied = "elu") {
   const of = { input: t("x"), weights: t("k"), bias: t("c") };
   const input = linear(tape, "h", of, { activation: applied(activation) });
@@ -113,7 +113,7 @@ export function makeRowDotOnLayer(K: number, N: number, activation?: Applied): C
   });
 }
 
-/** Makes a test of row_dot ops that share a layer. The layer's kernel computes the dot products. */
+/** Makes a test of row_dot ops whose dot products are computed by the kernel of the layer before them. */
 export function makeRowDotOfLayer(K: number, N: number): CaseFactory {
   const layers = new WeakMap<ClickTape, ReturnType<typeof recordHiddenLayer>>();
   return (b) => ({
@@ -162,7 +162,7 @@ export function makeFirstLayer(columns: number, itemDropout?: number): CaseFacto
   });
 }
 
-/** Makes a test of first_layer whose state term is a linear layer with S inputs per event. */
+/** Makes a test of first_layer, to which a linear layer with S inputs per event adds the user's state. */
 export function makeFirstLayerOfState(columns: number, S: number): CaseFactory {
   return (b) => ({
     ...b,

@@ -14,7 +14,7 @@ export interface ChoiceRecipe {
   readonly scale?: number;
   /** True to round the utilities to integers, so that some utilities are equal. */
   readonly whole?: boolean;
-  /** Factor eta of the utilities (default: 2). */
+  /** Factor by which utilities are multiplied (inverse temperature eta); 2 by default. */
   readonly eta?: number;
 }
 
@@ -75,7 +75,7 @@ export function makeMinimax(player: "generator" | "reward", game = usual): CaseF
   });
 }
 
-/** Makes a test of minimax in which the op also computes the generator's last layer. */
+/** Makes a test of the op minimax (loss of the adversarial game), fused with the generator's last layer. */
 export function makeMinimaxOfLayer(K: number): CaseFactory {
   return (b) => {
     const { leaves, ...others } = makeMinimax("generator")(b);

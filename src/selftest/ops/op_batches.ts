@@ -29,7 +29,7 @@ export const popularOneHot = createBatch(9, { ...zipf, width: 0 });
 export const given = createBatch(7, { ...usual, given: 0.4 });
 /** Batch in which users click no, some, or all items of a page. Some events are context events. */
 export const further = createBatch(8, { ...usual, given: 0.2, further: 0.6 });
-/** Batch whose displayed items have only some of the log's 500 tokens, and whose clicked items have few. */
+/** Batch whose displayed items have some of the log's 500 tokens, and whose clicked items have fewer. */
 export const rareTokens = createBatch(7, {
   users: 20,
   items: 300,
@@ -49,7 +49,7 @@ export const mixed = {
   many: createBatch(4, withTokens),
   noClicks: createBatch(6, { users: 9, items: 5, width: 5, tokens: 4, noClick: 1 }),
 };
-/** Batch like `mixed.many`, but without dense features. */
+/** Batch of items that have only tokens, no dense features. Otherwise equal to `mixed.many`. */
 export const manyTokens = createBatch(4, { ...withTokens, width: 0 });
 export const noClicks = createBatch(6, { users: 9, items: 5, width: 2, noClick: 1 });
 

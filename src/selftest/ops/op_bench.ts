@@ -29,7 +29,7 @@ export interface LeafSpec {
   readonly activation?: Activation;
   /** True if the input gets a gradient (default: true). */
   readonly trainable?: boolean;
-  /** True if a row has one number, without padding to four, as in the tensor of utilities. */
+  /** True if each row has a single number and no padding, as in the tensor of utilities. */
   readonly packed?: boolean;
   readonly whole?: boolean;
 }
@@ -41,7 +41,7 @@ export interface OpCase {
   readonly parameters: readonly ParameterSpec[];
   /** Adds ops to the tape, the tested op last. @param tensor - returns an input or a parameter by name */
   readonly build: (tape: ClickTape, tensor: (name: string) => Tensor) => Tensor;
-  /** Settings of the log's counts, with or without counts of train users; only for ops that read counts. */
+  /** Settings of the count features; only for ops that read count features. */
   readonly counted?: LogWithCounts;
   /** Fixed values of inputs and parameters, by name (default: random values). */
   readonly values?: Weights;
@@ -52,9 +52,9 @@ export interface OpCase {
   readonly sparse?: boolean;
   /** True to skip the test with two copies of the op on the same inputs. */
   readonly once?: boolean;
-  /** For a loss op, computes the number that is differentiated, from the op's output and inputs. */
+  /** Computes the loss from the op's output and inputs; absent if the op is not a loss. */
   readonly loss?: (output: Matrix, inputs: readonly Matrix[]) => number;
-  /** For an op that is not a loss: name of an input whose columns the op also sums. */
+  /** Name of an input whose columns the op also sums; absent for loss ops. */
   readonly sumsOf?: string;
   /** Returns text that messages show after the index of a wrong row, such as " (page 3)". */
   readonly named?: (rows: Tensor["rows"], row: number) => string;
@@ -109,7 +109,7 @@ export function uploadLeaves(
   for (const tensor of leaves.values()) upload(tape, tensor, getValue(values, tensor), tensor.view);
 }
 
-/** Uploads `gradient` times the slope of the output's activation. @param value - values of the output */
+/** Uploads `gradient` times the derivative of the output's activation. @param value - values of the output */
 export function uploadOutputGradient(tape: ClickTape, output: Tensor, gradient: Matrix, value: Matrix): void {
   const slope = (i: number, j: number) => computeActivationSlope(output.activation, getAt(value, i, j));
   const seed = makeMatrix(gradient.rows, gradient.columns, (i, j) => getAt(gradient, i, j) * slope(i, j));
@@ -160,9 +160,9 @@ export function createOpBench(
 }
 
 export interface RecordedOp {
-  /** One node for the op under test and the ops that compute its inputs. */
+  /** The op under test and the ops that compute its inputs, joined into one node. */
   readonly node: TapeNode<ClickSizes, ReferenceBatch>;
-  /** Outputs of all copies of the op, which read the same inputs. The last output is the node's output. */
+  /** Outputs of all copies of the op, which read the same inputs. `node` is the last copy. */
   readonly outputs: readonly Tensor[];
   /** Inputs whose gradients the op computes. */
   readonly trainable: readonly Tensor[];
@@ -171,7 +171,7 @@ export interface RecordedOp {
   readonly all: readonly DispatchSpec<ClickSizes>[];
 }
 
-/** Adds the op to the tape `uses` times. @throws Error if the tested op is not the last on the tape */
+/** Adds `uses` copies of an op to the tape. @throws Error if the tested op is not the last on the tape */
 export function recordOp(
   { tape, batch }: OpBench,
   { build, forwardOnly }: OpCase,
@@ -230,14 +230,14 @@ export interface ReferenceRun {
   readonly inputs: readonly Matrix[];
   readonly output: Matrix;
   readonly gradients: readonly Matrix[];
-  /** Computes the loss, whose derivatives by the inputs are `gradients`. */
+  /** Computes the loss. Its derivatives with respect to the inputs are `gradients`. */
   readonly loss: (inputs: readonly Matrix[]) => number;
 }
 
 /**
  * Runs the f64 reference of an op.
  * @param values - values of inputs and parameters
- * @param outputGradient - gradient of the op's output, unless the op is a loss or has no gradient
+ * @param outputGradient - gradient of the op's output; undefined if the op is a loss or has no gradient
  * @throws Error if the reference has no gradient of a trainable input
  */
 export function runReference(
@@ -282,7 +282,7 @@ export function getValue(values: NamedMatrices, { name }: Pick<Tensor, "name">):
 
 /**
  * Runs the f64 references of nodes, and adds the outputs to `values`. `backward` returns the gradients of all
- * tensors by name. If the last node is a loss, call `backward` without a gradient.
+ * tensors by name, given the gradient of the last output. For a loss, call `backward` without arguments.
  */
 export function runReferences<S extends BatchSizes, R>(
   nodes: readonly TapeNode<S, R>[],

@@ -32,7 +32,7 @@ export interface OpRunOptions {
   readonly variants?: KernelVariants;
 }
 
-/** Options to run the kernel variants for GPUs, which read all inputs from buffers. */
+/** Options that select the kernel variants for GPUs, which read all inputs from buffers (no textures). */
 export const forGpu: OpRunOptions = { variants: getDefaultVariants("gpu") };
 
 /** Selects the adapter's kernel variants, with all matrices in buffers (no textures). */
@@ -195,7 +195,7 @@ function compare(
   if (at >= 0) checks.holds(false, kernels, what, `padding is not zero: ${whole[at]} at ${at}`);
 }
 
-/** Compares parameters that the op itself updates. @param expected - values after all runs */
+/** Compares parameters that the op itself updates, with their expected values after all runs. */
 async function compareMoved(
   { checks, tolerance }: By,
   parameters: ParameterArena,
@@ -214,7 +214,7 @@ async function compareMoved(
   }
 }
 
-/** Compares the kernels' column sums of `outcomes` with f64 sums. */
+/** Compares the sums of each column of `outcomes` that kernels computed with f64 sums. */
 function checkSums(
   specs: readonly DispatchSpec<ClickSizes>[],
   ring: Memory,

@@ -29,7 +29,7 @@ export class CheckedPage {
     this.gpu.queue.writeBuffer(view.buffer, view.offset, data);
   }
 
-  /** Runs an episode's pages twice, each time after `set`. @returns words of `views` without canaries */
+  /** Calls `set` and runs an episode's pages, both twice. @returns words of `views` without canaries */
   async run(
     dispatches: readonly PageDispatch[],
     views: readonly View[],
@@ -59,7 +59,7 @@ export class CheckedPage {
   }
 }
 
-/** Draws random words. @param share - probability that a bit is set */
+/** Draws words of random bits. @param share - probability that a bit is 1 */
 export function drawRandomBits(words: number, share: number, seed = 1): Uint32Array<ArrayBuffer> {
   const random = createRandomStream(seed, "bits");
   return Uint32Array.from({ length: words }, () => {
@@ -72,7 +72,7 @@ export function drawRandomBits(words: number, share: number, seed = 1): Uint32Ar
 export const key = makeKey(1);
 export type PageCheck = (checked: CheckedPage, checks: CheckCollector) => Promise<void>;
 
-/** Returns mask words with one bit per user and item. @param set - returns true for bits to set */
+/** Returns masks with one bit per user and item. @param set - returns true to set a bit */
 export function makePageBits(
   page: PageBuffers,
   set: (user: number, item: number) => boolean,
@@ -83,7 +83,7 @@ export function makePageBits(
 /** Sizes of a page: more users than a workgroup's invocations, and more items than a mask word has bits. */
 const ROOM = { users: 70, items: 45, slate: 3 };
 
-/** Makes a self-test case. @param room - sizes of the page that differ from the usual sizes */
+/** Makes a self-test case. @param room - sizes that differ from those of the usual test page */
 export function createPageCase(name: string, check: PageCheck, room: Partial<PageCapacity> = {}): NamedCheck {
   return { name: `page: ${name}`, check: makePageCheck({ ...ROOM, ...room }, check) };
 }

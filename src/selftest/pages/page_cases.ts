@@ -25,7 +25,7 @@ import { moveCases } from "./move_cases.ts";
 import type { CheckedPage, PageCheck } from "./page_bench.ts";
 import { createPageCase, drawRandomBits, key, makePageBits } from "./page_bench.ts";
 
-/** Rounding may change a choice if the uniform number is this close to a cumulative probability. */
+/** Distance of a random number from a cumulative probability below which rounding may change the choice. */
 const NEAR = 1e-5;
 /** Position effect of the second slot, then of each later slot. */
 const EFFECTS = Float32Array.of(0.7, -0.4);
@@ -41,7 +41,7 @@ export interface SlateOffer {
   readonly shown: Uint32Array<ArrayBuffer>;
 }
 
-/** Returns a slate per user. Different users have different items. */
+/** Returns one slate per user. Neighbouring users have different slates. */
 export function listShownSlates({ users, slate, items }: PageBuffers): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(
     { length: users * slate },
@@ -59,7 +59,7 @@ function computeChoice(
   return chooseOnHost(computeSlateLogits(own, eta, effects), uniform);
 }
 
-/** Simulates the episode on the host. @param found - device's outcomes, used if rounding decides */
+/** Simulates the episode on the host. @param found - the device's clicks, copied where rounding decides */
 function episodeOnHost({ users, slate, pages }: PageBuffers, offer: SlateOffer, found: Float32Array) {
   const { rules: { reward, leave, patience } } = offer;
   const outcomes: number[] = [];
@@ -162,7 +162,7 @@ export const checkChoose = (rules: EpisodeRules): PageCheck => async ({ page, ar
   await runTrial(chooseTrial(page, arena, offer), checks);
 };
 
-/** Checks the mask of items that may not be shown. @param repeats - true if clicked items may be repeated */
+/** Checks the mask of items that may not be shown. @param repeats - true if clicked items may be shown */
 export const checkMask = (options: PoolOptions, repeats = false): PageCheck => async (checked, checks) => {
   const { page } = checked;
   const { users, items, slate } = page;
@@ -210,7 +210,7 @@ function withSlates(page: PageBuffers, bits: Uint32Array, slates: readonly Array
   return makePageBits(page, (u, item) => getBit(bits, page.users, u, item) || (shown[u]?.has(item) ?? false));
 }
 
-/** A kernel that chooses slates, with the slates that it is expected to choose. */
+/** A kernel that chooses slates, and the expected slates. */
 interface SlateExpectation {
   readonly kernel: string;
   readonly dispatch: PageDispatch;
@@ -247,7 +247,7 @@ async function compareSlates(
   checks.same(masked, withSlates(page, bits, expected), { kernels: [kernel], what });
 }
 
-/** Checks random slates. @param share - share of masked items @param epsilon - chance of a random slate */
+/** Checks random slates. @param share - share of masked items @param epsilon - P(random slate) */
 export const checkRandom = (share: number, epsilon?: number): PageCheck => async (checked, checks) => {
   const { page } = checked;
   const { slate } = page;

@@ -30,10 +30,10 @@ export const SEED = 12345;
 const ITERATION = 7;
 
 export const [USERS, PAGES, SLATE, ITEMS, STRIDE, EPISODES] = [70, 3, 2, 45, 8, 2];
-/** Columns of a state, without the last column: the share of the episode's pages that are past. */
+/** Number of columns of a state, without the last column (the share of the episode's pages that are past). */
 const COLUMNS = STRIDE - 1;
 
-/** Start histories, of which one is drawn per user. */
+/** Lists of items that a user clicked before the episode. One of the lists is drawn per user. */
 const START: StartOptions = [[], [44, 3, 40], [31, 32]];
 
 type Episode = ReturnType<typeof createEpisode>;
@@ -99,7 +99,7 @@ function getSlate(episodes: readonly Episode[], { episode, user, page }: UserPag
   return Array.from(slates?.subarray(user * SLATE, (user + 1) * SLATE) ?? []);
 }
 
-/** Returns a user's clicked items: a start history drawn with `key`, then clicks on `pages` pages. */
+/** Returns a user's clicked items: those before the episode, drawn with `key`, and those on `pages` pages. */
 function listClicked(
   episodes: readonly Episode[],
   { episode, user }: Omit<UserPage, "page">,
@@ -203,7 +203,7 @@ function getOutcome(episodes: readonly Episode[], { episode, user, page }: UserP
   return [slots?.[user] ?? NaN, rewards?.[user] ?? NaN, alive?.[user] ?? NaN, page];
 }
 
-/** Returns masks of clicked items per row. @param later - 1 to include the clicks on the row's page */
+/** Returns a mask of clicked items per sampled page. @param later - 1 to include clicks on this page */
 function buildMasks(
   episodes: readonly Episode[],
   drawn: readonly UserPage[],
@@ -220,7 +220,7 @@ function buildMasks(
 export type ReplaySizes = Readonly<Record<"rows", number>>;
 export const dimensions = new Dimensions<ReplaySizes>(["rows"], "rows");
 
-/** Creates a replay buffer and a sampler. @param rows - pages per sample @param episodes - capacity */
+/** Creates a replay buffer for `episodes` episodes, and a sampler that draws `rows` pages. */
 export async function createReplayBench(
   arena: Arena,
   { rows = BATCH, episodes = EPISODES, repeats = false } = {},
@@ -243,7 +243,7 @@ export async function createReplayBench(
   const draw = await recordRunner(headers, arena, "draw", [...sample.dispatches(), whole]);
   return {
     ...{ replay, sample, after },
-    /** Stores an episode, page by page. @param episode - number of the episode */
+    /** Stores an episode in the replay buffer, page by page. @param episode - the episode's number */
     push({ start, pages }: Episode, episode: number): void {
       sample.begin(episode, makeKey(SEED));
       queue.writeBuffer(state.buffer, 0, start);

@@ -12,13 +12,13 @@ import type { SlateRows } from "../../policy/network/slate_rows.ts";
 import type { CheckCollector } from "../finding.ts";
 import { CanaryArena, createStepHeader, recordStep, runChecked, runTwice } from "../harness.ts";
 
-/** Sizes of a batch. The bench sets `users`, `rows` and `slots` to the same number. */
+/** Sizes of a batch. `users`, `rows` and `slots` are always equal here. */
 export type TestSizes = Readonly<Record<"users" | "rows" | "slots" | "items", number>>;
 const testDimensions = new Dimensions<TestSizes>(["users", "rows", "slots", "items"], "rows");
 
 export type SlateBench = ReturnType<typeof createSlateBench>;
 
-/** Creates the bench. @param checks - collects failed checks; if undefined, a failed check throws */
+/** Creates a test bench. @param checks - collects failed checks; if undefined, a failed check throws */
 export function createSlateBench(
   gpu: Gpu,
   { rows: count, items, most = count }: { rows: number; items: number; most?: number },
@@ -45,7 +45,7 @@ export function createSlateBench(
     },
     step: (purpose?: Partial<StepSettings>) =>
       createStepHeader(arena, testDimensions, { sizes, counted: count }, purpose),
-    /** Runs `reset` and dispatches twice. Both results must be equal. @returns the words of `views` */
+    /** Calls `reset` and runs dispatches, both twice. The results must be equal. @returns words of `views` */
     run: async (
       specs: readonly DispatchSpec<TestSizes>[],
       views: readonly Memory[],

@@ -18,7 +18,7 @@ import { createSlateBench, drawSlateNormals, type SlateBench } from "./slate_ben
 import { checkRatio } from "./slate_ratio_check.ts";
 import { CANARY, type KernelTrial, listIndices, makeMaskBits, runTrial, toFloats } from "../harness.ts";
 
-/** Returns a function that computes an item's f64 score for a row, and a bound of the kernel's error. */
+/** Returns a function that computes an item's score in f64, and an upper bound of the kernel's error. */
 function score64(base: ArrayLike<number>, table: ArrayLike<number>, weights: ArrayLike<number>) {
   const units = weights.length;
   return (row: number, item: number): { score: number; bound: number } => {
@@ -36,11 +36,11 @@ export interface ScoreSizes {
   readonly rows: number;
   readonly items: number;
   readonly units: number;
-  /** True if the best item's value must equal its score exactly. If false, the two may differ by rounding. */
+  /** True if the value of the best item must be exactly its score; false to allow rounding errors. */
   readonly exact?: boolean;
 }
 
-/** Sets every second bit past the last item. Such bits belong to no item; no result may depend on them. */
+/** Sets every second unused bit (after the last item) of a mask. No result may depend on these bits. */
 function withNoise(words: Uint32Array<ArrayBuffer>, rows: number, items: number): Uint32Array<ArrayBuffer> {
   if (items % PANEL === 0) return words;
   return words.map((word, k) =>
@@ -53,7 +53,7 @@ export interface ScoredRows {
   readonly table: Float32Array<ArrayBuffer>;
   readonly weights: Float32Array<ArrayBuffer>;
   readonly taken: (row: number, item: number) => boolean;
-  /** Returns the first item with the same table row as `item`. Of equal items, kernels choose the first. */
+  /** Returns the first of the items with the same table row as `item`: the one that kernels choose. */
   readonly equal: (item: number) => number;
 }
 
@@ -189,7 +189,7 @@ export async function checkInput(gpu: Gpu, checks: CheckCollector, columns: numb
   checks.numbers(toFloats(found), padded, { ...by, tolerance: (k) => (padded[k] === 0 ? 0 : 2e-7) });
 }
 
-/** Sizes for the kernel slate_pick, which puts the best item into the slot POSITION of a row's slate. */
+/** Sizes for the kernel slate_pick, which puts the best item into slot POSITION of each row's slate. */
 const [R, ITEMS, UNITS, SLATE, POSITION] = [70, 71, 8, 4, 2];
 const PANELS = countPanels(ITEMS);
 
@@ -211,7 +211,7 @@ function pickInputs() {
   };
 }
 
-/** Draws the largest value, and its item, for each panel (32 items) and row. Some items are NONE. */
+/** Draws, for each row and each 32 items, the largest value and its item, which may be NONE. */
 function bestOfPanels(): Uint32Array<ArrayBuffer> {
   const best = new Uint32Array(2 * PANELS * R);
   const values = new Float32Array(best.buffer);
@@ -268,7 +268,7 @@ function findPick({ best, slates }: Inputs, row: number): { item: number; value:
   return { item: listIndices(3).find((item) => !shown.includes(item)) ?? NONE, value: 0 };
 }
 
-/** Computes the kernel's results. Each float is a single addition, so all bits must be equal. */
+/** Computes the kernel's results on the host. Each is at most one f32 addition, so all bits must be equal. */
 function pickOnHost(inputs: Inputs) {
   const { table } = inputs;
   const masked = inputs.masked.slice();

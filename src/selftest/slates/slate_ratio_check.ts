@@ -15,7 +15,7 @@ export interface RatioSizes {
   readonly slate: number;
   /** True if the value of a click is the item's utility; false if a network computes this value. */
   readonly utility: boolean;
-  /** True to make pairs of items equal in every fourth row, and probabilities extreme in every fifth row. */
+  /** True for hard inputs: pairs of equal items in every 4th row, extreme probabilities in every 5th. */
   readonly hard?: boolean;
   /** Allowed error of a slate's expected value, relative to the row's largest value (default: 2^-18). */
   readonly tolerance?: number;
@@ -27,7 +27,7 @@ function isTaken({ slate }: RatioSizes) {
     row % 7 === 0 ? item >= slate : row % 3 === 0 && (item * 5 + row) % 4 === 0;
 }
 
-/** Draws inputs. A row of `values` has the score offset, the value of no click, and two unused numbers. */
+/** Draws inputs. A row of `values` has a value added to all scores, the value of no click, and padding. */
 function ratioInputs({ rows, slate, hard = false }: RatioSizes) {
   const drawn = (name: string, scale: (row: number) => number) => {
     const all = drawSlateNormals(rows * ITEMS, name, slate);
@@ -78,7 +78,7 @@ function* listSlates(
   }
 }
 
-/** Returns the worth of a slate (NaN if invalid) and of the best slate, and the largest absolute value. */
+/** Returns the expected value of a slate (NaN if invalid) and of the best slate, and the largest |value|. */
 function compareWithBest(worth: Worth, sizes: RatioSizes, shown: readonly number[], row: number) {
   const taken = isTaken(sizes);
   const free = listIndices(ITEMS).filter((item) => !taken(row, item));
@@ -90,7 +90,7 @@ function compareWithBest(worth: Worth, sizes: RatioSizes, shown: readonly number
   };
 }
 
-/** Runs the exact kernel; returns its slates, their worth, and the mask after the run, as u32 words. */
+/** Runs slate_ratio; returns the slates, their expected values, and the mask after the run, as u32 words. */
 function runBest(
   { gpu, arena, rows, upload, run }: SlateBench,
   { u, scores, values }: Inputs,
@@ -110,7 +110,7 @@ function runBest(
   return run([spec], [slates, worth, masked.view], { reset });
 }
 
-/** Returns the worth (expected value) of each slate, computed by the kernel. */
+/** Returns the expected value of each given slate, computed by a kernel. */
 async function runFixedSlates(
   { arena, rows, upload, run }: SlateBench,
   worth: Worth,

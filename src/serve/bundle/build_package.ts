@@ -102,7 +102,7 @@ if (import.meta.main) {
     const path = Deno.args[0] ?? Deno.makeTempDirSync({ prefix: "clickgan-package-" });
     allowFolder({ by: "the folder", path });
     const { folder, tarball } = await buildPackage(path);
-    console.log(`To publish on JSR: deno publish, in ${folder}\nTo publish on npm: npm publish ${tarball}`);
+    console.log(`To publish on JSR, in ${folder}: deno publish\nTo publish on npm: npm publish ${tarball}`);
     return 0;
   });
 }

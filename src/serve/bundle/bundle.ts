@@ -10,7 +10,7 @@ export interface BundleOptions {
   readonly entry: string;
   /** "iife" for a script of a web page or a worker; "esm" for a module. */
   readonly format: "iife" | "esm";
-  /** Kernel texts in the script; "from a table": the page has them (kernel_table.ts). Default: "whole". */
+  /** Form of the kernels in the script; "from a table" if the page has them, by default "whole". */
   readonly kernels?: "whole" | "without comments" | "from a table";
   /** Source texts that replace imported modules, by import specifier. */
   readonly replacements?: Readonly<Record<string, string>>;
@@ -119,14 +119,14 @@ async function packageFolders(entry: string): Promise<Map<string, string>> {
 
 export async function readPackageFile(entry: string, name: string, file: string): Promise<string> {
   const folder = (await packageFolders(entry)).get(name);
-  if (folder === undefined) throw new Error(`${entry} uses no package ${name}`);
+  if (folder === undefined) throw new Error(`${entry} does not import the package ${name}`);
   return await Deno.readTextFile(join(folder, file));
 }
 
 /**
  * Removes comments (more than a third of a kernel's text), empty lines, and spaces at line ends. In functions
- * and structs, also removes spaces next to = , ; { and }. A `const` in a function keeps one space of
- * indent, because the program may replace the value of a `const` at the start of a line (a kernel setting).
+ * and structs, also removes spaces next to = , ; { and }. A `const` in a function keeps one space of indent,
+ * because a `const` at the start of a line is a kernel setting, which the program may replace.
  */
 export function stripComments(text: string): string {
   const lines = text.replace(/\/\*[^]*?\*\//g, "").split("\n").map((line) =>

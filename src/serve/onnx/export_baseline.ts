@@ -34,7 +34,7 @@ interface BaselineInputs extends LiftInputs {
   readonly clicks: TensorName;
 }
 
-/** Adds nodes for the log of a baseline's score, [users, items, 1]. */
+/** Adds nodes for the logarithms [users, items, 1] of a baseline's scores. */
 function addLogScore(
   inputs: BaselineInputs,
   catalogue: ItemCatalogue,
@@ -65,7 +65,7 @@ function addLogScore(
   }
 }
 
-/** Adds log(1 + index of an item's latest click), or `rate` for items not among the last `recent` clicks. */
+/** Adds nodes for log(1 + index of an item's latest click); `rate` if not among the last `recent` clicks. */
 function addLastClick(
   { graph, page, history, clicks }: BaselineInputs,
   rate: TensorName,
@@ -115,7 +115,7 @@ function addSimilarity(
   return graph.op("Div", [sum, graph.op("Max", [count, 1])]);
 }
 
-/** Adds nodes [users, most]: the latest distinct clicked items; `there` is 0 for padding, otherwise 1. */
+/** Adds nodes [users, most] for the latest distinct clicked items. `there` is 0 for padding, otherwise 1. */
 function addLatestDistinct(
   { graph, history }: BaselineInputs,
   most: number,
@@ -142,7 +142,7 @@ function addLatestDistinct(
 /** Key at the end of the sorted pair keys, larger than the key of every pair of items. */
 const LAST_KEY = 2n ** 62n;
 
-/** Adds a binary search for the similarity of items a <= b; 0 if not found. @param key - a * items + b */
+/** Adds a binary search for the similarity of items a <= b (0 if not found). @param key - a * items + b */
 function addPairs(
   graph: GraphBuilder,
   catalogue: ItemCatalogue,

@@ -27,7 +27,7 @@ export interface ExportedModel {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Returns the bytes of an ONNX file. @throws UserError if it is too large, or if values may overflow. */
+/** Encodes a model as an ONNX file. @throws UserError if the file is too large, or if values may overflow. */
 export function exportModel(
   { config, catalogue, weights, context = [], metadata }: ExportedModel,
 ): Uint8Array {

@@ -77,8 +77,8 @@ export class GraphBuilder {
   readonly initializers: Tensor[] = [];
 
   /**
-   * Adds a node. @returns the name of its last result. @param input - names of tensors, or constants: a
-   * number or a list of whole numbers. @param attributes - whole numbers, texts, or lists of whole numbers,
+   * Adds a node. @returns the name of the node's last output. @param input - names of tensors, or constants:
+   * a number or a list of whole numbers. @param attributes - whole numbers, texts, or lists of whole numbers,
    * by name.
    */
   op(
@@ -103,7 +103,7 @@ export class GraphBuilder {
     return this.op("Cast", [input], { to: type });
   }
 
-  /** Adds dimensions of size 1 at these positions of the result. */
+  /** Adds dimensions of size 1 at the positions `axes` of the result's shape. */
   unsqueeze(input: TensorName, ...axes: readonly number[]): TensorName {
     return this.op("Unsqueeze", [input, axes]);
   }

@@ -31,15 +31,15 @@ export interface LiftInputs {
   readonly items: number;
   /** [users, items] numbers of the displayed items; 0 for an empty position. */
   readonly page: TensorName;
-  /** [users, clicks] numbers of the recently clicked items; any item's number at an empty index. */
+  /** [users, clicks] numbers of the recently clicked items; padded with arbitrary item numbers. */
   readonly recent: TensorName;
   /** [users, clicks] 1 if the entry of `recent` is a click, otherwise 0. */
   readonly there: TensorName;
 }
 
 /**
- * Adds nodes for the standardised count features and context features [users, items, C]. The user's earlier
- * impressions are no input of the graph. Features that count them are 0, as for average click rates.
+ * Adds nodes for the standardised count features and context features [users, items, C]. As the graph has no
+ * input for a user's earlier impressions, features that count impressions are 0, as for average click rates.
  */
 export function addDisplayedCounts(
   inputs: EncoderInputs,
@@ -113,7 +113,7 @@ export function logOfNext(graph: GraphBuilder, name: TensorName): TensorName {
   return graph.op("Log", [graph.op("Add", [name, 1])]);
 }
 
-/** Adds nodes that look up values [users, items, 1] of displayed items. @param of - gives an item's value */
+/** Adds nodes [users, items, 1] that look up values of displayed items. @param of - gets an item's value */
 export function ofItems(
   { graph, items, page }: Pick<LiftInputs, "graph" | "items" | "page">,
   name: string,
@@ -208,9 +208,9 @@ interface FieldTokens {
 
 /**
  * Adds nodes [users, items, 1]: the logarithm of the user's preference for each displayed item's categories,
- * log((m + prior) / (q + prior)). Each click counts as 1, split equally among the clicked item's tokens; q_t
- * is the user's count of token t, and q the sum of all q_t. m is the mean of q_t / share_t over the displayed
- * item's tokens, where share_t is token t's share of all clicks.
+ * log((m + prior) / (q + prior)). A click adds 1 / n to the user's count q_t of each of the clicked item's n
+ * categories t. q is the sum of all q_t, and share_t is the share of category t in the clicks of all users.
+ * m is the mean of q_t / share_t over the displayed item's categories.
  */
 export function addLogLift(
   of: LiftInputs,

@@ -1,4 +1,4 @@
-/** Adds encoders to an ONNX graph. An encoder computes what clicks add to the first layer: [users, N]. */
+/** Adds encoders to an ONNX graph. An encoder computes a term [users, N] of the first layer from clicks. */
 
 import type { ItemCatalogue } from "../../data/item_catalogue.ts";
 import type { LstmModelConfig, ModelConfig, PwModelConfig } from "../../model/model_config.ts";
@@ -21,12 +21,12 @@ export interface EncoderInputs {
   readonly clicks: TensorName;
 }
 
-/** For each gate in ONNX's order (i, o, f, c), its index in our order (i, g, f, o). Our g is its c. */
+/** For each LSTM gate in ONNX's order (i, o, f, c), its index in our order (i, g, f, o): g is c. */
 const GATES = [0, 3, 2, 1] as const;
 
 /**
- * Adds the LSTM. The products of all items' features and the input weights are stored as a table. The ONNX op
- * gets rows of this table as its inputs, so its input weights are the identity matrix.
+ * Adds the LSTM. A table has the products of all items' features and the input weights. The inputs of ONNX's
+ * op LSTM are rows of this table, so the op's input weights are the identity matrix.
  */
 export function addLstmState(inputs: EncoderInputs, { lstmUnits: H, dims }: LstmModelConfig): TensorName {
   const { graph, weight, tensor, history, clicks } = inputs;
@@ -169,8 +169,8 @@ function tanhOfDense(
 }
 
 /**
- * Adds the position-weights encoder with tanh for one-hot items. An item's component of the state is
- * tanh(w + bias); w is the sum of the weights of the user's clicks on the item. Without clicks the state is
+ * Adds the position-weights encoder with tanh for one-hot items. If w is the sum of the weights of the user's
+ * clicks on an item, the item's component of the state is tanh(w + bias). Without clicks the state is
  * tanh(bias); `base` is this state x kernel. `delta` [users, m, n] is tanh(w + bias) - tanh(bias) for the
  * latest click on an item, and 0 for earlier clicks on the same item.
  */
@@ -249,7 +249,7 @@ export function foldItems(
 /** Largest total size of all tables in bytes. A protobuf message must be smaller than 2 GiB. */
 const MOST_BYTES = 2 ** 31 - 2 ** 20;
 
-/** Checks the size of a table before it is computed. @throws UserError if an ONNX file cannot contain it. */
+/** Checks the size of a table before it is computed. @throws UserError if too large for an ONNX file. */
 export function expectFits({ shape: { count } }: ItemCatalogue, bytes: number): void {
   if (bytes <= MOST_BYTES) return;
   throw new UserError(

@@ -12,7 +12,7 @@ import {
 export interface UniformChoice {
   readonly slot: number;
   readonly clickProbability: number;
-  /** Smallest change of `uniform` that changes the slot. If it is tiny, f32 kernels may draw another. */
+  /** Smallest change of `uniform` that changes the slot. If tiny, f32 kernels may draw another slot. */
   readonly margin: number;
 }
 
@@ -54,7 +54,7 @@ export function choose(logits: ArrayLike<number>, uniform: number): UniformChoic
   return { slot, clickProbability: clicks / total, margin: margin / total };
 }
 
-/** Computes a slate's logits. @param utilities - one per item. @param effects - of positions 2, 3, ... */
+/** Computes a slate's logits. @param effects - position effects, from the second position on */
 export function computeSlateLogits(
   utilities: ArrayLike<number>,
   eta = 1,

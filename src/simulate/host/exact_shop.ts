@@ -49,7 +49,7 @@ export class ShopPlan {
   }
 }
 
-/** Returns the policy that maximises the expected reward + value of the next state. */
+/** Returns the policy that maximises the expected sum of the reward and the next state's value. */
 export function createOptimalPolicy(plan: ShopPlan): HostPolicy<ShopState> {
   const { reward = "click", leave = 0 } = plan.options;
   return {
@@ -70,9 +70,9 @@ export function createOptimalPolicy(plan: ShopPlan): HostPolicy<ShopState> {
 class Sweep {
   /** [grid points, items] choice weight exp(u) of each item. */
   readonly #weights: Float64Array;
-  /** [grid points, slots] best slates for t - 1 pages left, with which the search for t pages starts. */
+  /** [grid points, slots] best slates for t - 1 pages left: initial slates of the search for t pages left. */
   readonly #slates: Uint32Array;
-  /** For each axis, [grid points on the axis, items]: cell of the state that follows a click on the item. */
+  /** For each axis, [grid points on the axis, items]: grid cell that contains the state after a click. */
   readonly #cell: readonly Uint32Array[];
   readonly #share: readonly Float64Array[];
   readonly #items: number;
@@ -129,7 +129,7 @@ class Sweep {
     return found;
   }
 
-  /** Interpolates, for each item, the value of the state after a click on it at grid point (x, y, z). */
+  /** Interpolates the values of the states that follow a click on each item at the grid point (x, y, z). */
   #after(behind: Float64Array, x: number, y: number, z: number, to: Float64Array): void {
     const items = this.#items;
     const [, ny, nz] = [0, this.grid.axes[1].length, this.grid.axes[2].length];

@@ -1,6 +1,6 @@
 /**
  * Finds the slate with the highest expected value, exactly. A click on item i has the choice weight w_i and
- * the value q_i; no click has w0 and q0. The value of a slate A of k items is
+ * the value q_i; no click has w0 and q0. The slate A of k items has the expected value Q(A):
  *
  *   Q(A) = (w0 q0 + sum_A w_i q_i) / (w0 + sum_A w_i)
  *
@@ -8,7 +8,7 @@
  * until Q no longer rises. A is then optimal.
  */
 
-/** Mask of items. An item whose value is not 0 is excluded. */
+/** Mask of items: 0 for items that a slate may contain, any other number for excluded items. */
 export type MaskValues = ArrayLike<number>;
 
 /**
@@ -58,7 +58,7 @@ export function findBestSlate(problem: SlateProblem, k: number, masked?: MaskVal
   return Array.from(slate);
 }
 
-/** Searches for best slates. Later searches reuse the memory of the first. */
+/** Searches for best slates, one after another in the same memory. */
 export class SlateSearch {
   readonly #scores: Float64Array;
   readonly #next: Uint32Array;

@@ -48,7 +48,7 @@ export interface HostOptions extends Omit<SimulatorOptions, "seed" | "pool" | "s
   readonly episode?: number;
   /** Number of the first user. The random numbers of a user depend on the user's number alone. */
   readonly firstUser?: number;
-  /** Returns a slot (k for no click) that replaces the drawn slot, to repeat the clicks of a log. */
+  /** Replaces the drawn slot by the returned slot (k for no click), for example to repeat a log's clicks. */
   readonly follow?: (drawn: HostDraw) => number;
 }
 
@@ -118,7 +118,7 @@ export function drawSlate(
   });
 }
 
-/** Draws an item that is not taken: up to three tries among all items, then one draw among the free items. */
+/** Draws an item that is not taken: in up to three draws among all items, or else among the free items. */
 function drawItem(taken: Uint8Array, words: readonly number[]): number {
   for (const word of words.slice(0, 3)) {
     const item = multiplyHigh(word, taken.length);
@@ -129,7 +129,7 @@ function drawItem(taken: Uint8Array, words: readonly number[]): number {
   return taken.findIndex((one) => one === 0 && rank-- === 0);
 }
 
-/** Returns a policy that shows the first allowed items. @param order - item numbers, best first */
+/** Returns a policy that shows the best allowed items. @param order - all item numbers, best first */
 export function createHostPopularPolicy<S>(order: ArrayLike<number>): HostPolicy<S> {
   const items = Array.from(order);
   return {

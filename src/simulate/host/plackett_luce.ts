@@ -6,7 +6,7 @@
  *   P(slot j shows i | earlier slots) = exp(z_i) / sum over the remaining items of exp(z)
  */
 
-/** If the remaining weights are less than this share of all weights, they are summed directly. */
+/** Smallest share of all weights for which the remaining weights' sum is computed by subtraction. */
 const LOST = 1e-6;
 /** Value that replaces scores that are not finite, as in the kernel. */
 const LOWEST = -1e30;
@@ -14,7 +14,7 @@ const LOWEST = -1e30;
 interface DrawnSlate {
   /** Indices of the k drawn candidates, in display order. */
   readonly indices: number[];
-  /** Smallest change of any slot's random number that would draw another item. */
+  /** Smallest change of a random number that would change an item of the slate. */
   readonly margin: number;
 }
 
@@ -56,8 +56,8 @@ export class PlackettLuce {
   /**
    * Estimates the marginal probability that a slot shows an item. Each draw fills the earlier slots with
    * other items. The estimate is the mean over draws of P(no earlier slot shows the item) x P(the slot shows
-   * it). It is above 0 even if the item is nearly always in an earlier slot. @param uniform - random number
-   * in [0, 1) for each draw and slot
+   * the item). The estimate is above 0 even if the item is nearly always in an earlier slot.
+   * @param uniform - random number in [0, 1) for each draw and slot
    */
   slotProbability(
     place: number,
@@ -104,7 +104,7 @@ export class PlackettLuce {
     return drawn;
   }
 
-  /** Returns weights exp(z - most), their offset `most`, and their sum over the items not in `before`. */
+  /** Returns weights exp(z - most), the offset `most`, and the sum of weights without the items `before`. */
   #left(before: readonly number[]): { weights: Float64Array; most: number; sum: number } {
     const rest = before.reduce((sum, place) => sum - this.#weights[place]!, this.#all);
     if (rest > LOST * this.#all) return { weights: this.#weights, most: this.#most, sum: rest };
