@@ -3,6 +3,6 @@
  * expected, what was found and what to do. Commands print the message alone, without a stack trace.
  */
 export class UserError extends Error {
-  /** Prefix of the message in the text of the error (`String(error)`). */
+  /** Name that precedes the message in `String(error)`. */
   override readonly name = "UserError";
 }

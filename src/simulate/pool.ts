@@ -11,9 +11,9 @@ import type { View } from "../gpu/memory.ts";
 import type { PageBuffers } from "./page_buffers.ts";
 
 /**
- * Items that pages may show: `all`, a list of items, or a `random` pool (subset) of n items on average. A
- * random pool is drawn per user and page, and has each of the I items with probability n / I. If it has fewer
- * items than a slate, all items may be shown.
+ * Items that pages may show: `all` items, a list of items, or a `random` pool of n items on average. A random
+ * pool is drawn for each user and page, and has each of the I items with probability n / I. If a random pool
+ * has fewer items than a slate, all items may be shown.
  */
 export type PoolOptions =
   | "all"
@@ -21,9 +21,9 @@ export type PoolOptions =
   | { readonly items: ArrayLike<number> };
 
 export interface ItemPool {
-  /** An item is in a random pool if its random 32-bit word is below this threshold; 0 for other pools. */
+  /** An item is in a random pool if its random 32-bit word is below this number. 0: no random pool. */
   readonly threshold: number;
-  /** [panels of 32 items] bits of the items that are never shown. Bits beyond the last item are also set. */
+  /** [items / 32, rounded up] bits: 1 for an item that is never shown, and for bits after the last item. */
   readonly excluded: Uint32Array<ArrayBuffer>;
   readonly size: number;
 }
@@ -58,7 +58,7 @@ function computeThreshold(count: number, items: number): number {
   return count === items ? 0 : Math.max(1, Math.floor(2 ** 32 * (count / items)));
 }
 
-/** Draws a page's random pool: [items] 1 if the item is in it, else 0. @param words - returns random words */
+/** Returns a random pool: [items] 1 for an item in the pool, else 0. @param words - returns random words */
 export function drawRandomPool(
   threshold: number,
   items: number,
@@ -83,8 +83,8 @@ export interface PoolPage {
 }
 
 /**
- * Returns the items from which a page was drawn, or [] if these are all items that the user had not clicked.
- * @param setting - pool and seed of the simulation; `repeats` is true if clicked items are shown again.
+ * Returns the items that a page could show, or [] if it could show every item without an earlier click.
+ * @param setting - pool and seed of the simulation; `repeats` is true if clicked items may be shown again.
  */
 export function listCandidates(
   { pool, repeats, seed }: { readonly pool: ItemPool; readonly repeats: boolean; readonly seed: number },
@@ -109,7 +109,7 @@ export function listCandidates(
 const fillKernel = parseKernel("fill", fillText);
 const maskKernel = parseKernel("page_mask", maskText);
 
-/** Returns a dispatch that sets `count` words per user to a value. */
+/** Returns a dispatch that writes `value` to the `count` words of each user. */
 export function fill(label: string, words: View, count: number, value = 0): ClickDispatch {
   return {
     kernel: fillKernel,
@@ -120,7 +120,7 @@ export function fill(label: string, words: View, count: number, value = 0): Clic
   };
 }
 
-/** Computes the mask of items that a page may not show. @param repeats - true if clicked items are allowed */
+/** Marks the items that each user's page may not show. @param repeats - true if clicked items are allowed */
 export function recordPageMask(
   page: PageBuffers,
   pool: ItemPool,

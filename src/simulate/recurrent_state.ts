@@ -1,4 +1,4 @@
-/** State that the device stores between pages: LSTM states, lists of clicks, and encoder states. */
+/** User states that the device stores between pages: LSTM states, lists of clicks, and encoder states. */
 
 import passText from "../../kernels/simulate/pass_over.wgsl" with { type: "text" };
 import keepText from "../../kernels/simulate/keep_state.wgsl" with { type: "text" };
@@ -28,7 +28,7 @@ export interface LstmStep {
   readonly product: Tensor;
   /** [events, H] state h of the LSTM. */
   readonly state: Tensor;
-  /** [U, H] cell of the LSTM, with the same layout as the state. */
+  /** [U, H] cell state c of each user's LSTM, with the same layout as `state`. */
   readonly cell: View;
 }
 
@@ -50,8 +50,8 @@ export function recordLstmStep(page: PageBuffers, { input, product, state, cell 
 }
 
 /**
- * Allocates lists for the clicks of all users, before and during an episode.
- * @param least - minimum capacity of each user's list. @throws UserError if the adapter lacks the memory.
+ * Allocates a list of clicks per user, for the clicks before and during an episode.
+ * @param least - minimum capacity of a list. @throws UserError if the adapter lacks the memory.
  */
 export function createClickLists(
   { users, pages, startClicks }: PageBuffers,
@@ -76,7 +76,7 @@ export function pushClick(page: PageBuffers, { history, clicks, capacity: room }
   };
 }
 
-/** Updates each user's counts of pages and of unclicked impressions. @param passed - [words, U] counts */
+/** Counts each user's pages and each item's impressions without a click. @param passed - [words, U] counts */
 export function passOver(page: PageBuffers, passed: View): ClickDispatch {
   const { event, slates, slate: SLATE, users: USERS } = page;
   return {
@@ -93,7 +93,7 @@ export interface StoredState {
   readonly encoded: Tensor;
   readonly lists: ClickLists;
   readonly lags: number;
-  /** [events, columns] state of the encoder. Each row of the buffer also stores the recent clicks. */
+  /** [events, columns] encoder states. In the buffer, each row continues with the user's recent clicks. */
   readonly state: Tensor;
 }
 
@@ -112,12 +112,12 @@ export function createStoredState(
   };
 }
 
-/** Returns the first column with clicks, after the state and one column for the page's number. */
+/** Returns the column where the stored clicks begin: after the state and one column for the page number. */
 function firstKept({ columns }: Tensor): number {
   return padColumns(columns + 1);
 }
 
-/** Copies all users' encoder states and recent clicks to `state`, or with `to` = "users" from `state`. */
+/** Copies all users' encoder states and recent clicks to `state`; with `to` = "users", copies them back. */
 export function copyState(
   { encoded, lists: { history, clicks, capacity }, lags, state }: StoredState,
   to: "stored" | "users",
@@ -133,7 +133,7 @@ export function copyState(
   };
 }
 
-/** Copies the rows of one chunk of users. @param input - [events, N] rows of all users */
+/** Copies the rows of one chunk of users to `output`. @param input - [events, N] rows of all users */
 export function takeRows(input: Tensor, output: View): ClickDispatch {
   const N4 = input.stride / 4;
   return {

@@ -25,7 +25,7 @@ const stepKernel = parseKernel("shop_step", stepText);
 
 const CHUNK_ROWS = 2 ** 18;
 
-/** Returns [items, 4]: two style coordinates, price, and the utility term that is the same for all users. */
+/** Returns [items, 4] features: two style coordinates, price, and the utility that all users share. */
 function shopTable(shop: ShopTruth, values: Float32Array): Float32Array<ArrayBuffer> {
   const { style, price } = featureOffsets;
   const count = values.length / demoFeatures;
@@ -54,7 +54,7 @@ export class ShopSource implements UsersSource {
   }
 
   /**
-   * Allocates memory for the users of a page.
+   * Allocates memory for the users who see a page.
    * @internal
    */
   users(page: PageBuffers, arena = page.arena): SimulatedUsers {
@@ -63,7 +63,7 @@ export class ShopSource implements UsersSource {
 }
 
 class ShopUsers implements SimulatedUsers {
-  /** [events, 3] running means over the user's clicked items: the two style coordinates, and price. */
+  /** [events, 3] means over the items that each user clicked: the two style coordinates, and price. */
   readonly state: Tensor;
   readonly itemVectors: Tensor;
   readonly eta = 1;

@@ -23,15 +23,15 @@ import type { SimulatedUsers, UsersSource } from "./users.ts";
 export interface SimulatorRunOptions {
   /** Number of episodes per user; 1 by default. */
   readonly episodes?: number;
-  /** Number of the first episode, 0 by default. Each episode number has its own random numbers. */
+  /** Index of the first episode, 0 by default. The random numbers of an episode depend on its index. */
   readonly firstEpisode?: number;
-  /** Index of the first page to simulate, 0 by default. Earlier pages have no data. */
+  /** Index of the first page to simulate, 0 by default; the log has no data of earlier pages. */
   readonly firstPage?: number;
-  /** Called and awaited after each group of pages. If the function throws, the run stops. */
+  /** Callback that is awaited after each group of pages. If it throws, the run stops. */
   readonly onProgress?: (done: number, of: number) => void | Promise<void>;
-  /** Called and awaited after each page, when buffers have its results. Pages are submitted one by one. */
+  /** Callback that is awaited after each page, when buffers have its results; groups are then one page. */
   readonly onPage?: (page: { readonly users: number; readonly page: number }) => void | Promise<void>;
-  /** Receives the logs in order: one log per episode and group of users that are simulated together. */
+  /** Callback for the logs, in order: one log per episode and group of users that are simulated together. */
   readonly onLog?: (log: EpisodeLog) => void | Promise<void>;
 }
 
@@ -43,17 +43,17 @@ export interface StepOutcome {
   readonly choice: Uint32Array<ArrayBuffer>;
   /** [users] probability of any click, according to the environment. */
   readonly probability: Float32Array<ArrayBuffer>;
-  /** [users] 1 if the user has left, on this page or before; 0 otherwise. */
+  /** [users] 1 if the user left after this page or an earlier page, else 0. */
   readonly terminated: Uint8Array<ArrayBuffer>;
   /** True if this was the last page of the episode. */
   readonly truncated: boolean;
 }
 
-/** Pages per submission. The host submits one group ahead, so the device does not idle between them. */
+/** Pages per submission. The host submits the next pages while the device simulates these. */
 const PAGES_A_SUBMIT = 8;
-/** Maximum bytes of the counts of impressions without a click. Every adapter can bind a buffer this large. */
+/** Maximum bytes of the counts of impressions without a click: every adapter can bind such a buffer. */
 const PASSED_BYTES = 112 * 2 ** 20;
-/** Maximum number of users x slots on a page. Memory of the model's hidden layers grows with this number. */
+/** Maximum number of users x slots on a page; the memory of the model's hidden layers grows with it. */
 const SLATE_ROWS = 2 ** 18;
 
 /**
@@ -70,7 +70,7 @@ export class Simulator {
   readonly #environment: SimulatedUsers;
   readonly #log: LogViews;
   readonly #starts: StartClicks;
-  /** Episode in which the caller provides the slates. */
+  /** Episode that {@link reset} starts, for slates that the caller passes to {@link step}. */
   #given: Episode | undefined;
   #standing: { readonly episode: number; page: number } | undefined;
   #clicked: Set<number>[] = [];
@@ -128,7 +128,7 @@ export class Simulator {
     const all = episodes * windows * groups;
     let done = 0;
     this.#standing = undefined; // this run replaces the users of step()
-    /** Resolves when the previous episode's log has been read, while the device runs the next episode. */
+    /** Resolves when the previous episode's log is read, which happens while the device runs the next one. */
     let before: Promise<void> | undefined;
     const take = async (reading: Promise<EpisodeLog>, earlier: Promise<void> | undefined) => {
       const log = await reading;
@@ -160,7 +160,7 @@ export class Simulator {
     return sums.metrics;
   }
 
-  /** Starts an episode, before calls of {@link step}. @param episode - selects the random numbers. */
+  /** Starts an episode for calls of {@link step}. @param episode - index, which selects the random numbers */
   async reset(episode = 0): Promise<void> {
     const { users, seed } = this.settings;
     if (users > this.usersAtOnce) {
@@ -181,9 +181,9 @@ export class Simulator {
   }
 
   /**
-   * Shows a slate to every user, and waits once for the device. @param slates - [users, slots] items. For
-   * users who have left, slates are ignored. @throws UserError before {@link reset}, after the last page, and
-   * for slates with items that a user may not see.
+   * Shows a slate to every user, and waits once for the device. @param slates - [users, slots] items; slates
+   * of users who have left are ignored. @throws UserError before {@link reset}, after the last page, and for
+   * an item that the user may not see.
    */
   async step(slates: ArrayLike<number>): Promise<StepOutcome> {
     const { users, pages, slate: k } = this.settings;
@@ -238,7 +238,7 @@ export class Simulator {
     this.destroy();
   }
 
-  /** Submits an episode in groups of pages. The device has at most two unfinished groups at a time. */
+  /** Submits an episode in groups of pages, of which at most two are unfinished on the device at a time. */
   async #play(
     episode: Episode,
     key: EpisodeKey,

@@ -26,7 +26,7 @@ export interface SimulatorOptions {
   readonly patience?: number;
   /** Items that may be shown; all items by default. */
   readonly pool?: PoolOptions;
-  /** Clicks that users have made before an episode; no clicks by default. */
+  /** Clicks of the users before an episode; no clicks by default. */
   readonly start?: StartOptions;
   /** Maximum number of users that are simulated together, 4,096 by default. It does not change results. */
   readonly usersAtOnce?: number;
@@ -63,8 +63,8 @@ export function resolveSettings(options: SimulatorOptions, items: number): Simul
   const clicked = repeats ? 0 : startClicks(start) + pages - 1;
   if (pool.size < slate + clicked) {
     throw new UserError(
-      `Expected a pool of ${slate + clicked} items or more, got ${pool.size}: a slate of ${slate}` +
-        (clicked > 0 ? `, and ${clicked} that may have been clicked before` : "") +
+      `Expected a pool of ${slate + clicked} items or more, got ${pool.size}. A slate has ${slate} items` +
+        (clicked > 0 ? `, and ${clicked} other items may have been clicked before` : "") +
         `. Use a smaller slate${clicked > 0 ? ", fewer pages, or let items repeat" : ""}.`,
     );
   }
@@ -92,7 +92,7 @@ function checkStart(start: StartOptions, items: number): void {
   }
 }
 
-/** Error for an invalid slate. `user` is the number of the user who should see the slate. */
+/** Error for an invalid slate. `user` is the number of the user for whom the slate is invalid. */
 export class SlateError extends UserError {
   constructor(readonly user: number, message: string) {
     super(message);
@@ -100,9 +100,9 @@ export class SlateError extends UserError {
 }
 
 /**
- * Validates slates, and converts them for the device. @param slates - [users, slots] items. @param clicked -
- * per user, clicked items that may not be shown again. @throws UserError for a wrong number of items. @throws
- * SlateError for a slate with an unknown, repeated or clicked item.
+ * Validates slates, and copies them to an array for the device. @param slates - [users, slots] items. @param
+ * clicked - per user, clicked items that may not be shown again. @throws UserError for a wrong length of
+ * `slates`. @throws SlateError for a slate with an unknown, repeated or clicked item.
  */
 export function validateSlates(
   slates: ArrayLike<number>,

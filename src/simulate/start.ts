@@ -10,7 +10,7 @@ import type { PageBuffers } from "./page_buffers.ts";
 
 const feedKernel = parseKernel("feed_click", feedText);
 
-/** `empty` for no clicks, or click histories (items, oldest first), of which each user gets a random one. */
+/** Clicks before an episode: `empty` for none, or click histories (oldest first) that users draw from. */
 export type StartOptions = "empty" | readonly ArrayLike<number>[];
 
 export function startClicks(start: StartOptions): number {
@@ -29,7 +29,7 @@ export function drawStartHistory(
 }
 
 export class StartClicks {
-  /** [start clicks, users] clicked item, or NONE if the user's history has fewer clicks. */
+  /** [start clicks, users] clicked items; NONE fills the columns of users with shorter histories. */
   readonly view: View;
   readonly #items: Uint32Array<ArrayBuffer>;
 
@@ -49,7 +49,7 @@ export class StartClicks {
     page.gpu.queue.writeBuffer(this.view.buffer, this.view.offset, this.#items);
   }
 
-  /** Returns a dispatch that writes one click per user, with index `step.page`, to `event` and `clicked`. */
+  /** Returns a dispatch that writes click number `step.page` of each user to `event` and `clicked`. */
   feed(): ClickDispatch {
     const { users: USERS, event, clicked } = this.page;
     return {

@@ -1,4 +1,4 @@
-/** Interfaces that every kind of simulated users implements. */
+/** Interfaces of simulated users, which learned models and synthetic shops implement. */
 
 import type { ClickDispatch } from "../batch/click_sizes.ts";
 import type { Arena } from "../gpu/arena.ts";
@@ -8,7 +8,7 @@ import type { PageBuffers } from "./page_buffers.ts";
 
 export interface SlateUtilities {
   readonly dispatches: readonly ClickDispatch[];
-  /** [rows, 1] utilities, stride 1. Slot j of user u has the row u x (slots per slate) + j. */
+  /** [rows, 1] utilities, stride 1. Slot j of user u's slate has the row u x (slots per slate) + j. */
   readonly utilities: Tensor;
 }
 
@@ -16,8 +16,8 @@ export interface SlateUtilities {
 export interface CatalogueUtilities {
   readonly users: number;
   /**
-   * Dispatches for one chunk of users, with a row for each user and item. Utilities are without position
-   * effects; see {@link SimulatedUsers.positionEffects}.
+   * Dispatches that compute the utilities for one chunk of users, with a row per user and item, without
+   * position effects ({@link SimulatedUsers.positionEffects}).
    */
   readonly dispatches: readonly ClickDispatch[];
   /** [users of the chunk, items] f32 utilities. */
@@ -25,33 +25,32 @@ export interface CatalogueUtilities {
 }
 
 /**
- * Simulated users of a page, from a learned model or a synthetic shop. They serve as the environment, which
- * clicks, or as an observer, which only computes user states for a policy. They exist as long as the page's
- * buffers.
+ * Simulated users of a page, from a learned model or a synthetic shop. As the environment, they click. As an
+ * observer, they only compute user states for a policy. They are valid as long as the page's buffers.
  */
 export interface SimulatedUsers extends Disposable {
   /**
-   * [events, columns] state before the page, which policies read. If the model reads recent clicks, each row
-   * also stores these clicks, so that {@link fromState} can restore the user.
+   * [events, columns] user states before the page, which policies read. If the model reads recent clicks, the
+   * buffer's rows also store these clicks, so that {@link fromState} can restore the users.
    */
   readonly state: Tensor;
-  /** [items, columns] item vectors for policies: features if dense, otherwise features x first layer. */
+  /** [items, columns] item vectors for policies: dense features; for other items, features x first layer. */
   readonly itemVectors: Tensor;
-  /** Returns dispatches that compute item tables. The caller runs them once after weights were set. */
+  /** Returns dispatches that compute tables with a row per item. They must run once after weights are set. */
   prepare(): ClickDispatch[];
-  /** Returns dispatches that set all users to the state without clicks. */
+  /** Returns dispatches that set all users to the state of a user without clicks. */
   reset(): ClickDispatch[];
-  /** Returns dispatches that update users who clicked. User u has clicked the item `page.event[u].w`. */
+  /** Returns dispatches that update the users who clicked; user u clicked the item `page.event[u].w`. */
   step(): ClickDispatch[];
-  /** Returns dispatches that update every user after a page, but not after clicks before an episode. */
+  /** Returns dispatches that update all users after a page; they do not run for clicks before an episode. */
   shown(): ClickDispatch[];
-  /** Releases the memory that is not in the arena. */
+  /** Releases the memory that was not allocated in the arena. */
   [Symbol.dispose](): void;
   /** Inverse temperature: P(item) is proportional to exp(eta (utility + position effect)). */
   readonly eta: number;
   /** [P - 1] effects of the positions 2 to P; undefined for users without position effects. */
   readonly positionEffects: Tensor | undefined;
-  /** Returns dispatches that set users to the states in `state`. Then compute only utilities. */
+  /** Returns dispatches that load the users' states from `state`. Afterwards, compute only utilities. */
   fromState(): readonly ClickDispatch[];
   /** Returns the utilities of the slates' items in the users' current states. */
   utilities(): SlateUtilities;
@@ -66,8 +65,7 @@ export interface UsersSource {
   /** I, the number of items in the catalogue. */
   readonly itemCount: number;
   /**
-   * Allocates the users of a page. @param arena - allocates the users' memory; by default the arena of the
-   * page.
+   * Creates the users who see a page. @param arena - allocates the users' memory; default: the page's arena.
    * @internal
    */
   users(page: PageBuffers, arena?: Arena): SimulatedUsers;

@@ -11,15 +11,15 @@ export interface OpCall<S extends BatchSizes> extends VariantContext {
   readonly label: string;
   readonly dimensions: Dimensions<S>;
   readonly capacity: S;
-  /** Returns the gradient of the output, or of the pre-activation if the op has an activation. */
+  /** Returns the gradient of the op's output; of the pre-activation, if the op has an activation. */
   outputGradient(): Memory;
-  /** Makes the output's gradient also the gradient of `input`, a summand that no other op may read. */
+  /** For a sum: uses the output's gradient also as the gradient of `input`, which no other op may read. */
   passGradient(input: Tensor): void;
   /** Returns where to write an input's gradient; undefined if the input depends on no trainable parameter. */
   gradient(input: Tensor): GradientTarget | undefined;
-  /** Returns where to write partial sums of the gradient of a parameter that all rows of the batch use. */
+  /** Returns where to write partial sums of the gradient of a parameter that every row of the batch uses. */
   partials(parameter: Tensor): PartialTarget;
-  /** Returns where to write the gradients of rows in `list`; undefined if `sparseGradients` is not set. */
+  /** Returns where to write the gradients of table rows in `list`; undefined without `sparseGradients`. */
   sparseGradient(table: Tensor, count: ListLength<S>, list: View): SparseRows<S> | undefined;
   upload(name: string, data: Uint32Array<ArrayBuffer>): View;
   /**
@@ -30,8 +30,8 @@ export interface OpCall<S extends BatchSizes> extends VariantContext {
 }
 
 /**
- * Length of a list of table rows: a dimension's name, or a function that returns an upper bound. The op
- * writes NONE to unused entries, because Adam reads all entries.
+ * Length of a list of table rows: the name of a batch dimension, or a function that returns an upper bound.
+ * The op writes NONE to unused entries of the list, because Adam reads all entries.
  */
 export type ListLength<S extends BatchSizes> = DimName<S> | {
   readonly of: (sizes: S) => number;
@@ -56,17 +56,17 @@ export interface GradientTarget {
   readonly activation: Activation | undefined;
 }
 
-/** An op on the tape. @typeParam R - data of a batch, for the reference in f64 */
+/** Node of the tape: one use of an op. @typeParam R - type of the batch data that the f64 reference reads */
 export interface TapeNode<S extends BatchSizes, R> {
   readonly op: string;
   readonly inputs: readonly Tensor[];
   readonly output: Tensor;
-  /** Inputs that matrix products read many times. `output` in the list stands for the output's gradient. */
+  /** Inputs that matrix products read many times; `output` in this list means the output's gradient. */
   readonly rereads?: readonly Tensor[];
   forward(call: OpCall<S>): DispatchSpec<S>[];
   /** Returns the dispatches of the op's gradients. Called only if the output is trainable. */
   backward?(call: OpCall<S>): DispatchSpec<S>[];
-  /** Requests that a dispatch of `backward` also sums a loss's outcomes; false or absent if none can. */
+  /** Makes a dispatch of `backward` also sum a loss's outcomes; false or absent if no dispatch can. */
   sumOutcomes?(sums: OutcomeSums): boolean;
   readonly reference: ReferenceOp<R>;
 }

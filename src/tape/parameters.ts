@@ -38,17 +38,17 @@ export interface ArenaRange {
 export type Weights = Map<string, Float32Array<ArrayBuffer>>;
 
 /**
- * Stores a model's weights in one buffer, and their gradients in another. Parameters whose gradients are sums
- * over all rows of a batch come first ("summed" parameters), then running averages, then tables. In each
- * group, parameters with weight decay come first. A kernel binds a large arena in several parts, because
- * bindings are limited: see `splitBindingRanges`.
+ * Stores a model's weights in one buffer (arena), and their gradients in another. First come "summed"
+ * parameters, whose gradients are sums over all rows of a batch; then running averages; then tables. Each of
+ * these groups begins with its parameters with weight decay. Because bindings are limited in size, a kernel
+ * binds a large arena as several ranges: see `splitBindingRanges`.
  */
 export class ParameterArena {
   readonly #byName = new Map<string, Tensor>();
   readonly #constants = new Map<string, Float32Array<ArrayBuffer>>();
   readonly #arena: Arena;
   readonly length: number;
-  /** Number of floats of the summed parameters, which are at the start of the arena. */
+  /** Number of floats at the start of the arena for parameters whose gradients are sums over all rows. */
   readonly summed: number;
   readonly decaying: readonly [summed: ArenaRange, tables: ArenaRange];
   readonly weights: View;
@@ -113,7 +113,7 @@ export class ParameterArena {
     }
   }
 
-  /** Gradients in the layout of the weights. Created on first use, because prediction needs no gradients. */
+  /** Buffer of gradients, in the layout of the weights; created on first use, as prediction needs none. */
   get gradient(): View {
     return this.#gradient ??= this.#arena.allocateUnbound("gradients", 4 * this.length);
   }
@@ -121,7 +121,7 @@ export class ParameterArena {
   get chunks(): ChunkRule {
     return this.gpu.variants.kind === "gpu" ? chooseGpuChunks(this.summed) : cpuChunks;
   }
-  /** Sums of gradients per chunk [chunks.most, summed]. At least 16 bytes: WebGPU binds no empty buffer. */
+  /** [chunks.most, summed] gradient sums per chunk. At least 16 bytes, as WebGPU binds no empty buffer. */
   get partials(): View {
     return this.#partials ??= mapLimitError(
       () => this.#arena.allocate("partial gradients", Math.max(16, 4 * this.summed * this.chunks.most)),
@@ -142,7 +142,7 @@ export class ParameterArena {
     return [...this.#byName.keys()];
   }
 
-  /** Returns the unpadded values of a constant; undefined if `name` is no constant. */
+  /** Returns the values of a constant (fixed counts) without padding; undefined if `name` is no constant. */
   constant(name: string): Float32Array | undefined {
     return this.#constants.get(name);
   }
@@ -151,7 +151,7 @@ export class ParameterArena {
     return { ...asBufferView(parameter.view), buffer: this.gradient.buffer };
   }
 
-  /** Uploads parameters; constants only if `buffer` has weights. @throws Error for a bad name or size. */
+  /** Uploads parameters to `buffer`; constants only to `weights`. @throws Error for a wrong name or size. */
   write(weights: Weights, buffer: GPUBuffer = this.weights.buffer): void {
     for (const [name, values] of weights) {
       const t = this.get(name);
@@ -184,7 +184,7 @@ export class ParameterArena {
     return ranges;
   }
 
-  /** Returns all parameters and constants. `buffer` has the layout of the weights. Waits once for the GPU. */
+  /** Reads parameters from `buffer`, which has the weights' layout, and all constants. Waits for the GPU. */
   async read(buffer: GPUBuffer = this.weights.buffer): Promise<Weights> {
     const weights: Weights = new Map();
     const all = await readFloats(this.gpu, { buffer, offset: 0, size: 4 * this.length });
@@ -240,7 +240,7 @@ function computeParameterBytes(spec: ParameterSpec): number {
   return countParameterBytes(spec.rows, padColumns(spec.columns, spec.groups));
 }
 
-/** Splits a range of floats into aligned parts of at most `most` bytes. A number n means the range [0, n). */
+/** Splits a range of floats ([0, `range`) for a number) into aligned parts of at most `most` bytes. */
 export function splitBindingRanges(
   range: number | ArenaRange,
   most: number,

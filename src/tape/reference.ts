@@ -10,8 +10,8 @@ export interface Matrix {
 }
 
 /**
- * Computes an op from its inputs, in the order of the node's `inputs`. Returns the output, and `backward`, a
- * function from the output's gradient to the inputs' gradients. The gradient of a tensor refers to its values
+ * Computes an op in f64. `inputs` have the order of the node's `inputs`. Returns the output, and `backward`,
+ * a function that maps the output's gradient to the inputs' gradients. Gradients are with respect to values
  * after the activation (on the GPU: before the activation).
  * @typeParam R - data of a batch that the reference reads; by default no data
  */

@@ -1,9 +1,9 @@
 /**
  * The autodiff tape is used in three stages. First, each op appends a node, which can compute the op's output
- * and gradients. Then `place` allocates a buffer or a texture for each tensor. At last, `forward` returns the
+ * and gradients. Then `place` allocates a buffer or a texture for each tensor. Finally, `forward` returns the
  * nodes' dispatches in order, and `backward` in reverse order.
  *
- * The dispatches become a program. Every training step replays the program, without the tape.
+ * The dispatches become a program, which every training step runs again without the tape.
  */
 
 import type { Arena } from "../gpu/arena.ts";
@@ -26,14 +26,14 @@ export interface TapeOptions<S extends BatchSizes> {
   readonly sparseGradients?: boolean;
 }
 
-/** @typeParam S - sizes of the batches @typeParam R - data of a batch, for the references in f64 */
+/** @typeParam S - sizes of the batches @typeParam R - type of the batch data that the f64 references read */
 export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   readonly nodes: TapeNode<S, R>[] = [];
-  /** Sparse gradients of tables. {@link backward} fills the map. */
+  /** Sparse gradient of each table; {@link backward} fills the map. */
   readonly sparseRows: Map<Tensor, SparseRows<S>> = new Map();
   readonly #gradients = new Map<Tensor, Memory>();
   readonly #written = new Set<Tensor>();
-  /** Functions that allocate the tensors; undefined after the allocation. */
+  /** Functions that allocate one tensor each; undefined after {@link place} has called them. */
   #unplaced: (() => void)[] | undefined = [];
   /** Nodes whose dispatches {@link forward} has returned. */
   readonly #run = new Set<TapeNode<S, R>>();
@@ -53,7 +53,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
   }
 
   /**
-   * Creates a tensor. Its memory is `more.view`, or else {@link place} allocates it.
+   * Creates a tensor in the memory `more.view`; if it is undefined, {@link place} allocates the memory.
    * @param more.textured - true if all kernels that read the tensor accept a buffer or a texture
    */
   tensor(
@@ -93,7 +93,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
     return arena.allocate(name, evaluateSize(computeTensorBytes({ rows, stride: columns }), capacity));
   }
 
-  /** Allocates memory like {@link saved}, but for a matrix that matrix products read many times. */
+  /** Allocates memory like {@link saved}, or a texture, for a matrix that matrix products read many times. */
   savedForProducts(name: string, rows: Dim<S>, columns: number): Memory {
     return this.#allocate(name, { rows, stride: columns }, makeRowLayout);
   }
@@ -114,14 +114,14 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
     return this.nodes.some(({ inputs, rereads }) => inputs.includes(tensor) && rereads?.includes(tensor));
   }
 
-  /** Appends a node. @throws Error after {@link place}. */
+  /** Appends a node. @throws Error if {@link place} was called before. */
   record(node: TapeNode<S, R>): Tensor {
     this.#expectUnplaced(node.op);
     this.nodes.push(node);
     return node.output;
   }
 
-  /** Allocates all tensors. All ops must be recorded, because they decide which tensors are textures. */
+  /** Allocates all tensors. Record all ops before: they decide which tensors are textures. */
   place(): void {
     for (const place of this.#unplaced ?? []) place();
     this.#unplaced = undefined;
@@ -129,12 +129,13 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
 
   #expectUnplaced(what: string): (() => void)[] {
     if (this.#unplaced) return this.#unplaced;
-    throw new Error(`${what}: expected all ops to be recorded before place()`);
+    throw new Error(`expected ${what} to be recorded before place()`);
   }
 
   /**
    * Returns the dispatches that compute the outputs of nodes, in the order of the nodes.
-   * @param part - selects the nodes after `after`, up to `upTo`, and with `rows` rows; by default all nodes
+   * @param part - selects nodes: after the output `after`, up to the output `upTo`, with `rows` rows;
+   * default: all
    * @throws Error for a node whose dispatches an earlier call returned
    */
   forward(
@@ -153,7 +154,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
 
   /**
    * Returns the dispatches that compute the gradients of all parameters, from the last node to the first.
-   * @param given - outputs with known gradients; by default the loss, which is the output of the last node
+   * @param given - outputs whose gradients the caller computes; by default the last node's output, the loss
    * @throws Error for an op without a gradient, and for an unused output or parameter
    */
   backward(given: readonly Tensor[] = this.nodes.slice(-1).map((node) => node.output)): DispatchSpec<S>[] {
@@ -188,7 +189,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
 
   #call(node: TapeNode<S, R>): OpCall<S> {
     const { arena, dimensions, capacity, parameters } = this.options;
-    /** Marks a tensor as written. @returns true if an earlier op marked the tensor */
+    /** Marks a tensor's gradient as written. @returns true if it was marked before */
     const claim = (tensor: Tensor): boolean => {
       const before = this.#written.has(tensor);
       this.#written.add(tensor);
@@ -204,7 +205,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
       outputGradient: () => this.getGradient(node.output),
       passGradient: (input) => {
         if (!input.trainable) return;
-        if (claim(input)) throw new Error(`${input.name}: expected one op to read it, found two`);
+        if (claim(input)) throw new Error(`expected one op to read ${input.name}, found two`);
         this.#gradients.set(input, this.getGradient(node.output));
       },
       gradient: (input) => {

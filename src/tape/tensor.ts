@@ -21,29 +21,29 @@ export interface Tensor {
   readonly stride: number;
   readonly view: Memory;
   /**
-   * Activation that computed the tensor. If present, the tensor's gradient buffer has the gradient of the
-   * activation's *input*: the op that writes the gradient also multiplies it by the activation's slope. For
-   * an output y, the slope is min(y, 0) + 1 (ELU), or 1 for y > 0, else 0 (ReLU).
+   * Activation that computed the tensor. If there is one, the tensor's gradient buffer has the gradient of
+   * the activation's *input*: the op that writes the gradient also multiplies it by the activation's slope.
+   * With output y, the slope of ELU is min(y, 0) + 1; that of ReLU is 1 for y > 0, else 0.
    */
   readonly activation?: Activation;
   /** Location in the arena, if the tensor is a parameter; absent for activations and constants. */
   readonly parameter?: ParameterLocation;
   readonly trainable: boolean;
   /**
-   * Requests that this tensor's layer also computes the dot product of each row and `weights` [1, columns].
-   * Absent, or returns undefined, if the layer cannot do this.
+   * Makes the layer that computes this tensor also compute each row's dot product with `weights` [1,
+   * columns]. If the layer cannot do this, the function is absent or returns undefined.
    */
   readonly rowDots?: (weights: Tensor) => RowDots | undefined;
-  /** Lets the op that reads this dense layer compute it; undefined for more than `most` input columns. */
+  /** Lets the next op compute this dense layer; undefined if the layer has more than `most` input columns. */
   readonly deferLinear?: (most: number) => DeferredLinear | undefined;
   /**
-   * Requests that this dense layer's gradient kernel also computes the gradients of the op row_dot. This op
-   * must be the only reader of the layer. False (or absent) if the kernel cannot compute the gradients.
+   * Makes this dense layer's gradient kernel also compute the gradients of the op row_dot (dot product per
+   * row), which must be the layer's only reader. False (or absent) if the kernel cannot compute them.
    */
   readonly takeDotGradients?: (gradients: DotGradients) => boolean;
 }
 
-/** Memory for a parameter's partial gradients: one sum per chunk of rows. `at` is the offset in floats. */
+/** Memory for a parameter's partial gradients, one per chunk of rows. `at` is its offset in floats. */
 export interface PartialTarget {
   readonly view: View;
   readonly stride: number;
@@ -55,7 +55,7 @@ export interface PartialTarget {
 export interface DotGradients {
   /** Parameter [1, columns]. */
   readonly weights: Tensor;
-  /** Second input [rows, K], which has no gradient. */
+  /** Second input [rows, K] of row_dot, which gets no gradient. */
   readonly second: Tensor | undefined;
   readonly places: {
     readonly dot: PartialTarget;
@@ -67,9 +67,9 @@ export interface DotGradients {
 
 /** A loss op's values per event (e.g. loss and prec@1), and a ring buffer for their sums over a batch. */
 export interface OutcomeSums {
-  /** Tensor [events, 4 v]: v vectors of four floats per event. */
+  /** Tensor [events, 4 v]: the values of each event, as v vectors of four floats. */
   readonly outcome: Pick<Tensor, "name" | "rows" | "columns" | "view">;
-  /** Ring buffer of slots with v vectors of four floats. Each step writes sums over its batch to a slot. */
+  /** Ring buffer. Each step writes its batch's sums, v vectors of four floats, to a slot of the ring. */
   readonly ring: View;
 }
 
@@ -83,9 +83,9 @@ export interface DeferredLinear {
   readonly bias: Tensor;
 }
 
-/** Dot products of rows with a vector. A row's dot product is the sum of its `panels` partial sums. */
+/** Dot products of rows with a vector. Each dot product is stored as `panels` partial sums. */
 export interface RowDots {
-  /** Array [rows, panels] of f32, with rows padded to whole vectors. */
+  /** Array [rows, panels] of partial sums in f32; each row is padded to a multiple of four floats. */
   readonly view: View;
   readonly panels: number;
 }
@@ -94,7 +94,7 @@ export interface ParameterLocation {
   readonly offset: number;
   /** True for an embedding table: each row belongs to an item or token, and has its own gradient. */
   readonly table: boolean;
-  /** True for a running average that a kernel writes itself; not trainable. */
+  /** True for a running average, which a kernel updates; it is not trainable. */
   readonly statistic: boolean;
 }
 
@@ -117,7 +117,7 @@ export function countParameterBytes(rows: number, stride: number): number {
   return 16 * stride * Math.ceil(rows / 4);
 }
 
-/** Adds the padding of a tensor to a matrix [rows, columns]. */
+/** Converts a matrix [rows, columns] to the padded layout of a tensor. */
 export function padRows(
   data: ArrayLike<number>,
   rows: number,
@@ -131,7 +131,7 @@ export function padRows(
   return out;
 }
 
-/** Removes the padding of {@link padRows}. @param stride - number of floats from one row to the next */
+/** Removes the padding that {@link padRows} adds. @param stride - floats from one row to the next */
 export function unpadRows(
   data: ArrayLike<number>,
   rows: number,

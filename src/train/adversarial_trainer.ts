@@ -36,7 +36,7 @@ export interface AdversarialOptions {
   readonly generatorWeights?: Weights;
   /** False to train without validation. */
   readonly validate?: boolean;
-  /** Number of batches whose clicks are read from a log on disk at once. */
+  /** For a log on disk: number of batches whose clicks are read at once. */
   readonly windowBatches?: number;
   /** Context of a distributed training; undefined for a single process. */
   readonly distributed?: DistributedContext;
@@ -164,7 +164,7 @@ function countGeneratorSteps({ generator, generatorSteps }: AdversarialConfig): 
   return generator === "exact" ? 0 : generatorSteps;
 }
 
-/** Returns the number of updates per iteration. A frozen reward has one update, with learning rate 0. */
+/** Returns the number of weight updates per iteration. A frozen reward gets one, with learning rate 0. */
 function countHeaders(config: AdversarialConfig): number {
   return countGeneratorSteps(config) + Math.max(1, config.rewardSteps);
 }
@@ -197,7 +197,7 @@ function listPhases(config: AdversarialConfig, programs: GamePrograms): Training
   });
 }
 
-/** Returns the settings of all updates in iteration t. The warm-up iterations do not update the reward. */
+/** Returns the settings of all weight updates in iteration t. Warm-up iterations do not update the reward. */
 function listSettings(config: AdversarialConfig, hasTokens: boolean, t: number): UpdateSettings[] {
   const { rewardSteps, generatorWarmup, generatorLearningRate, rewardLearningRate, weightDecay } = config;
   const generatorSteps = countGeneratorSteps(config);
@@ -230,7 +230,7 @@ export class RewardWatch {
   #last: Validation | undefined;
   #warned = false;
 
-  /** Takes the result of a validation. @returns a warning the first time that prec@1 has dropped too far */
+  /** Records a validation. @returns a warning the first time that prec@1 has dropped too far */
   take(validation: Validation): string | undefined {
     this.#start ??= validation;
     this.#last = validation;

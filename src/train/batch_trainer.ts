@@ -1,8 +1,8 @@
 /**
- * Training loop of all stages. The host submits steps in groups, without waiting for results. A group is one
- * command buffer. It also contains the validations that are due between the group's steps. The host reads a
- * group's results from a ring buffer while later groups run. The interface {@link import("./steps.ts").Steps}
- * supplies the batches and the GPU programs of a step.
+ * Training loop of all stages. The host submits steps in groups, without waiting for results. A group of
+ * steps is one command buffer, which also contains the validations that are due between the steps. The host
+ * reads a group's results from a ring buffer while later groups run. The interface
+ * {@link import("./steps.ts").Steps} supplies the batches and the GPU programs of a step.
  */
 
 import { ReadbackQueue, readFloats } from "../gpu/readback.ts";
@@ -16,11 +16,11 @@ import { joinParameterSpecs, readJoined, stateBuffers, writeJoined } from "./net
 import type { TrainedNetwork, TrainerState } from "./networks.ts";
 import type { DistributedContext } from "./distributed_context.ts";
 
-/** Number of submitted groups of steps: one group runs on the device, and one waits in the queue. */
+/** Number of groups of steps submitted at a time: one runs on the device, and one waits in the queue. */
 const IN_FLIGHT = 2;
-/** Target duration of a group of steps in ms. A read-back takes 11 ms. A pause waits for two groups. */
+/** Target duration of a group of steps in ms. A read-back takes 11 ms. A pause must wait for two groups. */
 const GROUP_MS = 80;
-/** The first group is smaller by this factor: the host encodes it faster, so the device starts earlier. */
+/** The first group has fewer steps by this factor: it is encoded faster, so the device starts earlier. */
 const FIRST_GROUP = 8;
 
 /** Callbacks of {@link BatchTrainer.run}. */
@@ -29,7 +29,7 @@ export interface TrainingCallbacks<F> {
   onStep?(result: TrainingStepResult<F>): void;
   /** Called after every validation, in the order of the validations. */
   onValidation?(result: ValidationResult<F>): void;
-  /** Called after step `iteration`, when all submitted steps have ended. May read the trainer's state. */
+  /** Called after step `iteration`, when all submitted steps have ended; may read the trainer's state. */
   onPause?(iteration: number): Promise<void> | void;
   /** Returns true to request a call of {@link onPause} as soon as all submitted steps have ended. */
   wantsPause?(): boolean;
@@ -46,7 +46,7 @@ export interface TrainerComponents<C, F> extends StepGroupInputs<C> {
   readonly stack: DisposableStack;
 }
 
-/** Trains networks. C is the type of an iteration's input, and F the type of a batch's metrics. */
+/** Trains networks. C is the type of a batch (e.g. a list of users), and F the type of a batch's metrics. */
 export class BatchTrainer<C, F> {
   #iteration = 0;
   #groupSize = 2;
@@ -107,7 +107,7 @@ export class BatchTrainer<C, F> {
 
   /**
    * Trains up to iteration `to`. Validates before the first step, and then on schedule. If `signal` is
-   * aborted, or early stopping is due, returns early: as soon as all submitted steps have ended.
+   * aborted, or early stopping is due, submits no more steps and returns when all submitted steps have ended.
    * @throws DivergedError for a non-finite loss.
    */
   async run(to: number, callbacks: TrainingCallbacks<F> = {}, signal?: AbortSignal): Promise<void> {
@@ -294,20 +294,20 @@ export class BatchTrainer<C, F> {
     return await this.components.validation.keeper.snapshot(criterion);
   }
 
-  /** Reads all current weights. Call it only after all submitted steps have ended. */
+  /** Reads all current weights. Before the call, all submitted steps must have ended. */
   weights(): Promise<Weights> {
     return readJoined(this.components.networks, stateBuffers.weights);
   }
 
   /**
-   * Replaces all weights. Call it only after all submitted steps have ended.
+   * Replaces all weights. Before the call, all submitted steps must have ended.
    * @throws Error for an unknown parameter name, or a wrong number of values of a parameter.
    */
   setWeights(weights: Weights): void {
     writeJoined(this.components.networks, weights, stateBuffers.weights);
   }
 
-  /** Reads the training state for {@link restore}. Call it only after all submitted steps have ended. */
+  /** Reads the training state for {@link restore}. Before the call, all submitted steps must have ended. */
   async state(): Promise<TrainerState> {
     const { networks, validation } = this.components;
     const snapshots: Partial<Record<Criterion, Weights>> = {};
@@ -326,7 +326,7 @@ export class BatchTrainer<C, F> {
   }
 
   /**
-   * Restores a training state of this or another trainer. Call it only after all submitted steps have ended.
+   * Restores a state of this or another trainer. Before the call, all submitted steps must have ended.
    * @throws Error for an unknown parameter name, or a wrong number of values of a parameter.
    */
   restore(state: TrainerState): void {

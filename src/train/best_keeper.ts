@@ -19,12 +19,12 @@ import type { MetricSummary, ResultRing } from "./training_results.ts";
 const compareKernel = parseKernel("best_compare", compareText);
 const keepKernel = parseKernel("keep_best", keepText);
 
-/** Largest number of invocations of the kernel that copies weights. Each may copy several vectors. */
+/** Largest number of invocations of the kernel that copies weights; each may copy several vectors. */
 const KEEP_INVOCATIONS = 2 ** 16;
 
 type Copies = ReadonlyMap<TrainedNetwork, View>;
 
-/** Empty batch. The kernel that compares validation results needs no batch, but a program must have one. */
+/** Empty batch for the program that compares validation results: each program needs a batch. */
 const noBatch = new Dimensions<Record<"none", number>>(["none"], "none");
 const nothing = { sizes: { none: 0 }, counted: 0, first: 0 };
 
@@ -66,7 +66,7 @@ export class BestKeeper {
     return keeper;
   }
 
-  /** Compares validation n (after step `iteration`) with the best so far. Encode the evaluation before. */
+  /** Encodes the comparison of validation n with the best one. The evaluation must be encoded before. */
   encode(commands: CommandRecorder, n: number, iteration: number): void {
     const slot = n % this.ring.steps;
     this.headers.put(slot, nothing, { slot: this.ring.validationSlot(n), learningRate: 0, iteration });

@@ -7,7 +7,7 @@ export const criteria = ["loss", "prec1", "prec2"] as const satisfies readonly C
 
 /** Best validation result so far by one criterion. */
 export interface BestRecord {
-  /** Best sum of the metric over the validation events, as f32. Before the first validation: +-Infinity. */
+  /** Best sum of the metric over the validation events, as f32; +-Infinity before the first validation. */
   readonly value: number;
   /** Number of finished training steps when the best value was reached. */
   readonly iteration: number;

@@ -33,7 +33,7 @@ export interface TrainingPhase extends WeightUpdate {
   readonly header: number;
   /** Programs that compute the forward pass and the gradients of a micro-batch. */
   readonly gradients: readonly Program<ClickSizes>[];
-  /** Replaces `gradients` after the first phase of an unsplit batch: computes only changed outputs again. */
+  /** Programs that replace `gradients` after phase 1 of an unsplit batch: they compute changed outputs. */
   readonly recompute: readonly Program<ClickSizes>[];
 }
 
@@ -48,7 +48,7 @@ export interface ClickBatches {
   readonly distributed?: DistributedContext;
 }
 
-/** Batch of a step. The micro-batches of a step are in consecutive slots of the batch plan. */
+/** Batch of a step. Its micro-batches are in consecutive slots of the batch plan (a GPU buffer). */
 export interface PlannedStep {
   readonly counted: number;
   readonly microBatches: number;
@@ -109,7 +109,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     this.programs.layout.encode(commands, maxSizes(batches), plan.offset(slot * cut.parts), slices);
   }
 
-  /** Programs of an iteration on an unsplit batch, each with its phase's {@link TrainingPhase.header}. */
+  /** Programs of an iteration with an unsplit batch, each with its phase's {@link TrainingPhase.header}. */
   get wholeBatchPrograms(): { readonly program: Program<ClickSizes>; readonly header: number }[] {
     return this.programs.phases.flatMap(({ header, gradients, recompute, sum }, phase) => {
       const programs = [...phase > 0 ? recompute : gradients, ...sum ? [sum.update] : []];

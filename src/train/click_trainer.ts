@@ -23,9 +23,9 @@ import type { DistributedContext } from "./distributed_context.ts";
 import { type MetricSummary, ResultRing } from "./training_results.ts";
 import { openValidationLog, TrainingLog } from "./training_log.ts";
 
-/** Number of steps whose results the ring buffer stores; fewer for large batches ({@link PLAN_USERS}). */
+/** Number of steps whose results the ring buffer stores. Large batches get fewer ({@link PLAN_USERS}). */
 const MOST_STEPS = 256;
-/** Largest number of 16-byte entries in the batch plan, which has one entry per user and one per batch. */
+/** Largest number of 16-byte entries in the batch plan: one entry per batch, and one per user of a batch. */
 const PLAN_USERS = 2 ** 20;
 
 export interface ClickSchedule extends ValidationSchedule {
@@ -52,13 +52,13 @@ export interface ClickStage<F extends ChoiceMetrics> {
   readonly batchOption: string;
   /** Names of the options that set the learning rates, for error messages. */
   readonly rates: string;
-  /** Number of weight updates per iteration; each has a step header (a GPU copy of its settings). */
+  /** Number of weight updates per iteration. The GPU stores the settings of each update in a step header. */
   readonly headers: number;
-  /** Number of batches whose clicks are read from a log on disk at once. */
+  /** For a log on disk: number of batches whose clicks are read at once. */
   readonly windowBatches?: number;
   /** Context of a distributed training; undefined for a single process. */
   readonly distributed?: DistributedContext;
-  /** Number of shards and maximum number of users (null: all) per validation; undefined: no validation. */
+  /** Number of shards, and of users (null for all), per validation; undefined for no validation. */
   readonly validation: { readonly shards: number; readonly users: number | null } | undefined;
   readonly networks: readonly TrainedNetwork[];
   readonly counted: LogWithCounts | undefined;
@@ -81,11 +81,11 @@ export interface ClickStageContext<F extends ChoiceMetrics>
   readonly validation: ClickValidation<F> | undefined;
   readonly schedule: ClickSchedule;
   readonly evaluate: ClickStage<F>["evaluate"];
-  /** Calls {@link fitMicroBatches} with `make`, which creates the stage's programs. */
+  /** Creates the stage's programs by `make`, with micro-batches that fit ({@link fitMicroBatches}). */
   record<T>(make: () => Promise<T>): Promise<T>;
 }
 
-/** @param stack - owner of all resources. @throws UserError for too few users or an exceeded device limit. */
+/** @param stack - frees all resources. @throws UserError for too few users or an exceeded device limit. */
 export async function setUpClicks<F extends ChoiceMetrics>(
   stage: ClickStage<F>,
   stack: DisposableStack,
@@ -138,7 +138,7 @@ export async function setUpClicks<F extends ChoiceMetrics>(
   return { ...common, ring, validation: { counted, evaluation, keeper, whole } };
 }
 
-/** Selects gradient sums over micro-batches or over ranks. @throws UserError if a step needs both. */
+/** Chooses if gradients are summed over micro-batches or ranks. @throws UserError if a step needs both. */
 export function chooseExchange({ cut: { parts }, distributed }: Pick<ClickBatches, "cut" | "distributed">) {
   const synchronous = distributed?.syncEvery === 1 ? distributed : undefined;
   synchronous?.collectives.expectWhole(parts);
@@ -182,12 +182,12 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
   get microBatches(): number {
     return this.#clicks.cut.parts;
   }
-  /** @internal Clicks on the device: of the whole log or, for a log on disk, of the next steps' users. */
+  /** @internal Clicks on the device: the whole log or, for a log on disk, those of the next steps' users. */
   get deviceLog(): DeviceLog {
     return this.#clicks.training.deviceLog;
   }
 
-  /** @internal Programs of an iteration on an unsplit batch, each with the index of its weight update. */
+  /** @internal Programs of an iteration with an unsplit batch, each with the index of its weight update. */
   get stepPrograms(): ClickSteps["wholeBatchPrograms"] {
     return this.#steps.wholeBatchPrograms;
   }
@@ -202,7 +202,7 @@ export class ClickTrainer<F extends ChoiceMetrics> extends BatchTrainer<ArrayLik
     this.#steps.draw = drawBatch;
   }
 
-  /** @internal Calls `use` with the evaluation on all validation users; undefined if `validate` is false. */
+  /** @internal Calls `use` with the evaluation on all validation users (undefined if `validate` is false). */
   async withValidation<T>(use: (evaluation: NetworkEvaluation<F> | undefined) => Promise<T>): Promise<T> {
     const { evaluation, whole } = this.#clicks.validation ?? {};
     const own = await whole?.();

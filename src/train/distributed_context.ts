@@ -35,7 +35,7 @@ async function averageOverRanks(
   }
 }
 
-/** Evaluates this rank's validation users. Keeps the weights if a metric over all ranks is a new best. */
+/** Evaluates this rank's validation users. Stores the weights if a metric over all ranks is the best yet. */
 async function validateShared(
   gpu: Gpu,
   ranks: ProcessGroup,
@@ -101,7 +101,7 @@ function computeChecksum(parts: readonly Uint32Array[]): number {
   return sum >>> 0;
 }
 
-/** Returns this rank's users of a batch, and the number of events by which its loss is divided. */
+/** Returns this rank's users of a batch, and the number of events by which their summed loss is divided. */
 function shareOfBatch(
   source: LogSource,
   joined: ArrayLike<number>,

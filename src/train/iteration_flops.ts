@@ -17,7 +17,7 @@ export interface TrainingWorkload {
 /** Estimated FLOPs of a training step in the first layer, per displayed item (row) and unit of the layer. */
 const FIRST_LAYER = 60;
 
-/** Estimates the FLOPs per iteration, validations included, of the stage that needs the most. */
+/** Estimates the FLOPs per iteration, with validations, of the training stage that needs the most FLOPs. */
 export function estimateIterationFlops(
   source: LogSource,
   { model, training, adversarial }: TrainingWorkload,

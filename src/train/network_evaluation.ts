@@ -47,7 +47,7 @@ export interface EvaluationOptions<F extends ChoiceMetrics> {
   readonly shards?: number;
   readonly summary: MetricSummary<F>;
   record(plan: BatchPlan, ring: View, log: DeviceLog): Promise<EvaluationProgram>;
-  /** Returns a ring buffer for the shards' metric sums, and the first slot to use. Default: a new ring. */
+  /** Returns a ring buffer for the shards' metric sums, and the first slot to use. If absent: a new ring. */
   makeRing?(shards: number): { view: View; firstSlot: number };
   /** Settings of count features, if the reward has count features and shards are read one at a time. */
   readonly counted?: LogWithCounts;
@@ -65,13 +65,13 @@ interface Shard {
 
 /** Utilities of the items that were displayed to a group of users. */
 export interface UserUtilities {
-  /** Numbers that the users have in the whole log. */
+  /** Index of each user in the whole log. */
   readonly users: Uint32Array;
-  /** Log with the clicks of `users`, or the whole log if it is in memory. Items have catalogue numbers. */
+  /** Log with the clicks of `users`, or the whole log if in memory. Items have their catalogue numbers. */
   readonly log: Clicks;
   /** Index of each user in `log`. */
   readonly indices: Uint32Array;
-  /** Utilities of the items on the users' pages, user after user, at the start of the array. */
+  /** Array that begins with the utilities of the items on the users' pages, user after user. */
   readonly utilities: Float32Array;
 }
 
@@ -172,8 +172,8 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   }
 
   /**
-   * @internal Encodes the evaluation of all shards, without waiting for the device. @throws Error if shards
-   * are read one by one.
+   * @internal Encodes the evaluation of all shards, without waiting for the device. @throws Error if the
+   * device does not store the whole log, so that shards are read one by one.
    */
   encode(commands: CommandRecorder): void {
     this.shardList.forEach(({ sizes }, k) => {
@@ -229,8 +229,8 @@ export class NetworkEvaluation<F extends ChoiceMetrics = ChoiceMetrics> {
   }
 
   /**
-   * Returns the reward's utility of each displayed item (row) of the log. Waits for the GPU once per shard.
-   * Rows of users without an event to predict are NaN.
+   * Returns the reward's utility of each displayed item (row) of the log; NaN for rows of users without an
+   * event to predict. Waits for the GPU once per shard.
    */
   async utilities(): Promise<Float32Array> {
     const { source } = this.options;

@@ -12,7 +12,7 @@ export interface ProcessGroup {
   readonly rank: number;
   readonly size: number;
   /**
-   * Returns the sum of all ranks' arrays. The arrays are added in rank order, so all ranks get equal bits.
+   * Returns the elementwise sum of all ranks' arrays, added in rank order, so that all ranks get equal bits.
    * @param patient - true to wait longer for busy ranks
    */
   sum(values: Float32Array<ArrayBuffer>, patient?: boolean): Promise<Float32Array<ArrayBuffer>>;
@@ -40,8 +40,8 @@ export function expectShares({ size }: Pick<ProcessGroup, "size">, users: number
 
 /**
  * Sums one network's gradients over all ranks, and writes the sums to the buffers that Adam reads. @param own
- * - this rank's arrays: per table, its row numbers and their gradients; then the gradients in `dense`.
- * @param extra - other numbers to sum, e.g. metrics. @returns the sum of `extra` over all ranks
+ * - this rank's arrays: for each table, its row numbers and the rows' gradients; then the gradients in
+ * `dense`. @param extra - other numbers to sum, e.g. metrics. @returns the sum of `extra` over all ranks
  */
 export async function shareGradient<S extends BatchSizes>(
   gpu: Gpu,

@@ -9,7 +9,7 @@ import type { BestKeeper } from "./best_keeper.ts";
 export interface CountedBatch {
   /** Number of samples over which metrics are averaged: for clicks, the number of predicted events. */
   readonly counted: number;
-  /** Number of micro-batches of the batch (1 if absent); each has a ring slot for its metric sums. */
+  /** Number of micro-batches of the batch (1 if absent). The metric sums of each have a slot of the ring. */
   readonly microBatches?: number;
 }
 
@@ -33,21 +33,21 @@ export interface StepSums {
  * Steps of a training, which {@link import("./batch_trainer.ts").BatchTrainer} runs. An implementation of
  * this interface draws a batch (type C), uploads it (type B), and encodes a step's GPU programs.
  * Implementations: `click_steps.ts` trains on clicks, `policy/learning/policy_trainer.ts` on pages of a
- * replay buffer. The batch of iteration t is stored in slot t % {@link ResultRing.steps}. For each group of
- * steps, the trainer calls {@link put} once. The trainer then calls {@link encodeLayout} for up to {@link
- * slices} batches at once, and {@link encode} for each batch. Only {@link stepShared} may wait for the GPU.
+ * replay buffer. The batch of iteration t is stored in slot t % {@link ResultRing.steps} of a GPU buffer. For
+ * each group of steps, the trainer calls {@link put} once, {@link encodeLayout} once per {@link slices}
+ * batches, and {@link encode} once per batch. Only {@link stepShared} may wait for the GPU.
  */
 export interface Steps<C, B extends CountedBatch = CountedBatch> {
   /** Largest number of batches whose index arrays are built at once. */
   readonly slices: number;
   /**
-   * Uploads the batches of the iterations that follow iteration `after`. A batch depends only on the seed and
-   * the iteration, so a resumed run has the same batches. @param most - largest number of batches. Fewer (at
-   * least one) are uploaded if the device's memory is too small. @param own - input that replaces the drawn
-   * batches. @throws UserError for an invalid batch, before anything is changed.
+   * Uploads the batches of the iterations after iteration `after`. A batch depends only on the seed and the
+   * iteration, so a resumed run has the same batches. @param most - largest number of batches. Fewer batches
+   * (at least one) are uploaded if the device's memory is too small. @param own - input that replaces the
+   * drawn batches. @throws UserError for an invalid batch, before anything is changed.
    */
   put(after: number, most: number, own?: C): readonly B[];
-  /** Encodes dispatches that build the batches' index arrays. Batch k: slot `slot` + k, arrays in slice k. */
+  /** Encodes dispatches that build index arrays: for batch k, which is in slot `slot` + k, in slice k. */
   encodeLayout(commands: CommandRecorder, batches: readonly B[], slot: number): void;
   /** Encodes the whole step on the batch in `slot`, whose index arrays are in `slice`. */
   encode(commands: CommandRecorder, batch: B, slot: number, slice: number): void;

@@ -29,7 +29,7 @@ export interface StageConfig {
   iterations: number;
   /** B, the number of users per batch. A batch contains all events of its users. */
   batchSize: number;
-  /** Largest number of rows per micro-batch; larger batches are split by user. Null: the most that fit. */
+  /** Largest number of rows per micro-batch; null for as many as fit. Larger batches are split by user. */
   microBatchRows: number | null;
   /** Number of iterations between validations. */
   validateEvery: number;
@@ -198,7 +198,7 @@ export interface AdversarialConfig extends StageConfig {
   generatorLearningRate: number;
   /** Learning rate of the reward. */
   rewardLearningRate: number;
-  /** Eta of the regulariser (paper: 1). Its formula: {@link import("../ops/minimax.ts").GameOptions}. */
+  /** Eta of the regulariser (paper: 1), which {@link import("../ops/minimax.ts").GameOptions} defines. */
   generatorEta: number;
   /** True to divide generatorEta by the number of items of the page. */
   etaByPage: boolean;

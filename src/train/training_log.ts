@@ -43,7 +43,7 @@ export interface DeviceBatches {
   readonly log: ClickLog;
   /** For each batch, the indices of its users in the log. */
   readonly batches: readonly ArrayLike<number>[];
-  /** Uploads the log. The caller must first check that all batches fit. */
+  /** Uploads the log. Before, the caller must check that all batches fit. */
   send(): void;
 }
 
@@ -53,8 +53,8 @@ export class TrainingLog {
   readonly log: ClickLog;
 
   /**
-   * @param capacity - largest sizes of a batch. @param batchOption - option that sets the batch size. @param
-   * windowBatches - number of batches of average size per window; the largest batch always fits into a window
+   * @param capacity - largest sizes of a batch. @param batchOption - name of the option that sets the batch
+   * size. @param windowBatches - size of a window in batches of average size; at least the largest batch
    */
   constructor(
     gpu: Gpu,

@@ -54,7 +54,7 @@ function choiceMeans(sums: ArrayLike<number>, events: number): ChoiceMetrics {
   return { nll: nll / events, prec1: prec1 / clicks, prec2: prec2 / clicks };
 }
 
-/** Metrics of the adversarial stage. nll, prec1 and prec2 are the reward's. A mean over 0 events is NaN. */
+/** Metrics of the adversarial stage (nll, prec1 and prec2: of the reward). A mean over 0 events is NaN. */
 export interface GameMetrics extends ChoiceMetrics {
   /** Mean loss that the reward minimises. */
   readonly lossMin: number;
@@ -66,7 +66,7 @@ export interface GameMetrics extends ChoiceMetrics {
   readonly piPrec2: number;
 }
 
-/** Converts sums to {@link GameMetrics}. @param skipNoClick - true if losses skip events without clicks */
+/** Converts sums to {@link GameMetrics}. @param skipNoClick - true if losses skip events without a click */
 export function makeGameSummary(skipNoClick: boolean): MetricSummary<GameMetrics> {
   return {
     vectors: MINIMAX_VECTORS,
@@ -94,7 +94,7 @@ export function makeGameSummary(skipNoClick: boolean): MetricSummary<GameMetrics
  * store sums of a validation's shards. A step's slots are reused after `steps` steps.
  */
 export class ResultRing {
-  /** View of (microBatches + 1) * steps + shards slots with 4 * vectors f32 per slot. */
+  /** Whole ring: (microBatches + 1) * steps + shards slots, each with 4 * vectors f32. */
   readonly view: View;
 
   constructor(
@@ -128,7 +128,7 @@ export class ResultRing {
     return this.microBatches * this.steps + n % this.steps;
   }
 
-  /** Adds up the metric sums of consecutive slots. @param values - whole ring. @returns [4 * vectors] sums */
+  /** Adds up the metric sums of consecutive slots. @param values - all slots. @returns [4 * vectors] sums */
   sumsAt(values: Float32Array, slot: number, slots = 1): Float32Array<ArrayBuffer> {
     const words = 4 * this.vectors;
     const sums = values.slice(slot * words, (slot + 1) * words);

@@ -22,8 +22,8 @@ export interface ExperimentModel {
   readonly folder: string;
   readonly model: ModelConfig;
   /**
-   * Folder of another model. The adversarial stage starts from that model's Shannon stage or, with "none",
-   * from random weights. Undefined for a model without an adversarial stage.
+   * Folder of the model whose Shannon stage the adversarial stage starts from; "none" to start from random
+   * weights; undefined for a model without an adversarial stage.
    */
   readonly adversarialAfter: string | "none" | undefined;
 }
@@ -63,7 +63,7 @@ const experimentSchema = v.strictObject({
   dataUsersSeed: v.optional(v.wholeNumber()),
   resplit: v.boolean(),
   seeds: v.pipe(v.array(v.wholeNumber()), v.minLength(1)),
-  /** Numbers of iterations: `iterations` of the Shannon stage, `adversarial` of the adversarial stage. */
+  /** Number of iterations of the Shannon stage, and (`adversarial`) of the adversarial stage. */
   iterations: v.wholeNumber(),
   adversarial: v.wholeNumber(),
   models: v.pipe(v.array(v.strictObject({ name: v.string(), folder: v.string() })), v.minLength(1)),
@@ -93,8 +93,8 @@ export const SAMPLING_NOTE =
   "sampling: half-width of the 95 % bootstrap interval of test prec@1 over test users";
 
 /**
- * Metrics of a reward or a generator. Each metric comes from the snapshot that was best in this metric on the
- * validation users. NaN stands for a missing metric: a generator has no loss.
+ * Metrics of a reward or a generator. Each metric comes from the snapshot with the best value of this metric
+ * on the validation users. A missing metric is NaN: a generator has no loss.
  */
 export type PartOutcome = Readonly<Record<typeof outcomeColumns[number], number>>;
 
@@ -208,12 +208,12 @@ function numbers(values: readonly (number | null)[] = []): number[] {
   return values.filter((value) => value !== null);
 }
 
-/** Published claim that measure `more` of one model is larger than measure `less` of another model. */
+/** Published claim that one model's measure (`more`) is larger than another model's measure (`less`). */
 interface PublishedClaim {
   readonly claim: string;
   /** Name of the difference in messages, such as "the gain in test prec@1". */
   readonly what: string;
-  /** Folder name and measure of the first model. */
+  /** Folder name and measure of the model with the larger measure. */
   readonly more: readonly [folder: string, measure: Measure];
   readonly less: readonly [folder: string, measure: Measure];
   /** True if the measures are losses. Differences of other measures are formatted as percentage points. */
@@ -255,7 +255,7 @@ const publishedClaims: readonly PublishedClaim[] = [
   },
 ];
 
-/** Tests each claim by the difference of two models, paired by seed, and its confidence interval. */
+/** Tests each claim: computes the confidence interval of two models' difference, paired by seed. */
 export function testClaims(outcomes: readonly ModelOutcome[]): Claim[] {
   return publishedClaims.flatMap(({ claim, what, more, less, isLoss }) => {
     const [scale, digits, unit] = isLoss ? [1, 3, ""] as const : [100, 1, " points"] as const;

@@ -16,12 +16,12 @@ export interface SearchCandidate {
   readonly number: number;
   readonly setting: TuneSetting;
   readonly iterations: number;
-  /** Seconds of training, set-up excluded. The last start or resume spent `setUpSeconds` on set-up. */
+  /** Seconds of training without set-up; the set-up of the last start or resume took `setUpSeconds`. */
   readonly seconds: number;
   readonly setUpSeconds: number;
   /** Log of the validations, with a column per criterion (loss, prec@1, prec@2). */
   readonly curve: RunLog;
-  /** State of the training. It can be continued unless it was stopped early ("stopped") or has diverged. */
+  /** State of training: "open" can be continued, unlike "stopped" (by early stopping) and "diverged". */
   readonly end: "open" | "stopped" | "diverged";
 }
 
@@ -36,9 +36,9 @@ export interface SearchState {
   readonly candidates: readonly SearchCandidate[];
 }
 
-/** Factor between the iterations of successive rungs. 1 / HALVING of the settings on a rung are promoted. */
+/** Factor between the iterations of successive rungs; 1 / HALVING of the settings on a rung are promoted. */
 const HALVING = 3;
-/** Maximum number of rungs. Earlier rungs would favour settings that learn fast but overfit. */
+/** Maximum number of rungs. With more and earlier rungs, settings that learn fast but overfit would win. */
 const RUNGS = 2;
 
 /** Lists the rungs, ascending. @param top - last rung. @param step - iterations between two validations. */
@@ -52,7 +52,7 @@ export function listRungs(top: number, step: number): number[] {
 
 /** Best validation of a setting: the iteration, and the metric's value. */
 export interface BestValidation {
-  /** Loss or negative precision by which settings are ranked (lower is better); Infinity without a value. */
+  /** Loss, or negative precision, by which settings are ranked (lower is better); Infinity for no value. */
   readonly rank: number;
   readonly value: number | null;
   readonly iteration: number;
@@ -98,7 +98,7 @@ export function hasReached({ iterations, end }: SearchCandidate, rung: number): 
 
 /** Maximum share of the time budget that the default setting may use. The rest is for other settings. */
 const DEFAULT_SHARE = 0.3;
-/** Training of the default setting is resumed only if a larger budget lengthens it by at least this share. */
+/** The default setting's training is resumed only if a larger budget lengthens it by at least this share. */
 const LEAST_MORE = 0.25;
 
 const FRESH: SearchCandidate = {
@@ -200,7 +200,7 @@ function withRungs(state: SearchState, { iterations, validateEvery, signal }: Se
   return { ...state, rungs: listRungs(whole, validateEvery) };
 }
 
-/** Training to start: takes `candidate` up to iteration `iterations`, in an estimated time of `seconds`. */
+/** Training that starts next: `candidate`, up to iteration `iterations`, in about `seconds` seconds. */
 interface Job {
   readonly candidate: SearchCandidate;
   readonly iterations: number;
@@ -213,8 +213,8 @@ type Busy = ReadonlyMap<number, unknown>;
 const LEAST_SECONDS = 1;
 
 /**
- * Chooses the next training. Returns undefined if `secondsLeft` is too short for any training.
- * @param untried - new setting, if any is left. @param busy - settings that are being trained now.
+ * Chooses the next training; undefined if `secondsLeft` is too short for any training.
+ * @param untried - new setting, if there is one. @param busy - settings that are being trained now.
  */
 function nextJob(
   state: SearchState,
@@ -238,9 +238,9 @@ function nextJob(
 }
 
 /**
- * Returns the best setting that may be promoted from a rung; undefined if no setting may. A third of the
- * settings on the rung may be promoted. The default setting, which is trained to the end anyway, does not
- * use up a promotion.
+ * Returns the best setting that may be promoted from a rung; undefined if there is none. A third of the
+ * settings on the rung may be promoted. The default setting, which is trained to the end in any case, does
+ * not count as a promotion.
  */
 function findPromoted(state: SearchState, rung: number, busy: Busy): SearchCandidate | undefined {
   const [from = Infinity, to = Infinity] = state.rungs.slice(rung);
@@ -251,7 +251,7 @@ function findPromoted(state: SearchState, rung: number, busy: Busy): SearchCandi
   return here.slice(0, places).find((one) => !busy.has(one.number) && !hasReached(one, to));
 }
 
-/** Returns the training that takes the best setting to the last rung; undefined if it cannot start now. */
+/** Returns a job that trains the best setting up to the last rung; undefined if this cannot start now. */
 function buildFinish(state: SearchState, secondsLeft: number, busy: Busy): Job | undefined {
   const winner = findWinner(state);
   const top = state.rungs.length - 1;

@@ -14,7 +14,7 @@ export interface SearchSpace {
   readonly seed: number;
   /** Flags that the search does not vary, because the user typed them or they do not apply to the data. */
   readonly fixed: ReadonlySet<string>;
-  /** Encoder of the default setting. `learningRate` is its learning rate. */
+  /** Encoder of the default setting, which has the learning rate `learningRate`. */
   readonly encoder: string;
   readonly learningRate: number;
   /** Returns true if a setting is valid together with the fixed options, the data set and the adapter. */
@@ -27,7 +27,7 @@ export const NO_ITEM_IDS = "--no-item-ids";
 export const POSITION_BIAS = "--position-bias";
 const STOPPING = "--early-stopping";
 
-/** Settings that are worth trying on any log. Those that learn fast come first: the budget may be small. */
+/** Settings that are worth trying on any log. Fast learners come first, because the budget may be small. */
 const KNOWN: readonly TuneSetting[] = [
   { "--learning-rate": "0.002", "--weight-decay": "3" },
   { [NO_ITEM_IDS]: "", "--learning-rate": "0.002" },
@@ -41,11 +41,11 @@ const KNOWN: readonly TuneSetting[] = [
 const ENCODERS = ["lstm", "pw", "none"];
 /** Values of --dims that the search draws: only a few, because each value needs kernels to be compiled. */
 const DIMS = ["64-64", "64-64", "32", "32-64-32", "128-64"];
-/** Value of --dims for no hidden layers. It is valid only for models that ignore the click history. */
+/** Value of --dims for no hidden layers, which is valid only for models that ignore the click history. */
 const LINEAR = "none";
 const WIDE = ["0", "16"];
 const LEARNING_RATE = [2e-4, 1e-2] as const;
-/** Range of the share by which a training step shrinks weights: learning rate * weight decay. */
+/** Range of learning rate * weight decay: the share by which a training step shrinks weights. */
 const SHRINKAGE = [1e-4, 2e-2] as const;
 const DROPOUT = ["0.1", "0.2", "0.3", "0.5"];
 
@@ -59,7 +59,7 @@ export function listInapplicableFlags(
   ]);
 }
 
-/** Maximum number of draws to find a new setting. After that, the search space counts as exhausted. */
+/** Maximum number of draws to find a new setting; if all fail, the search space counts as exhausted. */
 const MOST_DRAWS = 100;
 
 /** Draws setting `number` (0: the default); undefined if none is left. @param before - earlier settings */

@@ -75,7 +75,7 @@ export function readCurve(run: string): Promise<RunLog> {
   return readLog(`${run}/validation.csv`, criteria);
 }
 
-/** A setting, and its best validation metrics; null if the setting diverged or was not validated. */
+/** A setting, and its best validation metrics, which are null if it diverged or was not validated. */
 export interface SettingRow
   extends Pick<SearchCandidate, "number" | "setting" | "iterations" | "seconds" | "end"> {
   readonly text: string;
@@ -112,7 +112,7 @@ export function formatSettingsCsv(rows: readonly SettingRow[]): string {
   return [Object.keys(lines[0] ?? {}), ...lines.map(Object.values)].map(formatCsvRow).join("");
 }
 
-/** Returns `train` arguments that repeat a setting. @param usual - default number of iterations of `train` */
+/** Returns arguments for `train` to train a setting again. @param usual - default number of iterations */
 export function trainArguments(
   options: readonly string[],
   { setting, iterations }: Pick<SettingRow, "setting" | "iterations">,

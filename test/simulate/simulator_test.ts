@@ -271,10 +271,10 @@ Deno.test("unsupported simulations are refused, with the expected value", () =>
     }
     await refused({ pages: 0 }, /pages to be a whole number from 1 .* got 0/);
     await refused({ users: 0 }, /users .* got 0/);
-    await refused({ slate: 42, repeats: true }, /a pool of 42 items or more, got 41: a slate of 42/);
+    await refused({ slate: 42, repeats: true }, /a pool of 42 items or more, got 41. A slate has 42 items/);
     await refused(
       { pages: 40 },
-      /a pool of 42 items or more, got 41: a slate of 3, and 39 that may have been clicked/,
+      /a pool of 42 items or more, got 41. A slate has 3 items, and 39 other items may have been clicked/,
     );
     await refused({ leave: 1.5 }, /from 0 to 1, got 1\.5/);
     await refused({ leave: NaN }, /from 0 to 1, got NaN/);
