@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { UserError } from "../src/user_error.ts";
 
-/** Parses a table: a row per line, " | " between cells. A line with a larger indent continues the row. */
+/** Parses a table with a row per line and " | " between cells. Lines with a larger indent continue a row. */
 export function parseRows(table: string): string[][] {
   const lines = table.replace(/^\n|\n *$/g, "").split("\n");
   const indent = /^ */.exec(lines[0] ?? "")?.[0] ?? "";
@@ -9,15 +9,15 @@ export function parseRows(table: string): string[][] {
   return rows.map((row) => row.trim().split(/ *\| +/));
 }
 
-/** Returns a pattern for messages that contain a text, in which … matches anything and # matches digits. */
+/** Returns a pattern for messages that contain `text`, in which … stands for anything and # for digits. */
 export function toPattern(text: string): RegExp {
   const plain = text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
   return new RegExp(plain.replaceAll("…", "[^]*").replaceAll("#", "\\d+"));
 }
 
 /**
- * Asserts that work ends with a UserError. @param says text in its message, see {@link toPattern}. @param
- * what name of the work, for messages. @returns the message
+ * Asserts that `work` ends with a UserError, and returns its message. @param says text that the message
+ * contains ({@link toPattern}). @param what name of the work, for assertion messages
  */
 export async function expectRefusal(
   work: () => unknown,

@@ -15,7 +15,7 @@ export async function openChromium(executablePath: string, webgpu: keyof typeof 
   const { chromium } = await import("playwright-core");
   return await chromium.launch({ executablePath, args: ["--no-sandbox", ...FLAGS[webgpu]] });
 }
-/** Returns the path of Debian's Chromium, which is installed if missing, or the reason why it is missing. */
+/** Returns the path of Debian's Chromium, and installs it if needed; returns the reason if it is missing. */
 export async function findChromium(): Promise<string | { missing: string }> {
   if (existsSync(PATH)) return PATH;
   const release = await Deno.readTextFile("/etc/os-release").catch(() => "");
@@ -37,7 +37,7 @@ async function output(command: string, ...args: string[]): Promise<string> {
   return new TextDecoder().decode(stdout);
 }
 
-/** Opens a page without network. Asserts that it loads no other address, and logs nothing. */
+/** Opens a page without network. Asserts that the page loads no other address, and logs nothing. */
 export async function withPage(
   browser: Browser,
   options: BrowserContextOptions,

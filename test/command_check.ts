@@ -6,15 +6,15 @@ import { type ClickLog, NONE } from "../src/data/click_log.ts";
 import { createSmallLog } from "../src/selftest/small_logs.ts";
 import { withEmptyFolder } from "./run/folder_check.ts";
 
-/** Compiler settings of `deno task test`: no optimisation, vectors of four numbers (test/README.md). */
+/** Shader compiler settings in tests: no optimisation, vectors of four numbers (test/README.md). */
 export const TEST_SHADERS: Readonly<Record<string, string>> = {
   GALLIVM_PERF: "nopt",
   LP_NATIVE_VECTOR_WIDTH: "128",
 };
 
 /**
- * Compiler settings of users. Set all or none of them: the driver's cache does not distinguish vector widths,
- * so a user's training would find shaders of another width.
+ * Shader compiler settings of users. Set all or none: the driver's cache does not distinguish vector widths,
+ * so a training with a user's settings would use shaders of another width.
  */
 export const USER_SHADERS: Readonly<Record<string, string>> = Object.fromEntries(
   Object.keys(TEST_SHADERS).map((name) => [name, ""]),
@@ -60,7 +60,7 @@ function prepare(
   return new Deno.Command(Deno.execPath(), { ...started, stdin: "null", stdout: "piped", stderr: "piped" });
 }
 
-/** Returns the Deno invocation of a command. By default a new run does not tune kernels (--no-autotune). */
+/** Returns the Deno command line of a command. A new run does not tune kernels (--no-autotune). */
 export function buildInvocation(
   command: CommandName,
   args: readonly string[],
@@ -95,7 +95,7 @@ export function runCommandWith(
 
 let denoFolder: Promise<string> | undefined;
 
-/** Returns an environment in which `folder` is a command's cache. Deno and the driver keep their caches. */
+/** Returns an environment in which a command's cache is `folder`, while Deno and the driver keep theirs. */
 export async function makeCacheEnvironment(folder: string): Promise<Record<string, string>> {
   const info = new Deno.Command(Deno.execPath(), { args: ["info", "--json"] });
   const DENO_DIR = await (denoFolder ??= runProcess(info).then(({ stdout }) => JSON.parse(stdout).denoDir));
@@ -229,7 +229,7 @@ export function listFiles(folder: string): string[] {
   return [...Deno.readDirSync(folder)].map((entry) => entry.name).sort();
 }
 
-/** Calls `use` with a mounted disk of size `size` ("8k"), or reports that mounting is not allowed. */
+/** Calls `use` with a mounted disk of `size` (e.g. "8k"), or prints that mounting is not allowed. */
 export async function withSmallDisk(disk: string, size: string, use: () => Promise<void>): Promise<void> {
   await Deno.mkdir(disk);
   const args = ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", disk];

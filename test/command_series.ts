@@ -1,7 +1,7 @@
 /**
  * Runs a command many times in one process, because a process start takes 0.15 to 0.2 s of CPU, more than
  * most runs that refuse their input. The process has the permissions of the command's task. All series of a
- * command in a test file share a process, which ends after the file's tests and runs one request at a time.
+ * command in a test file share one process, which runs one request at a time and ends after the file's tests.
  * Tests of signals, of the end of a process, or of the device need a separate process (`command_check.ts`).
  */
 
@@ -17,10 +17,10 @@ import { type CommandName, type CommandResult, completeArguments, splitArgs } fr
 import type { SeriesRequest } from "./series_host.ts";
 
 export interface SeriesOptions {
-  /** Working directory. At each run, another folder may be at this path. */
+  /** Path of the working directory, where each run may find another folder. */
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** True to pass arguments unchanged; a new run then needs --no-autotune among them. */
+  /** True to pass arguments unchanged. A new run then needs the argument --no-autotune. */
   readonly asGiven?: boolean;
 }
 
@@ -73,11 +73,11 @@ function listArguments(line: string | readonly string[]): readonly string[] {
 
 interface SeriesProcess {
   readonly child: ChildProcess;
-  /** Lines of the process's standard output. */
+  /** Lines that the process writes to standard output. */
   readonly replies: AsyncIterator<string>;
 }
 
-/** Processes by command and environment. */
+/** Processes; a key consists of a command and its environment. */
 const processes = new Map<string, SeriesProcess>();
 Deno.test.afterAll(async () => {
   for (const { child } of processes.values()) {

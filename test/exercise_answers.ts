@@ -1,9 +1,9 @@
 import type { Changes } from "../src/exercise/answers.ts";
 
-/** A wrong answer: exercise, missing part, pattern of the error, replacements in a correct answer. */
+/** Wrong answer: exercise, missing part, pattern of the error, replacements in a correct answer. */
 type NearlyRight = readonly [exercise: string, string, RegExp, ...Changes];
 
-/** Wrong answers that are correct at the first odd sizes. */
+/** Wrong answers that give correct results for the first odd sizes. */
 export const nearlyRight: readonly NearlyRight[] = [
   ["softmax", "no click in the maximum", /, all utilities about -200/, [
     "var most = 0.0;",

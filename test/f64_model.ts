@@ -1,8 +1,8 @@
 /**
  * The whole model in f64, written directly from the formulas: features are concatenated for every displayed
  * row, one-hot items are vectors, and events are processed one by one. Each number records the numbers that
- * it was computed from, so gradients follow from the formulas. The model shares only parameter names with
- * kernels and tape.
+ * it was computed from, so gradients follow from the formulas. This code shares only parameter names with the
+ * kernels and the tape.
  */
 
 import { adamReference } from "../src/ops/adam.ts";
@@ -11,7 +11,7 @@ import type { ChoiceMetrics } from "../src/data/ranking.ts";
 import { MetricCollector } from "../src/metrics/metric_collector.ts";
 import type { ModelConfig } from "../src/model/model_config.ts";
 
-/** Returns a log whose item features are one dense matrix: a column per token, then the dense features. */
+/** Returns a log with a dense matrix of item features: one column per token, then the dense features. */
 export function toDenseLog(log: ClickLog): ClickLog {
   const { items } = log;
   if (items.kind !== "mixed") throw new Error(`Expected mixed features, got ${items.kind}`);
@@ -42,7 +42,7 @@ export function toParameters64(
 
 /** A number `x` that was computed from `inputs`, and its derivatives with respect to them. */
 class Value64 {
-  /** Derivative of the output with respect to this number, after {@link addSlopes}. */
+  /** Derivative of the final output with respect to this number; {@link addSlopes} computes it. */
   slope = 0;
 
   constructor(
@@ -89,7 +89,7 @@ function elu(value: Value64, shift = 0): Value64 {
   return z > 0 ? new Value64(z, [value], [1]) : new Value64(Math.expm1(z), [value], [Math.exp(z)]);
 }
 
-/** Adds the slopes of the outputs to the slopes of all numbers that they were computed from. */
+/** Backpropagates the outputs' derivatives to all numbers that the outputs were computed from. */
 function addSlopes(outputs: readonly Value64[]): void {
   const order = new Set<Value64>();
   const visit = (value: Value64) => {
@@ -107,7 +107,7 @@ export interface Page64 {
   readonly u: number[];
   /** Position of the clicked item on the page; -1 for no click. */
   readonly clicked: number;
-  /** True for a context event (history that is not predicted), whose slopes are 0. */
+  /** True for a context event (history that is not predicted), which has zero gradients. */
   readonly given: boolean;
 }
 
@@ -136,7 +136,7 @@ function computePages(log: ClickLog, users: ArrayLike<number>, model: Forward64)
 
 /**
  * Computes a network's output for every row of a batch. `gradients`, which is called at most once, returns
- * all gradients for given slopes d loss / d output of the rows of each page.
+ * all gradients for given slopes: d loss / d output of each page's rows.
  */
 export function computeNetwork64(
   log: ClickLog,
@@ -193,7 +193,7 @@ export function computeLossAndGradients64(
 }
 
 export interface User64 {
-  /** Features of the items that the user clicked, the oldest click first. */
+  /** Features of the items that the user clicked, oldest click first. */
   readonly clicks: readonly (readonly Value64[])[];
   readonly h: readonly Value64[];
   readonly c: readonly Value64[];
@@ -254,7 +254,7 @@ export class Forward64 {
     return { clicks: past, c: cell, h: cell.map((value, j) => dot([sigmoid(z[3 * H + j]!)], [tanh(value)])) };
   }
 
-  /** Computes what all items of a page share: the state's part of the first layer, and of the wide part. */
+  /** Computes what all items of a page share: the user state's part of layer 1, and of the wide part. */
   seen({ clicks, h }: User64) {
     const bias = this.row("utility/layer1/bias");
     const state = this.config.encoder === "pw" ? this.#weighClicks(clicks) : h;
@@ -279,7 +279,7 @@ export class Forward64 {
     return counted ? new Value64(u.x + counted.term, [u], [1]) : u;
   }
 
-  /** Returns the state [F n] of position weights: feature k in weighted sum j is at k n + j. */
+  /** Returns the state [F n] of position weights: feature k of weighted sum j has index k n + j. */
   #weighClicks(clicks: User64["clicks"]): Value64[] {
     const { items, config } = this;
     if (config.encoder !== "pw") return [];
@@ -295,7 +295,7 @@ export class Forward64 {
     });
   }
 
-  /** Returns b + A h, h = sum of w_lag f_lag over the last clicks; ones without w; undefined if not wide. */
+  /** Returns b + A h, h = sum of w_lag f_lag over the last clicks (w = 1 if none); undefined if not wide. */
   #wideState(clicks: User64["clicks"]): readonly Value64[] | undefined {
     const columns = this.row("wide/item_kernel");
     if (columns.length === 0) return undefined;
@@ -335,7 +335,7 @@ export interface Trajectory64 {
 }
 const trajectories = new WeakMap<ClickLog, Map<string, Trajectory64>>();
 
-/** Runs steps of Adam, and updates the weights in place. Equal starts share one cached trajectory. */
+/** Trains with Adam, and updates the weights in place. Trainings with equal starts share a cached result. */
 export function trainTrajectory64(
   log: ClickLog,
   batches: readonly Iterable<number>[],
@@ -360,7 +360,7 @@ export function trainTrajectory64(
   return found;
 }
 
-/** Computes the metrics of the utilities [R] on some users' pages. A metric without a value is NaN. */
+/** Computes metrics from the utilities [R] of some users' rows. A metric without a value is NaN. */
 export function computeChoiceMetrics(
   log: ClickLog,
   users: ArrayLike<number>,

@@ -11,7 +11,7 @@ interface Shape {
   readonly rowGroup?: number;
 }
 
-/** Writes a prepared data set as another program would: tables by SQL, and a minimal manifest. */
+/** Writes a prepared data set as another program could: tables by SQL, and a minimal manifest. */
 export async function writeSet(
   folder: string,
   log: ClickLog,

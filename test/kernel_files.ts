@@ -1,11 +1,11 @@
-/** Files of kernels/: one folder per family of kernels. A number in a name marks a step of a ladder. */
+/** Files in kernels/, with a folder per family of kernels. A number in a file's name marks a ladder step. */
 
 const kernels = new URL("../kernels/", import.meta.url);
 
-/** Kinds of kernels: of the program, earlier steps of ladders, measurements of adapters, and exercises. */
+/** Kinds of kernels: of the program, earlier steps of ladders, probes of adapters, and exercises. */
 export type KernelKind = "shipped" | "steps" | "probe" | "exercises";
 
-/** @returns paths within kernels/ */
+/** @returns paths relative to kernels/ */
 export function listKernelFiles(...kinds: readonly KernelKind[]): string[] {
   return [...Deno.readDirSync(kernels)].filter(({ isDirectory }) => isDirectory)
     .flatMap(({ name }) =>
@@ -20,7 +20,7 @@ function getKernelKind(path: string): KernelKind {
   return /_\d+_/.test(path) ? "steps" : "shipped";
 }
 
-/** Returns the path within kernels/. @throws Error unless the kernel is shipped or a step */
+/** Returns the path relative to kernels/. @throws Error for a kernel that is neither shipped nor a step */
 export function findKernel(name: string): string {
   const path = listKernelFiles("shipped", "steps").find((path) => getKernelName(path) === name);
   if (path === undefined) throw new Error(`kernels/ has no ${name}.wgsl`);

@@ -1,6 +1,6 @@
 /**
- * Checks an op: runs the self-test's check (src/selftest/ops/op_run.ts) for CPU and GPU variants, adds
- * gradients to other gradients, and compares the reference with finite differences.
+ * Checks an op: runs the self-test's check (src/selftest/ops/op_run.ts) for CPU and GPU variants, checks that
+ * gradients can be added to other gradients, and compares the f64 reference with finite differences.
  */
 
 import assert from "node:assert/strict";
@@ -121,7 +121,7 @@ export async function checkOp(
 
 /**
  * @param uses number of times that the op is recorded on the same inputs. @param differences true to compare
- * the reference with finite differences, which do not depend on variants
+ * the reference with finite differences, which is the same for all kernel variants
  */
 async function checkOn(gpu: Gpu, c: OpCase, uses: 1 | 2, differences: boolean): Promise<void> {
   const checks = new CheckCollector();

@@ -48,7 +48,7 @@ export function prepareIn(
   return prepare(recipe, { ...defaults, out, ...options }, ["test"]);
 }
 
-/** Returns options to prepare users in rounds of `rows_at_once` rows; null: memory limits a round. */
+/** Returns options that prepare users in rounds of `rows_at_once` rows; null: as many as memory allows. */
 export const prepareInRounds =
   (recipe: PreparationRecipe, rows_at_once: number | null): PreparationRecipe => async (...args) => {
     const begun = await recipe(...args);
@@ -63,7 +63,7 @@ export async function expectRefused(
   await expectRefusal(() => prepareIn(folder, recipe), says);
 }
 
-/** Returns rows of a query (without WITH) over the tables users, items and pages of a set. */
+/** Returns rows of a query (without WITH) over a data set's tables users, items and pages. */
 export async function query(folder: string, sql: string): Promise<Record<string, Json>[]> {
   const parts = ["users", "items", "pages"].map((part) =>
     `${part} AS (FROM ${formatLiteral(`${folder}/${part}.parquet`)})`
@@ -71,7 +71,7 @@ export async function query(folder: string, sql: string): Promise<Record<string,
   return await (await getSharedEngine()).rows(`WITH ${parts.join(", ")} ${sql}`);
 }
 
-/** Returns all pages in the file's order: ids of user and items, and clicked ids in order. */
+/** Returns all pages in the order of the file: user id, item ids, and clicked ids in order. */
 export async function readPages(
   folder: string,
 ): Promise<{ user: string; time: string; items: string[]; clicked: string | null }[]> {
@@ -118,7 +118,7 @@ async function open(): Promise<SqlEngine> {
   return engine;
 }
 
-/** Returns an engine that tests share. Queries may interleave, so dependent statements must be one call. */
+/** Returns an SQL engine that tests share. Their queries may interleave: put dependent ones into one call. */
 export function getSharedEngine(): Promise<SqlEngine> {
   return opened ??= open();
 }
@@ -128,7 +128,7 @@ export async function writeParquet(path: string, sql: string, more = ""): Promis
 }
 
 const columns = { user: "uid", item: "sku", time: "ts", clicked: "label", itemIds: false, rareBelow: 1 };
-/** Returns options that keep pages as logged, because small logs have pages of one item. */
+/** Returns options that keep pages as logged, because pages of small logs may have only one item. */
 export const makeRecipe = (source: string, more: Partial<LogOptions> = {}) =>
   logRecipe({ ...columns, source, pages: "as-is", ...more });
 

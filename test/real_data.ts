@@ -1,6 +1,6 @@
 /**
  * Returns the path of a file in `../shared/data` (relative to the project's root). If the file is missing,
- * returns undefined and prints that tests are skipped. Use: `ignore: path === undefined`.
+ * returns undefined and prints that tests are skipped. Tests then need `ignore: path === undefined`.
  */
 export function findRealData(name: string): string | undefined {
   const path = new URL(`../../shared/data/${name}`, import.meta.url);

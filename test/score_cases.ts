@@ -1,4 +1,4 @@
-/** Models of all kinds over items of all kinds, with non-trivial weights, and pages to score. */
+/** Cases for scoring: models of all kinds on items of all kinds, with non-trivial weights, and pages. */
 
 import type { ClickLog } from "../src/data/click_log.ts";
 import { getItemsShape } from "../src/data/item_catalogue.ts";
@@ -61,8 +61,8 @@ export const scoreCases: Readonly<Record<string, ScoreCase>> = {
 };
 
 /**
- * Draws weights of about the size of trained weights: biases are not 0, and statistics of batch normalisation
- * differ from their initial values. Counts are those of the log.
+ * Draws weights similar to trained weights: biases are not 0, and statistics of batch normalisation differ
+ * from their initial values. Count tables have the counts of the log.
  */
 export function drawWeights({ log, config }: ScoreCase, seed = 5): Weights {
   const random = createRandomStream(seed, "scored weights");
@@ -86,8 +86,8 @@ export function drawWeights({ log, config }: ScoreCase, seed = 5): Weights {
 const LONG = [19, 20, 25, 20];
 
 /**
- * Draws requests. Their histories have no click, one click, a few clicks, or more clicks than lags, and some
- * repeat items. Their pages have one or more items. From the 13th request on, histories have 19 to 25 items.
+ * Draws requests. Their histories have no click, one click, a few, or more than lags; some repeat items.
+ * Their pages have one or more items. From the 13th request on, histories have 19 to 25 items.
  */
 export function drawRequests({ log }: ScoreCase, count = 12): ScoringRequest[] {
   const random = createRandomStream(7, "requests");

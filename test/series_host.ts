@@ -1,8 +1,8 @@
 /**
  * Process that runs a command many times for `command_series.ts`; its argument is the command's name. Each
- * line of standard input has the arguments of a run. The answer is a line of standard output with exit code
- * and output. Each run loads the command's script again, under another module name. Imported modules stay
- * loaded, and the device stays open. `Deno.exit` ends only the run.
+ * line of standard input has the arguments of a run. The process answers each run by a line of standard
+ * output with exit code and output. Each run loads the command's script again, under another module name.
+ * Imported modules stay loaded, and the device stays open. In a run, `Deno.exit` ends only the run.
  */
 
 import process from "node:process";

@@ -1,12 +1,12 @@
-/** `serve_load.ts URL CALLS.json REQUESTS CLIENTS` sends requests of concurrent clients; prints results. */
+/** `serve_load.ts URL CALLS.json REQUESTS CLIENTS` sends requests as concurrent clients; prints results. */
 
 import * as v from "../src/schema.ts";
 
-/** A request to the service, with the answer that is expected. */
+/** A request to the service, and the expected answer. */
 export interface LoadRequest {
   readonly path: string;
   readonly body: string;
-  /** Expected utilities, computed without the service; undefined if the answer is not checked. */
+  /** Expected utilities, computed without the service; undefined for an answer that is not checked. */
   readonly utilities?: ArrayLike<number>;
 }
 
@@ -19,10 +19,10 @@ export interface LoadResult {
 }
 
 const answerSchema = v.object({ utilities: v.array(v.finiteNumber()) });
-/** An answer with a utility that differs by more than this belongs to another request. */
+/** Largest difference of utilities by rounding; a larger one means that an answer is for another request. */
 const TOLERANCE = 1e-5;
 
-/** Sends `requests` requests from `calls`, in turn. Each client awaits an answer before its next request. */
+/** Sends `requests` requests, cycling through `calls`. Each client has one request at a time. */
 async function load(
   url: string,
   calls: readonly LoadRequest[],
@@ -42,7 +42,7 @@ async function load(
   return { requests, lost, mixedUp };
 }
 
-/** Returns the utilities in an answer, [] for an answer without utilities, undefined without valid answer. */
+/** Returns the utilities in an answer; [] if it has no utilities; undefined if the answer is invalid. */
 async function ask(url: string, { path, body }: LoadRequest): Promise<readonly number[] | undefined> {
   try {
     const response = await fetch(url + path, {

@@ -10,7 +10,7 @@ import { drawRequests, scoreCases } from "./score_cases.ts";
 
 const { config, log } = scoreCases["LSTM, one-hot"] ?? assert.fail();
 
-/** Starts a service with a small log, and returns calls with expected utilities. */
+/** Starts a service on a small log; `use` gets requests with their expected utilities. */
 export async function withService(
   use: (
     service: { url: string; calls: string; child: Deno.ChildProcess; model: string; data: string },

@@ -47,10 +47,10 @@ const contexts = new SimulatedContexts(
   7,
   3,
 );
-/** Returns contexts for a model with five context features; undefined for other models. */
+/** Returns contexts for a model with five context features, and undefined for other models. */
 export const getContexts = ({ counts }: ModelConfig) => counts?.rowFeatures ? contexts : undefined;
 
-/** Draws weights with which users differ and clicks are likely. Count tables have counts of many users. */
+/** Draws weights for which users differ and clicks are likely. Tables of counts count many users. */
 export function drawSomeWeights(log: ClickLog, config: ModelConfig): Weights {
   const start = initializeFromCounts(countedLog(log, config.counts?.rowFeatures), config, 1);
   return new Map(

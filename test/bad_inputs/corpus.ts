@@ -1,8 +1,8 @@
 /**
- * Runs commands on bad inputs. A case has files, a command and the expected exit. A case runs with the
- * permissions of the command's task; the cases of a command share a process, unless a case has its own shell
- * script. Every case also checks that the command ends in time, prints a message but no stack trace, alters
- * and removes no file, and creates only the listed files.
+ * Runs commands on bad inputs. A test case has input files, a command, and the expected exit code and
+ * message. The command runs with the permissions of its task in `deno.json`. All cases of a command share a
+ * process, unless a case has its own shell script. Each case also checks that the command ends in time,
+ * prints a message but no stack trace, alters and removes no file, and creates only the listed files.
  */
 
 import assert from "node:assert/strict";
@@ -17,10 +17,10 @@ export type FileMaker = (folder: string) => Promise<void> | void;
 
 export interface BadInput {
   readonly name: string;
-  /** The command and its arguments. DIR is replaced by the folder of the case. */
+  /** The command and its arguments. In them, DIR stands for the folder of the case. */
   readonly run: readonly string[];
   readonly files: FileMaker;
-  /** Patterns that standard error must match; if the command succeeds, standard output may match them too. */
+  /** Patterns that standard error must match; for a command that succeeds, standard output may match, too. */
   readonly says: readonly RegExp[];
   /** Expected exit code; 1 by default, which means a mistake of the user. */
   readonly code: number;
@@ -29,13 +29,13 @@ export interface BadInput {
   /** Shell script that runs the command as "$@", e.g. `exec "$@" >/dev/full`. */
   readonly shell?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** False if this system cannot create the files of the case, so that the case is skipped. */
+  /** False to skip the case, because this system cannot create its files. */
   readonly only?: boolean;
 }
 
 export type BadInputOptions = Partial<Omit<BadInput, "name" | "run" | "files">>;
 
-/** @param run command and arguments, see {@link splitArgs}. @param says message, see {@link toPattern} */
+/** @param run command and arguments ({@link splitArgs}). @param says expected message ({@link toPattern}) */
 export function makeCase(
   name: string,
   run: string | readonly string[],
@@ -47,7 +47,7 @@ export function makeCase(
   return { name, run: split, files, says: [says].flat().map(toPattern), code: 1, leaves: [], ...more };
 }
 
-/** Creates cases from a table ({@link parseRows}): name, arguments after `run`, expected message. */
+/** Creates cases from a table ({@link parseRows}): name, arguments to append to `run`, expected message. */
 export function makeCases(files: FileMaker, run: string, more: BadInputOptions = {}) {
   return (text: TemplateStringsArray, ...values: readonly string[]): BadInput[] =>
     parseRows(String.raw(text, ...values)).map(([name = "", args = "", ...says]) =>

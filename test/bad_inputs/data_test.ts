@@ -1,4 +1,4 @@
-/** Bad inputs that `data` refuses, one per source and kind of input. test/data tests refused values. */
+/** Bad inputs that the command `data` refuses, one for each data source and kind of input file. */
 
 import type { BadInput, FileMaker } from "./corpus.ts";
 import { assertRefused, makeAll, makeCase, makeCases, makeNothing } from "./corpus.ts";

@@ -20,7 +20,7 @@ export function makeFolder(name: string): FileMaker {
   return (folder) => Deno.mkdirSync(`${folder}/${name}`, { recursive: true });
 }
 
-/** Makes a symbolic link; DIR in the target is the case's folder. */
+/** Makes a symbolic link. In `target`, DIR stands for the folder of the case. */
 export function link(name: string, target: string): FileMaker {
   return (folder) => Deno.symlinkSync(target.replaceAll("DIR", folder), `${folder}/${name}`);
 }
@@ -51,7 +51,7 @@ export function alterText(name: string, change: (text: string) => FileContent): 
   return (folder) => makeFile(name, change(Deno.readTextFileSync(`${folder}/${name}`)))(folder);
 }
 
-/** Sets values of a JSON file by path, such as "training.seed". The value undefined removes a key. */
+/** Sets values of a JSON file. Keys are paths such as "training.seed"; the value undefined removes a key. */
 export function alterJson(name: string, values: Readonly<Record<string, unknown>>): FileMaker {
   return alterText(name, (text) => {
     const json: unknown = JSON.parse(text);
@@ -81,7 +81,7 @@ export const compressText = (text: string): Uint8Array => new Uint8Array(gzipSyn
 /** Largest size in bytes of files that are compared by content. */
 const LARGEST = 2 ** 28;
 
-/** Returns the kind of each entry below a folder by path; of a file the checksum. */
+/** Maps the path of each entry below a folder to the entry's kind, or to the checksum of a file. */
 export async function readTree(folder: string): Promise<Map<string, string>> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const described = entries.map(async (entry) => {

@@ -1,4 +1,4 @@
-/** Randomly damaged files and random options (fixed seeds) give a UserError or a valid value. */
+/** Reads randomly damaged files and random options (fixed seeds): each gives a UserError or a valid value. */
 
 import fc from "fast-check";
 import assert from "node:assert/strict";
@@ -30,7 +30,7 @@ import {
 } from "../../src/train/training_config.ts";
 import { addPolicyTrainOptions, buildPolicyTrainingConfig } from "../../src/commands/policy/policy_train.ts";
 
-/** CLICKGAN_FUZZ=N tries N times as many random cases, with other seeds. */
+/** With the environment variable CLICKGAN_FUZZ=N, N times as many cases are tried, with other seeds. */
 const TIMES = Number(Deno.env.get("CLICKGAN_FUZZ") ?? 1);
 
 const countRuns = (count: number) => ({ numRuns: count * TIMES, seed: 13 + TIMES });

@@ -17,7 +17,7 @@ export const COLUMNS = ["session_new_index", "Time", "item_new_index", "is_click
 
 let text: string | undefined;
 
-/** Returns a log of 90 users, a third per split, over 30 items. */
+/** Returns a log of 90 users and 30 items; a third of the users is in each split. */
 export function makeLogText(): string {
   if (text === undefined) {
     const path = Deno.makeTempFileSync({ prefix: "clickgan-bad-" });
@@ -39,7 +39,7 @@ export function makePaperRows(rows: readonly (readonly (string | number)[])[]): 
   return makeFile("log.tsv", [COLUMNS, ...rows].map((row) => row.join("\t")).join("\n") + "\n");
 }
 
-/** Returns rows of users of a split. A user has one page of `page` items, and clicks the first item. */
+/** Returns the rows of a split's users. Each user has one page of `page` items and clicks the first item. */
 export function makeUsers(first: number, users: number, part: number, page = 3, clicks = true): (number)[][] {
   const rows: number[][] = [];
   for (let user = first; user < first + users; user++) {
@@ -48,7 +48,7 @@ export function makeUsers(first: number, users: number, part: number, page = 3, 
   return rows;
 }
 
-/** SQL per table that computes damaged rows from the good rows `t`. */
+/** SQL queries that compute the damaged rows of each table from its good rows, the table `t`. */
 export interface TableDamage {
   readonly users?: string;
   readonly items?: string;
@@ -127,7 +127,7 @@ function changeTensor(name: string, change: (old: TensorData) => TensorData): (h
 
 const HEADER = "iteration,loss,prec1,prec2\n";
 
-/** Creates log.tsv and a run `old` on log.tsv, and then applies the changes in order. */
+/** Creates log.tsv and the folder `old` of a run on it, and then applies the changes in order. */
 export function run(...changes: readonly FileMaker[]): FileMaker {
   return makeAll(makeLog(), writeRun, ...changes);
 }
@@ -178,7 +178,7 @@ export function computeLogMark(text: string): { bytes: number; sha256: string } 
   return { bytes: text.length, sha256: createHash("sha256").update(text).digest("hex") };
 }
 
-/** Creates the folder `s` of two seeds, of which one has started, and then applies the changes in order. */
+/** Creates the folder `s` of a run with two seeds, one of which has started, and then applies the changes. */
 export function makeSeeds(list: unknown = [1, 2], ...changes: readonly FileMaker[]): FileMaker {
   return makeAll(run(), (folder) => {
     Deno.mkdirSync(`${folder}/s`);

@@ -9,7 +9,7 @@ const EVALUATE = "evaluate --model DIR/model.safetensors --data DIR/log.tsv";
 
 const only = Deno.build.os === "linux";
 const FULL = `exec "$@" >/dev/full`;
-/** Standard output is a full disk: the command writes its text to standard error, and fails. */
+/** Case in which standard output is a full disk: the command writes its text to standard error, and fails. */
 const full = (name: string, args: string, files: FileMaker, says: string[], leaves: string[] = []) =>
   makeCase(`standard output is full: ${name}`, args, files, [
     "error: standard output could not be written (the disk is full",

@@ -59,9 +59,8 @@ function isCurrent(kernel: string, facts: CompiledChecksReport["texts"][number][
 }
 
 /**
- * Lists kernels that spill registers; kernels with few lanes, subgroups or loads without a reason in the
- * header; and headers with a reason that no longer applies. @param gpus GPUs for which all kernels were
- * compiled
+ * Lists faults: kernels that spill registers; kernels with few lanes, subgroups or loads, if their header
+ * gives no reason; and headers with an outdated reason. @param gpus GPUs for which all kernels were compiled
  */
 export function listCompiledFaults(
   { texts, compiler }: CompiledChecksReport,

@@ -100,7 +100,7 @@ Deno.test("exercises: answers that are correct only at odd sizes fail a hard cas
 
 const choice = `// grid: E\n${kernelText("choice_nll_3_online")}`;
 
-/** A correct answer with replacements, the expected message, and the cases to run. */
+/** Wrong answer to an exercise: changes of the correct answer, the expected message, and the cases to run. */
 type Wrong = readonly [exercise: string, says: RegExp, changes: Changes, which?: Which];
 
 const wrong: readonly Wrong[] = [
@@ -261,7 +261,7 @@ Deno.test("exercises: an answer that reads a neighbour's writes fails in another
     assert.match(long, /a barrier missing/);
   }));
 
-/** Runs `deno task exercise` in a process of its own, because Dawn, which contains Tint, may crash it. */
+/** Runs `deno task exercise` in its own process, which may crash in Dawn (Chromium's WebGPU library). */
 function runExercise(cwd: string, ...args: string[]): Promise<CommandResult> {
   const root = new URL("../../", import.meta.url);
   const permissions = ["--allow-read", "--allow-env", "--allow-write", "--allow-ffi"];

@@ -46,7 +46,7 @@ for (const name of ["lstm", "lstm-backward"]) {
     }));
 }
 
-/** Kernels that are tested elsewhere: slow ones in lstm_test.ts and below, shipped ones with the ops. */
+/** Kernels that other tests check: slow kernels in lstm_test.ts and below, shipped kernels with the ops. */
 const ELSEWHERE = ["lstm_forward", "lstm_backward", "lstm_forward_panel", "lstm_backward_panel"];
 
 for (const ladder of ladders) {
@@ -147,14 +147,14 @@ Deno.test("the command prints one row per step", () =>
   }));
 
 /**
- * Numbers of vectors for panel kernels, at borders of parts that the ops' tests omit (they use 1, 2, 4, 5, 8,
- * 9, 16, 17, 33 and 64). One line generates the code of all vectors (kernel_headers_test.ts). Only the panel
- * kernel is compiled: the last step of a ladder before the steps for GPUs.
+ * Numbers of vectors with which panel kernels are tested: borders of parts that the ops' tests omit (they use
+ * 1, 2, 4, 5, 8, 9, 16, 17, 33 and 64). One line generates the code of all vectors (kernel_headers_test.ts).
+ * Of a ladder only the panel kernel is compiled: the last step before the steps for GPUs.
  */
 const vectors = allSizes ? [32, 48, 49] : [49];
 /** Numbers of LSTM units: multiples of 4 up to 32. lstm_test.ts tests 1, 2 and 5. */
 const units = allSizes ? [8] : [];
-/** Columns that fill `vectors` vectors, with padding except for every fourth. */
+/** Returns a number of columns that needs `vectors` vectors, without padding only for multiples of 4. */
 const columns = (vectors: number) => 4 * vectors - vectors % 4;
 
 const rungs: Record<string, LadderSize[]> = {

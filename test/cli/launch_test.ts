@@ -164,7 +164,7 @@ Deno.test("exitCodeOf separates user mistakes from faults", async () => {
   assert.match(fault.said[1] ?? "", /Please report it/);
 });
 
-/** Starts `train` by the launcher, and waits until it trains. @returns also its later output */
+/** Starts `train` by the launcher, and waits until it trains. @returns the process and its later output */
 async function launchTraining(folder: string, data: string) {
   const script = new URL("../../src/cli/launch.ts", import.meta.url).href;
   const run = `${folder}/run`;
@@ -245,7 +245,7 @@ Deno.test("a signal that ended a process is described, unless the user stopped t
 });
 
 const root = new URL("../../", import.meta.url);
-/** Address without a server, so that network access fails at once. */
+/** Address where no server listens, so that an access to the network fails at once. */
 const NOWHERE = "http://127.0.0.1:9";
 const NO_NETWORK = {
   HTTPS_PROXY: NOWHERE,
@@ -255,14 +255,14 @@ const NO_NETWORK = {
   NO_COLOR: "1",
 };
 
-/** A type-only dependency has no code and is not fetched. */
+/** Dependency of a module; without `code` if it is used only for types, so that it is not fetched. */
 const dependencySchema = v.object({ code: v.optional(v.object({ specifier: v.optional(v.string(), "") })) });
 const graphSchema = v.object({
   modules: v.array(v.object({
     ...{ specifier: v.string(), error: v.optional(v.string()) },
     dependencies: v.optional(v.array(dependencySchema), []),
   })),
-  /** Packages of the lock file. */
+  /** Packages listed in the lock file. */
   npmPackages: v.record(v.string(), v.object({ dependencies: v.array(v.string()) })),
 });
 async function listPackages(...modules: string[]): Promise<string[]> {

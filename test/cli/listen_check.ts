@@ -1,12 +1,12 @@
 /**
- * Checks the server: an answer in parts, an unread answer, late requests. Also starts the lab, and sends
+ * Checks the web server: an answer in parts, an unread answer, late requests. Also checks the lab with
  * requests that no browser sends. Runs as a separate process, because tests may not use the network.
  */
 
 import assert from "node:assert/strict";
 import { listen } from "../../src/serve/listen.ts";
 
-/** Number of file descriptors that the lab may use: fewer than the connections that it allows. */
+/** Number of files that the lab may have open: fewer than the connections that it accepts. */
 const DESCRIPTORS = 80;
 const IDLE = 120;
 
@@ -51,7 +51,7 @@ async function answerTo(connection: Deno.TcpConn, text: string): Promise<string>
 
 const UNFINISHED = "GET / HTTP/1.1\r\nX: ";
 
-/** Returns which of two unfinished requests is closed first; the time limit of headers is shorter. */
+/** Returns which of two unfinished requests the server closes first. Headers have a shorter time limit. */
 async function firstToEnd(): Promise<string> {
   const [older, newer] = [await connect(server.port), await connect(server.port)];
   const host = `Host: 127.0.0.1:${server.port}`;

@@ -89,13 +89,13 @@ Deno.test("predictions have the utilities of each page with the log's ids, from 
     })
   ));
 
-/** Reads the rows of a CSV file of predictions by page. */
+/** Reads the rows of a CSV file of predictions, grouped by page. */
 async function readPages(path: string): Promise<Map<string, string[][]>> {
   const lines = (await Deno.readTextFile(path)).trimEnd().split("\n").map((line) => line.split(","));
   return Map.groupBy(lines.slice(1), ([user, page]) => `${user} ${page}`);
 }
 
-/** Returns the mean loss of the pages of a file of predictions. */
+/** Returns the mean loss over the pages in a CSV file of predictions. */
 async function computePredictedLoss(path: string, loss: "choice" | "logistic"): Promise<number> {
   const losses = (await readPages(path)).values().map((rows) => {
     const chances = rows.map(([, , , , , p]) => Number(p));
@@ -114,7 +114,7 @@ async function computePredictedLoss(path: string, loss: "choice" | "logistic"): 
   return losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
 }
 
-/** Returns the mean prec@1 of a file of predictions if utilities rank the items of pages with one click. */
+/** Returns mean prec@1 over the pages with one click in a CSV file of predictions, ranked by utility. */
 async function computeUtilityPrecision(path: string): Promise<number> {
   const hits = (await readPages(path)).values().flatMap((rows) => {
     const clicked = rows.find((row) => row[8] === "1")?.[4];
@@ -337,7 +337,7 @@ Deno.test("interrupted predictions keep the old file and leave no other; foreign
 const fewUsers = makeShopLog(5, { users: 40, items: 60, events: 3 });
 const gain = { displays: 40, clicked: 0.1, model: 0.1, clickRate: 0.1, gain: 1 };
 
-/** Returns the names that results about items 0 to 4 and user 2 get, and the ids of these items and users. */
+/** Returns the names of items 0 to 4 and of user 2 in results, and the ids of these items and users. */
 async function readNames(folder: string, items: (typeof fewUsers)["items"]) {
   await Deno.writeTextFile(`${folder}/items.csv`, makeCsv(items));
   const prepared = await prepareIn(folder, makeLogRecipe(folder));

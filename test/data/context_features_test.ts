@@ -1,4 +1,4 @@
-/** Context features are columns that belong to an impression or a page, from raw logs to scored requests. */
+/** Tests context features (columns of an impression or a page), from raw logs to scored requests. */
 
 import assert from "node:assert/strict";
 import { InferenceSession, Tensor } from "onnxruntime-web/wasm";
@@ -81,11 +81,11 @@ const later = drawLog(2, ["phone", "watch"]);
 const folder = await makeFolderWith({ "log.csv": makeCsv(rows), "next.csv": makeCsv(later) });
 const recipe = (more: LogOptions = context, log = "log.csv") =>
   makeLogRecipe(folder, { features: undefined, ...more }, log);
-/** The log as a data set, which tests only read. */
+/** Data set of the log, which tests only read. */
 const prepared = await prepareIn(folder, recipe());
 const { folder: set, manifest: { features: { context: of = [] } } } = prepared;
 
-/** Asserts that rows of a prepared set have the same features as requests with the log's values. */
+/** Asserts that rows of a data set have the same features as scoring requests with the log's values. */
 async function expectSameAsRequests(
   { folder, manifest }: PreparationResult,
   log: readonly LogRow[],
@@ -263,7 +263,7 @@ Deno.test("a written log of simulated pages has given context values, and other 
   const [run, written] = [`${folder}/run`, `${folder}/written`];
   const short = splitArgs("--dims 8 --lstm-units 4 --iterations 1 --validate-every 1");
   await runOk("train", "--data", set, "--save-dir", run, ...short);
-  /** Lists each user's rows: the item, then the context features. */
+  /** Lists the rows of each user: the item, followed by the context features. */
   const listRows = (source: LogSource, users: Uint32Array) => {
     const { userEvents, eventRows, rowItem, rowFeatures = assert.fail() } = source.read(users);
     const rows = Array.from(rowItem, (item, r) => [item, ...rowFeatures.subarray(5 * r, 5 * r + 5)]);

@@ -29,7 +29,7 @@ import {
 
 const START = 1_433_000_000_000;
 
-/** Log whose users each see three items and click the second. Columns are named like the options. */
+/** Returns a log of users who see three items and click the second. Columns have the options' names. */
 function makeLog(users: number): string {
   const lines = ["user,time,item,position,clicked"];
   for (let u = 0; u < users; u++) {

@@ -278,7 +278,7 @@ const logRow = fc.record({
   page: fc.constantFrom("p", "q", "p1"),
   pos: fc.integer({ min: 0, max: 3 }),
 });
-/** Small logs are prepared together, because a preparation takes the same time for one or several. */
+/** Small logs, prepared together, because preparing several takes as long as preparing one. */
 const LOGS = [
   fc.array(logRow, { minLength: 1, maxLength: 120 }),
   fc.array(logRow, { minLength: 1, maxLength: 3 }),

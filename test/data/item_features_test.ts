@@ -56,7 +56,7 @@ const field = ({ tokens }: FeatureManifest, name: string) => {
 };
 const mean = (values: readonly number[]) => values.reduce((sum, x) => sum + x, 0) / values.length;
 
-/** Log of another month: other order of columns, one category renamed, half of the items new. */
+/** Returns next month's log: another order of columns, one category renamed, half of the items new. */
 function nextMonth(): Record<"log.csv" | "items.csv", string> {
   const log: NewsLog = makeShopLog(3, { users: 30, items: 80, events: 3 });
   const renamed = (id: string) => Number(id.replace("sku-", "")) > 40 ? `new-${id}` : id;

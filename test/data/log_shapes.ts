@@ -9,7 +9,7 @@ interface Page {
   readonly clicked: string | null;
 }
 
-/** Pages of 3 or 4 of 7 items, not ordered by id. Every third page has no click. */
+/** Pages that show 3 or 4 of 7 items in an order other than by id. Every third page has no click. */
 const shownPages: readonly Page[] = Array.from({ length: 24 }, (_, k) => {
   const items = Array.from({ length: 3 + k % 2 }, (_, place) => `i${(5 * place + 2 * k) % 7}`);
   return {
@@ -134,7 +134,7 @@ export const shapeFiles: Readonly<Record<string, string>> = {
     "uid,account,agreed\nvu0,u0,yes\nvu1,u1,no\nvu2,u2,yes\nvu3,u3,no\nvu4,u4,yes\nvu5,u5,yes\n",
 };
 
-/** A log of clicks only: 40 users with 10 clicks each in three weeks. The popularity of items falls. */
+/** Log that has only clicks: 40 users with 10 clicks each in three weeks. Items lose popularity over time. */
 export const clicksOnly = makeCsv(
   Array.from({ length: 400 }, (_, k) => ({
     uid: `u${k % 40}`,

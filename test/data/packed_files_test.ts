@@ -358,7 +358,7 @@ Deno.test("a read-only cache is reported with the alternatives", async () => {
   });
 });
 
-/** Recomputes the checksums of an altered file, so that its reader must find the error itself. */
+/** Recomputes the checksums of an altered file, so that only the file's reader can find the error. */
 function resealed(bytes: Uint8Array, path: string): Uint8Array {
   const own = bytes.slice();
   if (own.length < 4 * HEADER_WORDS) return own;

@@ -8,7 +8,7 @@ import { expectRefusal, parseRows, toPattern } from "../case_table.ts";
 import { findRealData } from "../real_data.ts";
 
 const header = ["session_new_index", "Time", "item_new_index", "is_click", "tr_val_tst"];
-/** Users 0, 1 and 2 are a train, a validation and a test user, with one page each. */
+/** Rows of one page per user: user 0 is a train user, user 1 a validation user, user 2 a test user. */
 const good = ["0 10 0 0 0", "0 10 1 1 0", "1 5 1 1 1", "2 5 2 1 2"];
 
 /** Writes lines (spaces become tabs), calls `use` with the path and removes the file. */
@@ -86,7 +86,7 @@ Deno.test("readPaperFile: other columns, any order, CRLF, blank lines and a byte
   assert.deepEqual(withFile([...lines, "", ""], readPaperFile, "\r\n"), expected);
 });
 
-/** Wrong rows, written between a header with a blank line and good rows, and the expected messages. */
+/** Wrong rows with expected messages. The rows follow a header and a blank line, and precede good rows. */
 const faults = parseRows(`
   0 10 0 0          | :3: expected 5 tab-separated values as in the header, got 4
   0 10 0 0 0 0      | :3: expected 5 … got 6

@@ -1,10 +1,10 @@
 /**
- * Two synthetic logs with a known truth: `news` in MIND's layout, and `shop` with raw item numbers. As in the
- * demo shop, clicks depend only on the user's earlier clicks, so no model can be better than
- * `computeTruthMetrics`. In `news`, pages have 2 to 40 items, users have a history before the log, few items
- * have features, and clicks depend on topics and age. In `shop`, columns have prices over five decades,
- * nulls, dates, rare brands and a constant; clicks depend on rating, age, category, and the price compared
- * with the user's usual price.
+ * Two synthetic logs with a known ground truth: `news` in the layout of MIND, and `shop` with raw item
+ * numbers. As in the demo shop, clicks depend only on the user's earlier clicks, so no model can be better
+ * than `computeTruthMetrics`. In `news`, pages have 2 to 40 items, users have a history before the log, few
+ * items have features, and clicks depend on topics and age. In `shop`, columns have prices over five orders
+ * of magnitude, nulls, dates, rare brands and a constant; clicks depend on rating, age, category, and the
+ * price relative to the user's usual price.
  */
 
 import { type Cell, formatCsvRow } from "../../src/csv.ts";
@@ -21,13 +21,13 @@ export interface MadeRow {
   /** Position on the page, from 1. */
   readonly position: number;
   readonly clicked: boolean;
-  /** True utility of the item. No click has utility 0. */
+  /** True utility of the item. (The option of no click has utility 0.) */
   readonly utility: number;
 }
 
 export interface NewsLog {
   readonly rows: readonly MadeRow[];
-  /** One row per described item, with its id in `item`; "" for an unknown value. */
+  /** Features of items: one row per item, with the id in `item`. An unknown value is "". */
   readonly items: readonly Readonly<Record<string, string>>[];
   readonly history: ReadonlyMap<string, readonly string[]>;
 }
@@ -55,7 +55,7 @@ interface World extends MadeSizes {
   readonly pageSize: (random: Random) => number;
   readonly given: number;
   readonly life: number;
-  /** Share of a user's taste that remains after a click. */
+  /** Share of a user's earlier taste in the taste after a click. */
   readonly keeps: number;
   readonly utility: (item: Item, taste: Float64Array, time: number) => number;
 }
@@ -201,7 +201,7 @@ export function logFiles({ rows, items }: NewsLog): { "log.csv": string; "items.
   return { "log.csv": makeCsv(rows.map(({ utility: _, ...row }) => row)), "items.csv": makeCsv(items) };
 }
 
-/** Returns a recipe for the files of {@link logFiles} in a folder. */
+/** Returns a recipe that prepares the files of {@link logFiles} in a folder. */
 export function makeLogRecipe(folder: string, more: LogOptions = {}, log = "log.csv"): PreparationRecipe {
   const columns = { user: "user", item: "item", time: "time", clicked: "clicked", page: "page" };
   return logRecipe({ ...columns, source: `${folder}/${log}`, features: `${folder}/items.csv`, ...more });

@@ -1,6 +1,6 @@
 /**
- * A split by time assigns pages to parts (train, validation, test). A user's pages in earlier parts are
- * history. Later pages do not change features, counts, baselines or trained weights.
+ * Tests splits by time, which assign pages to parts (train, validation, test). A user's pages in earlier
+ * parts are history. Later pages must not change features, counts, baselines or trained weights.
  */
 
 import assert from "node:assert/strict";
@@ -33,7 +33,7 @@ const START = Date.UTC(2025, 0, 1);
 const VALIDATION = START + 14 * DAY;
 const TEST = START + 17 * DAY;
 
-/** Probability of a page of 4 of the 20 items. */
+/** Probability of a page that shows 4 of the 20 items in random order. */
 const P = 1 / (20 * 19 * 18 * 17);
 
 interface Page {
@@ -62,7 +62,7 @@ function makePages(): Page[] {
   });
 }
 
-/** Changes all pages from `begin` on: their times, items (only the first ten) and clicks. */
+/** Replaces the times, items (by some of the first ten) and clicks of all pages from `begin` on. */
 function changeLater(begin: number): Page[] {
   const random = createRandomStream(2, "changes");
   return pages.map((page) =>
@@ -76,7 +76,7 @@ function changeLater(begin: number): Page[] {
 }
 
 const RARE = 300;
-/** Brands b and c have fewer than {@link RARE} impressions in the train part, but more in the whole log. */
+/** Items. Brands b and c have fewer than {@link RARE} train impressions, but more in the whole log. */
 const items = [
   "sku,price,born,brand",
   ...Array.from({ length: 20 }, (_, item) => {
@@ -117,7 +117,7 @@ async function prepareByTime(
   return await prepareFiles(files, "log.csv", more, { split: "time", ...options });
 }
 
-/** The log split at these times, as a data set that tests only read. */
+/** Data set of the log, split by time. Tests only read it. */
 const original = await prepareByTime(pages);
 
 async function openLog({ folder }: PreparationResult): Promise<ClickLog> {
@@ -125,7 +125,7 @@ async function openLog({ folder }: PreparationResult): Promise<ClickLog> {
   return source.log ?? assert.fail("expected a log in memory");
 }
 
-/** Returns the tables of users and pages of some parts, with all pages of earlier parts. */
+/** Returns the users in some parts and their pages, including all pages of earlier parts. */
 async function readParts({ folder }: PreparationResult, parts: readonly Split[]) {
   const names = parts.map((part) => `'${part}'`).join(", ");
   return [
@@ -139,7 +139,7 @@ async function readParts({ folder }: PreparationResult, parts: readonly Split[])
 
 const model: ModelConfig = { ...smallLstm };
 
-/** Returns counts, metrics of baselines on a part, and weights after some training steps. */
+/** Returns counts, metrics of the baselines on a part, and weights after some training steps. */
 async function summarize(log: ClickLog, tested: Split) {
   const source = new MemoryLog(log);
   const config = buildCountsConfig(source, []) ?? assert.fail("expected counts");

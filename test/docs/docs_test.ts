@@ -18,7 +18,7 @@ const { name, tasks }: { name: string; tasks: Record<string, { command: string }
   Deno.readTextFileSync(new URL("deno.json", root)),
 );
 
-/** Commands that are only parsed: a short run ignores the options in which they differ from tested ones. */
+/** Commands that are only parsed: in short runs they would not differ from commands that tests run. */
 const PARSED: Readonly<Record<string, string>> = {
   "README.md: npx -y deno@2.9.6 task -q train": "learning_test.ts, with fewer iterations",
   "src/run/README.md: deno task -q train --data restless --data-seed 1 --save-dir runs/restless":
@@ -44,7 +44,7 @@ const POLICIES = "src/policy/README.md";
 const RUN = ["README.md", "src/run/README.md", "src/simulate/README.md", POLICIES];
 /** Page whose commands data_command_test.ts runs unchanged. */
 const GUIDE = "data/README.md";
-/** Page whose commands test/external/spark.ts checks, because the job prints them. */
+/** Page whose commands test/external/spark.ts checks: the Spark job prints them. */
 const SPARK = "data/spark/README.md";
 
 Deno.test("pages: every link leads to an existing file and heading", () => {
@@ -62,7 +62,7 @@ Deno.test("pages: every command is a task, and is run by a test", () => {
   assert.deepEqual(strange.map(({ page, line }) => `${page}: ${line}`), []);
 });
 
-/** What a page's script prints after the page's commands. */
+/** Expected output of each page's script, which runs after the page's commands. */
 const PRINTED: Readonly<Record<string, [page: keyof typeof SCRIPTS, place: number, says: RegExp]>> = {
   "README.md": ["src/README.md", 1, /^recommended \S+ -?\d\S*\nreward's loss -?\d/],
   [POLICIES]: [POLICIES, 0, /^(show \d+ -?\d\S* 0\.\d+\n){2}no click 0\.\d+ predicted return -?\d/],
@@ -184,7 +184,7 @@ Deno.test("the library's example and a page's kernel run", async () => {
   assert.match(await printed("kernels/README.md"), /\[ 1, 4, 9, 20\.25 \]/);
 });
 
-/** Commands that no test runs as shown. Options and names of these commands must exist. */
+/** Commands on pages that no test runs. Their options and task names must exist. */
 const shown = readPages().flatMap(listShownCommands).filter(isNotRun);
 const listOptions = ({ args }: ShownCommand) => args.filter((word) => word.startsWith("--"));
 
@@ -246,7 +246,7 @@ const [slurm = "", parallel = ""] = [...section.matchAll(/```sh\n([^]*?)```/g)].
 const [launcher, config] = ["src/cli/launch.ts", "deno.json"].map((path) => new URL(path, root).pathname);
 const trainModule = readTask("train").module;
 
-/** Scripts that replace Slurm, and GNU parallel if it is missing, and train briefly on a small log. */
+/** Scripts that replace Slurm, and GNU parallel if it is missing. They train briefly on a small log. */
 const STAND_INS = {
   srun: 'while case "$1" in --*) true;; *) false;; esac; do shift; done\nexec "$@"',
   parallel: 'shift 2; words=""; while [ "$1" != ::: ]; do words="$words $1"; shift; done; shift\n' +

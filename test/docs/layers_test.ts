@@ -1,13 +1,13 @@
-/** The folders of src are layers. A layer may import from itself and lower layers, but not from higher. */
+/** The folders of src are layers. A layer may import from itself and lower layers, but not higher ones. */
 
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 
-/** Commands may import from every layer; no layer imports from commands. */
+/** Folder of commands, which may import from every layer, but from which no layer imports. */
 const COMMANDS = "commands";
 const COMMAND = /^commands\/|\/build_package\.ts$/;
 
-/** Layers, lowest first. Layers on one line may import from each other. Nested folders may have a line. */
+/** Layers, lowest first. Layers on one line may import from each other. A nested folder may be a layer. */
 const LAYERS = [
   [
     "user_error.ts",
@@ -77,7 +77,7 @@ Deno.test("no file of src imports from a layer above its own", () => {
   assert.deepEqual(up, []);
 });
 
-/** Layers from here on may use Deno, Node.js and files. */
+/** First layer that may use Deno, Node.js and files; all higher layers may, too. */
 const HOST = "gpu/host/";
 
 Deno.test("nothing below the host layer uses Deno or Node.js", () => {
@@ -89,7 +89,7 @@ Deno.test("nothing below the host layer uses Deno or Node.js", () => {
   assert.deepEqual(asking, []);
 });
 
-/** Folders that do not depend on clicks: they work for batches of any kind. */
+/** Folders that are independent of clicks: their code works for batches of any kind. */
 const GENERAL = ["gpu", "tape"];
 
 Deno.test("the device and the tape do not depend on batches", () => {
@@ -113,7 +113,7 @@ Deno.test("imports in src have no cycle", () => {
   for (const file of imports.keys()) visit(file, []);
 });
 
-/** Modules that may open files directly: files of the program, Deno or the system, or of a native library. */
+/** Modules that may open files directly: of the program, of Deno, of the system or of a native library. */
 const OPENS_ITSELF =
   /^src\/(files|lab\/build|report\/page_shell|serve\/bundle\/|gpu\/host\/driver)|^bench\/compiled\/gather/;
 

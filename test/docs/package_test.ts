@@ -20,7 +20,7 @@ import {
   trainingConfigSchema,
 } from "../../src/train/training_config.ts";
 
-/** Does not compile if the types differ. */
+/** Fails to compile if the types A and B differ. */
 function same<A, B>(_: [A] extends [B] ? ([B] extends [A] ? true : never) : never): void {}
 
 Deno.test("the documented config types equal the types of the schemas", () => {
@@ -49,7 +49,7 @@ Deno.test("a refused config is reported with its path; the printed value is shor
 });
 
 const HOST = "gpu/host files commands serve data/sets data/prepare cli report autotune".split(" ");
-/** Bytes of the script before compression. */
+/** Largest size of a script in bytes, before compression. */
 const MOST_BYTES = { code: 253_000, kernels: 195_000 };
 
 type Library = typeof source;

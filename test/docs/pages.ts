@@ -70,7 +70,7 @@ export function listShownCommands({ path, text }: MarkdownPage): ShownCommand[] 
   );
 }
 
-/** Commands that are not run as shown, with the test that runs them, or the reason why no test does. */
+/** Commands that are not run as shown. The value names the test that runs them, or says why no test does. */
 const NOT_RUN: Readonly<Record<string, string>> = {
   ok: "it runs this test",
   test: "it runs this test",
@@ -96,8 +96,8 @@ export function isNotRun({ task, args: [first] }: ShownCommand): boolean {
 }
 
 /**
- * Options that shorten a command; if an option is repeated, its last value is used. Shaders depend on the
- * numbers of users and of items of a slate, so these numbers are those of other tests.
+ * Options that shorten a command (if an option is repeated, its last value is used). The numbers of users and
+ * of items per slate equal those of other tests, to share shaders that depend on these numbers.
  */
 const SHORTER: Readonly<Record<string, readonly string[]>> = {
   train: splitArgs("--iterations 4 --validate-every 2 --batch-size 12 --no-autotune --no-report"),
@@ -113,7 +113,7 @@ const SHORTER_ADVERSARIAL = splitArgs(
   "--generator-warmup 1 --behaviour-dims 8",
 );
 
-/** Returns options for a model with the layer sizes of the other tests' models, whose shaders it reuses. */
+/** Returns options for a model that has the layer sizes of other tests' models, to share their shaders. */
 function smaller(task: string, args: readonly string[]): string[] {
   const says = (option: string) => args.includes(option);
   if (task !== "train" || says("--resume") || says("--init") || says("none")) return [];
@@ -138,7 +138,7 @@ export async function writeLogs(folder: string): Promise<void> {
   await Deno.writeTextFile(`${folder}/items.csv`, items.replace("item,", "sku,"));
 }
 
-/** Runs a command in a folder, removes runs whose names have the time, and returns what it printed. */
+/** Runs a command in a folder, removes the runs that are named by the time, and returns the printed text. */
 export async function runShown(folder: string, command: ShownCommand): Promise<string> {
   const { page, task, line } = command;
   const series = new CommandSeries(task as CommandName, { cwd: folder });

@@ -1,9 +1,9 @@
 /**
- * Compiles every shader text with Tint, on the null backend of Dawn, Chromium's WebGPU: all kinds of models
- * with CPU and GPU variants, ladder steps and probes. Tint refuses code that naga accepts, for example
- * barriers in divergent control flow. The models also train there: the null backend checks every call, and
- * grants exactly WebGPU's default limits. It needs no adapter and computes nothing: buffers contain zeros.
- * The self-test must cover every kernel, and must fail here.
+ * Compiles every shader with Tint (Chromium's compiler): shaders of all kinds of models with CPU and GPU
+ * variants, of ladder steps and of probes. Tint refuses code that naga accepts, e.g. barriers in divergent
+ * control flow. The models also train on the null backend of Dawn (Chromium's WebGPU), which checks every
+ * call and grants exactly WebGPU's default limits. The backend needs no adapter and computes nothing: buffers
+ * contain zeros. The self-test must cover every kernel, and must fail on this backend.
  */
 
 import assert from "node:assert/strict";
@@ -48,14 +48,14 @@ import { openGpu } from "../open_alone.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { allSizes } from "../op_check.ts";
 
-/** Names the test that this process runs, if {@link test} started the process. */
+/** Environment variable with the name of the test that a process started by {@link test} runs. */
 const CHILD = "DAWN_TEST";
 const FILE = import.meta.url;
 
 /**
- * Registers a test that runs in a process of its own, with Dawn as `navigator.gpu`: a crash of Dawn ends its
- * process. Without Dawn the test is skipped with a message. The test must close its devices before it ends,
- * otherwise the process crashes.
+ * Registers a test that runs in its own process with Dawn as `navigator.gpu`, so that a crash of Dawn ends
+ * only this process. Without Dawn the test is skipped with a message. The test must close its devices before
+ * it ends, otherwise the process crashes.
  */
 function test(name: string, run: () => Promise<void>): void {
   const isChild = Deno.env.get(CHILD) === name;
@@ -81,7 +81,7 @@ async function runOnDawn(run: () => Promise<void>): Promise<void> {
   console.log(`Skipped: shader texts through Tint, as npm's webgpu does not load here (${missing})`);
 }
 
-/** Replaces `navigator.gpu` by Dawn's. @returns the reason if Dawn does not run on this machine */
+/** Replaces `navigator.gpu` by that of Dawn. @returns the reason if Dawn does not run on this machine */
 async function useDawn(): Promise<string | undefined> {
   try {
     const { create, globals } = await import("webgpu");
@@ -111,7 +111,7 @@ class ShaderTexts {
   get count(): number {
     return this.#faults.size;
   }
-  /** Faults of kernels. Of equal faults of a kernel only the first is listed. */
+  /** Faults of kernels, without repetitions of the same fault of a kernel. */
   get faults(): ShaderFault[] {
     const byMessage = new Map<string, ShaderFault>();
     for (const fault of this.#faults.values()) {
@@ -122,8 +122,8 @@ class ShaderTexts {
   }
 
   /**
-   * Records all shaders that a device compiles. Failures are recorded, not thrown, so that one run finds all
-   * faults. @param workgroupBytes allowed workgroup memory, if it is more than Dawn grants
+   * Records all shaders that a device compiles. Errors are recorded, not thrown, so that one run finds all of
+   * them. @param workgroupBytes allowed workgroup memory, if it is more than Dawn grants
    */
   watch(gpu: Gpu, workgroupBytes = 0): void {
     const compile = gpu.pipeline.bind(gpu);
@@ -173,7 +173,7 @@ interface Case {
   readonly game?: Partial<AdversarialConfig> | undefined;
 }
 
-/** Numbers of vectors that a panel sums over: a full part, borders of parts, and more than the last part. */
+/** Numbers of vectors that panel kernels sum: in a part, at borders of parts, and beyond the last part. */
 const vectors = allSizes
   ? [...Array.from({ length: 17 }, (_, k) => k + 1), 31, 32, 33, 47, 48, 49, 63, 64, 65, 66]
   : [1, 3, 16, 17, 49, 65];
@@ -182,7 +182,7 @@ const layers = Array.from({ length: Math.ceil(widths.length / 8) }, (_, k) => wi
 
 const ends = [layers[0] ?? [], layers.at(-1) ?? []];
 
-/** Cases for CPU adapters, whose kernels have generated code per width. */
+/** Models that are compiled for CPU adapters, whose kernels have generated code for each width. */
 const cpuCases: Case[] = layers.map((dims) => ({ log: logs.dense, model: { ...lstm, dims } }));
 
 const cases: Case[] = [
@@ -283,7 +283,7 @@ async function simulate(gpu: Gpu): Promise<void> {
   for (const model of models) model.destroy();
 }
 
-/** Hidden units for which the score kernels' sums are generated on CPU adapters. */
+/** Numbers of hidden units for which CPU adapters have score kernels with generated sums. */
 const units = allSizes ? Array.from({ length: 16 }, (_, k) => 4 * (k + 1)) : [4, 64];
 
 async function learnFromUsers(gpu: Gpu, kind: AdapterKind): Promise<void> {
@@ -297,7 +297,7 @@ async function learnFromUsers(gpu: Gpu, kind: AdapterKind): Promise<void> {
   }
 }
 
-/** Runs work with a coarse clock, because here timed commands take no time and would repeat very often. */
+/** Runs `work` with a coarse clock: commands take no time on this backend, so they would repeat too often. */
 async function onLongTicks(gpu: Gpu, work: () => Promise<unknown>): Promise<void> {
   const { now } = performance;
   let [time, tick] = [0, 1];
@@ -311,8 +311,8 @@ async function onLongTicks(gpu: Gpu, work: () => Promise<unknown>): Promise<void
 }
 
 /**
- * Opens a device for one test, because watchers and changed limits must not be shared. The device is closed
- * at once: if it were closed at the end of a file, as by `withGpu`, the process of all tests would crash.
+ * Opens a device for one test, because watchers and changed limits must not be shared. Closes the device
+ * after the test; `withGpu` would close it at the end of the file, which crashes the process of all tests.
  */
 async function withDawn(kind: AdapterKind, run: (gpu: Gpu) => Promise<void>): Promise<void> {
   using gpu = await openGpu({ variants: getDefaultVariants(kind) });
@@ -433,7 +433,7 @@ test("self-test: every kernel is compared, and fails without computation", async
   console.log(`${texts.count} texts of ${texts.kernels.length} kernels, ${findings.length} cases`);
 });
 
-/** Runs the self-test on Dawn, and records the texts of its kernels. */
+/** Runs the self-test on Dawn, and records the code of its kernels. */
 async function runCases() {
   const texts = new ShaderTexts();
   const open: OpenSelftest = async ({ variantsFor }) => {

@@ -1,4 +1,4 @@
-/** Compiles all kernels for GPUs: none may be slow on every GPU without a stated reason. */
+/** Compiles all kernels for GPUs. A kernel that is slow on every GPU must have a stated reason. */
 
 import assert from "node:assert/strict";
 import type { CompiledChecksReport } from "../bench/compiled_checks.ts";
@@ -7,8 +7,8 @@ import { findKernel, isForCpu, listKernelNames } from "../kernel_files.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 
 /**
- * GPUs for which all kernels are compiled: the GPU of the numbers in headers, the RDNA GPU with the fewest
- * subgroups, and CDNA. navi21 has as many registers as gfx1201.
+ * GPUs for which all kernels are compiled: the GPU of the numbers in kernel headers, the RDNA GPU with the
+ * fewest subgroups, and a CDNA GPU. navi21 has as many registers as gfx1201.
  */
 const WHOLE = ["navi31", "gfx1201", "mi200"];
 

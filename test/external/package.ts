@@ -8,7 +8,7 @@ import config from "../../deno.json" with { type: "json" };
 import { buildPackage } from "../../src/serve/bundle/build_package.ts";
 import { runProcess } from "../command_check.ts";
 
-/** Folder that all runs of a checkout reuse, because Deno caches its analysis of modules (6 s) by path. */
+/** Folder that all runs in a checkout share, because Deno caches its analysis of modules (6 s) by path. */
 const folder = join(
   tmpdir(),
   `clickgan-package${new URL("..", import.meta.url).pathname.replace(/\W+/g, "-")}`,

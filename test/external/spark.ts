@@ -1,4 +1,4 @@
-/** `data log` prepares logs that Spark cleaned, in 1 and 8 parts, like the original logs. */
+/** Checks that `data log` prepares a log that Spark cleaned, in 1 or 8 parts, like the original log. */
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -16,7 +16,7 @@ const getPath = (path: string) => new URL(path, import.meta.url).pathname;
 
 const endsSchema = v.array(v.object({ said: v.string(), refused: v.string() }));
 
-/** Returns the output and the refusal (or "") of each case; undefined without Spark. */
+/** Returns for each case the output, and the refusal or ""; undefined if Spark is missing. */
 async function spark(cases: readonly (readonly string[])[]) {
   const job = getPath("../../data/spark/shown.py");
   const printed = await runPython(PYTHON, new URL("spark.py", import.meta.url), job, JSON.stringify(cases));
@@ -26,12 +26,12 @@ async function spark(cases: readonly (readonly string[])[]) {
 interface Log {
   readonly name: string;
   readonly columns: readonly ("page" | "position" | "propensity")[];
-  /** The log, or a query that writes it as Parquet. */
+  /** Log as CSV; alternatively `sql`, a query whose result is written as Parquet. */
   readonly csv?: string;
   readonly sql?: string;
   readonly gap?: number;
   readonly pages?: "log";
-  /** True to test also 1 part, and the whole set of 8 parts. */
+  /** True to test the log also in 1 part, and the data set of all 8 parts. */
   readonly whole?: boolean;
   readonly refused?: boolean;
 }
@@ -42,7 +42,7 @@ const broken =
   ",a,T,1,p1,1;\\N,a,T,1,p1,1;u1,,T,1,p1,1;u1,a,,1,p1,1;u1,a,yesterday,1,p1,1;u1,a,2020-02-30,1,p1,1;" +
   "u1,a,2020-01-01T00:00:00Z,1,p1,1;u1,a,T,,p1,1;u1,a,T,perhaps,p1,1;u1,a,T,1,,1;u1,a,T,1,p1,first;" +
   "u1,a,T,1,p1,inf;u1,a;u1,a,T,1,p1,1,long";
-/** Rows with several clicks, a repeated item, ids with spaces, quotes and line ends, a shared page id. */
+/** Log with several clicks, a repeated item, a shared page id, ids with spaces, quotes and line ends. */
 const kept = "u1,a,T, TRUE ,p1,2;u1,b,T,yes,p1, 1e0;u1,b,T.25,n,p1,3.5;u1,c,T,1.0,p1,3;" +
   ' u1,"say ""a, b""",T,f,p1,-1;"u1\nU",ü\u{1f600}, 1600000001.0005 ,t,p1,0';
 const rows = `${broken};${kept}`.replaceAll(",T", `,${T}`).split(";");
@@ -74,7 +74,7 @@ function drawRows(times: readonly string[], seed: number): string {
   return HEAD + fc.sample(row, { numRuns: 300, seed }).map((values) => `${values}\n`).join("");
 }
 
-/** Numeric ids in a struct and as floats, times of different precision, propensities of some pages. */
+/** Log with numeric ids in a struct and as floats, times of different precision, and some propensities. */
 const TYPED = `SELECT {id: if(k = 7, NULL, k % 20)} AS user, if(k = 11, 'nan'::DOUBLE, k * 7 % 13) AS item,
   make_timestamp(1600000000000123 + k // 3 * 500) AS time, k % 3 = 0 AS clicked, k // 3 AS page,
   if(k = 30, NULL, k % 3 / 2)::FLOAT AS position, CASE WHEN k % 6 < 3 THEN 0.1 END AS propensity

@@ -1,4 +1,4 @@
-/** Crash points: after a fault at a file operation and a restart, a command must have the usual result. */
+/** Crash points: after a fault at a file operation and a restart, a command must give the usual result. */
 
 import { createHash } from "node:crypto";
 import { cp, readdir } from "node:fs/promises";
@@ -16,13 +16,13 @@ export interface FaultScenario {
   readonly command: CommandName;
   readonly args: readonly string[];
   prepare(folder: string): Promise<void>;
-  /** Returns the arguments of the start after a fault; by default the same arguments. */
+  /** Returns the arguments of the restart after a fault; by default those of the first start. */
   again?(folder: string): Promise<readonly string[]>;
-  /** Message of the second start, which may be refused if the first start had written all files. */
+  /** Message if the restart is refused, which is allowed if the first start had written all files. */
   readonly refusal?: RegExp;
-  /** True if the clock must also run fast without a fault, because written files depend on measured time. */
+  /** True if the run without a fault needs the fast clock too, because files depend on measured times. */
   readonly fastClock?: boolean;
-  /** Returns the files to compare; by default all that {@link prepare} did not write. */
+  /** Returns the files to compare; by default all files that {@link prepare} did not write. */
   outcome?(folder: string): Promise<Map<string, string>>;
 }
 
@@ -38,9 +38,9 @@ export interface CrashVerdict {
 }
 
 /**
- * Injects a fault, and starts the command again. The files determine the result of the second start, so equal
- * files are not tried twice. @param known results of second starts by files. @param again runs the second
- * start, by default in a new process
+ * Injects a fault, and starts the command again. The files determine the result of this second start, so the
+ * same files are not tried twice. @param known results of second starts by files. @param again runs the
+ * second start, by default in a new process
  */
 async function tryPoint(
   scenario: FaultScenario,
@@ -94,7 +94,7 @@ async function startAgain(
     : failed("differs from the result without a fault", text);
 }
 
-/** Returns all folders and files, including the cache. Of locks only the existence counts, not the text. */
+/** Describes all folders and files, including the cache. Locks are described without their contents. */
 async function readState(folder: string): Promise<string> {
   const lines = (await listEntries(folder)).map(async ({ path, isDirectory }) => {
     if (isDirectory) return `${path}/`;
@@ -128,7 +128,7 @@ export async function readOutcome(
   return files;
 }
 
-/** Returns the files except harmless remains: locks, temporary files and files named `other`. */
+/** Returns the files without harmless remains: locks, temporary files, and files named `other`. */
 function withoutOwn(files: ReadonlyMap<string, string>, other = ""): Map<string, string> {
   return new Map([...files].filter(([path]) => !isOwnName(basename(path)) && basename(path) !== other));
 }
@@ -175,7 +175,7 @@ export async function withCopy<T>(base: string, work: (folder: string) => Promis
 }
 
 export interface PreparedScenario {
-  /** Folder that {@link FaultScenario.prepare} wrote. */
+  /** Folder with the files that {@link FaultScenario.prepare} wrote. */
   readonly base: string;
   readonly counts: Record<FaultKind, number>;
   readonly expected: Map<string, string>;
@@ -191,8 +191,8 @@ export function prepareScenario(scenario: FaultScenario): Promise<PreparedScenar
 }
 
 /**
- * Counts the operations at which each kind of fault can occur, and returns the result without a fault. The
- * clock runs fast; a second start with the normal clock must give the same result.
+ * Counts the operations at which each kind of fault can occur, and returns the result without a fault. Uses
+ * the fast clock, and checks that a second start with the normal clock gives the same result.
  */
 async function prepare(scenario: FaultScenario): Promise<PreparedScenario> {
   const base = await Deno.makeTempDir({ prefix: "clickgan-base-" });
@@ -223,7 +223,7 @@ export interface TriedPoint {
 }
 
 export interface PointOptions {
-  /** Crash points per tried point. With 10, every tenth point of a scenario and kind of fault is tried. */
+  /** Step between tried crash points: 10 for every tenth point of a scenario and kind of fault. */
   readonly every: number;
   readonly first: number;
   readonly how?: readonly FaultKind[];

@@ -1,4 +1,4 @@
-/** A short version of `deno task test:special faults`: some crash points, races, and a few kills. */
+/** Short version of `deno task test:special faults`, with some crash points, some races and a few kills. */
 
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
@@ -9,7 +9,7 @@ import { killAtRandom, raceRounds, races } from "./races.ts";
 import { makeEnvironment } from "./process.ts";
 import { scenarios } from "./scenarios.ts";
 
-/** Every `every`-th crash point of each kind of fault is tried, from point `first` on. */
+/** Crash points to try, for each kind of fault: every `every`-th point, from point `first` on. */
 const QUICK: Readonly<Record<string, readonly [every: number, first: number]>> = {
   "train, both stages": [300, 4],
   "data log": [70, 4],
@@ -22,8 +22,8 @@ const place = `${await Deno.makeTempDir({ prefix: "clickgan-again-" })}/place`;
 let last: Promise<unknown> = Promise.resolve();
 
 /**
- * Runs all second starts of a command in one process; `deno task test:special faults` starts a process for
- * each. One folder after another is moved to the path that the process has in its environment.
+ * Runs all restarts of a command in one process (`deno task test:special faults` starts a process for each).
+ * This process has a fixed folder in its environment, so each test folder is moved to this path.
  */
 const startAgain: ScenarioStarter = (folder, command, args) => {
   const next = last.then(async () => {

@@ -14,7 +14,7 @@ const request = new URL(import.meta.url).searchParams;
 const how = request.get("how");
 const at = Number(request.get("at"));
 
-/** Matches operations that change files. Reads only fail with EIO: kills at reads equal kills at writes. */
+/** Matches operations that change files. Reads only fail (EIO), as kills at reads equal those at writes. */
 const CHANGING = /^(open:w|write|truncate|sync|rename|remove|mkdir|chmod|writeFile|writeTextFile)/;
 const GROWING = /^(open:w|write|mkdir|writeFile|writeTextFile)/;
 

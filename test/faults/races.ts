@@ -18,8 +18,8 @@ export interface KillOptions {
 }
 
 /**
- * Runs a scenario repeatedly, with a few kills and resumes per run. @returns the number of finished runs, and
- * a fault for each run that differs from a run without kills
+ * Runs a scenario repeatedly, with a few kills and restarts per run. @returns the number of finished runs,
+ * and a message for each run whose result differs from that of a run without kills
  */
 export async function killAtRandom(
   { scenario, kills, random, onKill }: KillOptions,
@@ -51,7 +51,7 @@ async function nextArgs(scenario: FaultScenario, folder: string): Promise<readon
   return await scenario.again?.(folder) ?? scenario.args;
 }
 
-/** Resumes a run until it is complete; waits while an orphan locks the folder. @returns the fault */
+/** Resumes a run until it is complete; waits while an old process locks the folder. @returns the fault */
 async function toItsEnd(
   scenario: FaultScenario,
   { base, expected }: PreparedScenario,
@@ -66,7 +66,7 @@ async function toItsEnd(
   return "the folder stayed locked";
 }
 
-/** Kills the command or only its launcher, after which the command must end by itself. */
+/** Kills the command, or with `itself` only its launcher, after which the command must end by itself. */
 async function kill(launcher: Deno.ChildProcess, itself: boolean): Promise<void> {
   for (const pid of itself ? [launcher.pid] : await listChildren(launcher.pid)) {
     try {
@@ -77,7 +77,7 @@ async function kill(launcher: Deno.ChildProcess, itself: boolean): Promise<void>
   }
 }
 
-/** Returns the child processes that Linux lists; [] on other systems: only the launcher is killed. */
+/** Returns the child processes on Linux; [] on other systems, where only the launcher is killed. */
 async function listChildren(pid: number): Promise<number[]> {
   const found: number[] = [];
   try {
@@ -94,7 +94,7 @@ async function listChildren(pid: number): Promise<number[]> {
 export interface Race {
   readonly name: string;
   readonly scenario: FaultScenario;
-  /** True to kill the first launcher before the second command starts; its command then ends by itself. */
+  /** True to kill the first launcher before the second command starts; the first command ends by itself. */
   readonly orphan: boolean;
 }
 
@@ -111,7 +111,7 @@ function named(name: string): FaultScenario {
   return found;
 }
 
-/** Messages to the second command: which process writes the folder, or that the run is complete. */
+/** Messages that refuse the second command: a process is writing the folder, or the run is complete. */
 const REFUSAL = /is being written by (process \d+|another process)|to be free .* found|folder for .* holds /;
 
 export async function raceRounds(race: Race, rounds: number): Promise<string[]> {
@@ -125,7 +125,7 @@ export async function raceRounds(race: Race, rounds: number): Promise<string[]> 
   return failures;
 }
 
-/** @param stagger milliseconds between the two starts. @returns undefined if exactly one was refused */
+/** @param stagger milliseconds between the starts. @returns undefined if exactly one command was refused */
 async function oneRound(
   { scenario, orphan }: Race,
   prepared: PreparedScenario,

@@ -1,4 +1,4 @@
-/** Commands for fault injection, which are as short as possible and write all of their files. */
+/** Commands for fault injection: as short as possible, but each writes all of its kinds of files. */
 
 import { splitArgs, writePaperFile } from "../command_check.ts";
 import { makeCsv } from "../data/synthetic_logs.ts";
@@ -40,7 +40,7 @@ async function paperLog(folder: string): Promise<void> {
   await Promise.resolve();
 }
 
-/** Starts a run, or resumes it if it has begun, as the command's message advises. */
+/** Starts a run; if it has begun, resumes it with the arguments that the command's message recommends. */
 function makeTraining(name: string, args: readonly string[], data = "log.tsv"): FaultScenario {
   const all = ["--data", data, "--save-dir", OUT, ...args];
   return {

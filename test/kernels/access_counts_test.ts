@@ -9,7 +9,7 @@ import { withGpu } from "../op_check.ts";
 
 const scope = { workgroup: [64, 1], grid: [3, 1, 1], sizes: [2, 5, 1000, 7], chunks: 4 } as const;
 
-/** Counts the accesses of a kernel that has these statements and 64 invocations per workgroup. */
+/** Counts the memory accesses of a kernel with the statements `body` and 64 invocations per workgroup. */
 function countKernel(body: string, more: Partial<IndexScope> = {}, declared = ""): AccessCounts {
   const text = `const WORKGROUP = 64;
 struct Step { size: vec4u }

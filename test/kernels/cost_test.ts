@@ -48,7 +48,7 @@ import { withGpu } from "../op_check.ts";
 
 type Pair = readonly [flops: number, bytes: number];
 
-/** The first batch has one chunk of rows, the second three chunks, or ten on a GPU. */
+/** Batches. The first has one chunk of rows; the second has three chunks, or ten on a GPU. */
 const batches = [
   { users: 3, events: 5, rows: 17, items: 4, chunks: 1 },
   { users: 4, events: 19, rows: 600, items: 6, chunks: 3 },
@@ -85,14 +85,14 @@ const product = (m: number, K: number, N: number, copies = 1): Pair => [
   4 * (m * (p(K) + p(N)) + copies * p(K) * p(N)),
 ];
 
-/** One dispatch reads the output's gradient and the input once, and writes the input's gradient. */
+/** Cost of a dispatch that reads output gradient and input once, and writes the input gradient. */
 const gradients = (m: number, K: number, N: number, chunks: number): Pair => [
   4 * m * K * N,
   4 * (m * (2 * p(K) + p(N)) + (1 + chunks) * p(K) * p(N)),
 ];
 
 const plus = ([flops, bytes]: Pair, more: number): Pair => [flops, bytes + more];
-/** A product whose input rows are gathered from a matrix of `from` rows. */
+/** Cost of a product whose input rows are gathered from a matrix of `from` rows. */
 const gathered = (m: number, from: number, K: number, N: number, copies = 1): Pair =>
   plus(product(m, K, N, copies), -4 * Math.max(0, m - from) * p(K));
 
@@ -255,7 +255,7 @@ for (const tanh of [false, true]) {
       4 * events * (m * p(n) + (tanh ? 2 * p(F * n) : 0)),
     ],
   });
-  /** @param own floats per event besides the gathered rows of the table and the output or its gradient */
+  /** @param own floats per event, without the table's gathered rows and without the output or its gradient */
   const look = ({ events }: Counts, own: number): Pair => [
     2 * events * m * n * N,
     4 * events * ((n + 1) * p(N) + own),

@@ -1,6 +1,6 @@
 /**
- * Requirements of every kernel file: header, grid, related kernels, used step fields, generated loops. The
- * program may change a text only in the four ways that kernel.ts names.
+ * Checks the requirements on every kernel file: header, grid, related kernels, used fields of the uniform
+ * Step, generated loops. The program may change a kernel's code only in the four ways that kernel.ts lists.
  */
 
 import assert from "node:assert/strict";
@@ -127,7 +127,7 @@ const stepHeader = [
   "epsilon: f32",
   "table_decay: f32",
 ];
-/** Lists the fields of `struct Step` that have a name in the header, with their offsets in bytes. */
+/** Lists the fields of the kernel's `struct Step` that its header names, with their offsets in bytes. */
 function listFields(text: string): { field: string; offset: number }[] {
   const [, body] = text.replaceAll(/\/\/.*/g, "").match(/\bstruct Step \{([^}]*)\}/) ?? [];
   assert.ok(body !== undefined, "no struct Step");

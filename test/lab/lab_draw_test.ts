@@ -329,7 +329,7 @@ Deno.test("a dispatch's panel: metrics, ownership, tape node, text, chapter and 
   assert.match(readable("y[id.x]"), /<td>unknown<\/td>[^]*<p>[^<]*unknown/i, "with a reason");
 });
 
-/** @param changes number of the step on which it builds. @param gain speedup over that step */
+/** @param changes number of the ladder step that this step improves. @param gain speedup over that step */
 function rung(
   number: number,
   idea: string,

@@ -120,7 +120,7 @@ export async function checkLadder(page: Page): Promise<void> {
   await expectFine(page, "Ladders");
 }
 
-/** Asserts that correct answers pass, wrong ones and compile errors are reported, and texts are kept. */
+/** Asserts that correct answers pass, wrong answers and compile errors are reported, and texts are kept. */
 export async function checkExercises(page: Page): Promise<void> {
   const softmax = exercises.find(({ name }) => name === "softmax") ?? assert.fail();
   await openScreen(page, "exercise=softmax");
@@ -189,7 +189,7 @@ export async function checkExercises(page: Page): Promise<void> {
   await screen.locator("div > .notice").waitFor({ state: "hidden" });
 }
 
-/** Asserts that the warm-up puzzles can be solved in order, and that chapters and exercises have links. */
+/** Asserts that warm-up puzzles can be solved in order, and that chapters and exercises have links. */
 export async function checkCourse(page: Page): Promise<void> {
   await openScreen(page, "course/0-first-kernels");
   const screen = page.locator("#screen-exercise");
@@ -234,7 +234,7 @@ export async function checkCourse(page: Page): Promise<void> {
   await page.locator("header + .notice").waitFor({ state: "hidden" });
 }
 
-/** Asserts that a kernel runs on the user's numbers, errors are reported, and a link restores both. */
+/** Asserts that a kernel runs on a user's numbers, that errors are reported, and a link restores both. */
 export async function checkScratchpad(page: Page): Promise<void> {
   await openScreen(page, "scratchpad");
   const screen = page.locator("#screen-scratchpad");

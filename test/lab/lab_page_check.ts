@@ -1,6 +1,6 @@
 /**
- * Opens the lab in Chromium: `deno run ... lab_page_check.ts CHROMIUM FOLDER`. The folder has index.html,
- * own.tsv, log.csv and prepared sets.
+ * Checks the lab in Chromium: `deno run ... lab_page_check.ts CHROMIUM FOLDER`, where the folder has
+ * index.html, own.tsv, log.csv and prepared sets.
  */
 
 import assert from "node:assert/strict";
@@ -47,9 +47,9 @@ const ITERATIONS = 40;
 const VALIDATE_EVERY = "20";
 const LONG_ROWS = 2_000_000;
 const GAMES = 20;
-/** Number of users, large enough that no training of the demo shop ends before Stop is handled. */
+/** Number of users: enough that no training on the demo shop ends before a click on Stop has an effect. */
 const USERS = 50;
-/** Allowed difference of a loss from Deno's. Both add up in the same order, but exp and tanh differ. */
+/** Allowed difference to losses in Deno. The order of sums is the same, but exp and tanh differ. */
 const TOLERANCE = 1e-5;
 
 interface Kept {
@@ -57,7 +57,7 @@ interface Kept {
   readonly iteration: number;
 }
 
-/** Starts a training after removing the results of the last training from the page. */
+/** Removes the results of the last training from the page, and starts a training. */
 async function pressTrain(page: Page): Promise<void> {
   await page.evaluate(`lab.measurements.delete("training")`);
   await clickButton(page, "Train");
@@ -65,7 +65,7 @@ async function pressTrain(page: Page): Promise<void> {
 
 const keptIn = (page: Page, name = "training") => page.evaluate<Kept>(`lab.measurements.get("${name}")`);
 
-/** Presses Stop when the first steps are reported. A click from outside could come after a fast training. */
+/** Presses Stop as soon as steps are reported. A click from outside could come after a fast training. */
 const STOP_AT_ONCE = `(() => {
   const numbers = document.querySelector(".numbers");
   const observer = new MutationObserver(() => {
@@ -78,7 +78,7 @@ const STOP_AT_ONCE = `(() => {
 
 const IDLE = `![...document.querySelectorAll("#screen-train .main")].some(({ disabled }) => disabled)`;
 
-/** Asserts that Stop works during a task of the worker. @param what name of the task on the page */
+/** Asserts that Stop works while the worker trains. @param what name of the task on the page */
 async function expectStop(page: Page, what: string, says = "Stopped."): Promise<void> {
   await clickButton(page, "Train");
   await waitForElement(page, ".doing", what);
@@ -122,7 +122,7 @@ async function checkDemo(page: Page): Promise<readonly number[]> {
   return expected.adversarial;
 }
 
-/** Runs the adversarial stage: stopped, saved, resumed, and resumed from the file. */
+/** Runs the adversarial stage: stops and saves it, resumes it, and resumes it from the saved file. */
 async function checkAdversarial(page: Page, expected: readonly number[]): Promise<void> {
   await page.click("nav >> text=Train");
   await setOptions(page, { adversarial: String(GAMES) });
@@ -223,7 +223,7 @@ async function checkUser(page: Page): Promise<void> {
   await expectFine(page, "Be the user");
 }
 
-/** Runs a part of the self-test, because all kernels take minutes on a software adapter. */
+/** Runs only a part of the self-test, because all kernels take minutes on a software adapter. */
 async function checkSelftest(page: Page): Promise<void> {
   await page.click("nav >> text=Self-test");
   await page.selectOption("#selftest-kinds", "both");
@@ -254,7 +254,7 @@ async function dropOn(page: Page, path: string): Promise<void> {
   await session.detach();
 }
 
-/** Asserts that a prepared set trains as in Deno, its CSV gives a command, and other files are refused. */
+/** Asserts that a data set trains as in Deno, its CSV gives a command, and other files are refused. */
 async function checkOwnData(page: Page): Promise<void> {
   await page.click("nav >> text=Train");
   await page.selectOption("#data", "own");
@@ -320,7 +320,7 @@ async function checkOwnData(page: Page): Promise<void> {
   await expectSame("set-items", [() => page.setInputFiles("#data-file", listFiles("set-items"))]);
 }
 
-/** Asserts that a user's log trains, stops, survives a device loss, and its snapshot is saved and loaded. */
+/** Asserts that training on a user's log can stop, survives a device loss, and saves and loads a snapshot. */
 async function checkOwnLog(page: Page): Promise<void> {
   await page.click("nav >> text=Train");
   await page.selectOption("#data", "own");
@@ -373,7 +373,7 @@ async function checkWithout(): Promise<void> {
 const SCREENS = ["train", "step", "ladders", "course", "exercise", "scratchpad", "selftest", "user", "save"];
 const STOPS = 80;
 
-/** Asserts that the screen is correct during training; on a phone the progress comes into view. */
+/** Asserts that the screen is correct during a training, and that a phone scrolls to the progress. */
 async function checkUnderWay(page: Page): Promise<void> {
   await openScreen(page, "train");
   await setOptions(page, { iterations: "100000", batchSize: "5", validateEvery: "1000", patience: "100000" });
@@ -447,7 +447,7 @@ const SMALLER = `{
 }
 `;
 
-/** Runs before the scripts of the page and of its worker. */
+/** Script that runs before the scripts of the page and of its worker, and makes the adapter smaller. */
 const SMALLER_ADAPTER = `${SMALLER}
 globalThis.Blob = class extends Blob {
   constructor(parts, options) {
@@ -455,7 +455,7 @@ globalThis.Blob = class extends Blob {
   }
 };`;
 
-/** Asserts that every screen shows the limits, the adapter's values and what to do. */
+/** Asserts that each screen shows the limits, the values of the smaller adapter, and what to do. */
 async function checkSmaller(page: Page): Promise<void> {
   const above = page.locator("header + .notice.error");
   await above.waitFor();

@@ -24,7 +24,7 @@ export function withLab(
   });
 }
 
-/** Waits from outside the page, because its policy forbids evaluating the expression inside. */
+/** Waits until `expression` is true, from outside, because the page's policy forbids evaluation inside. */
 export async function waitUntil(page: Page, expression: string): Promise<void> {
   const end = performance.now() + PATIENCE_MS;
   while (!await page.evaluate<boolean>(expression)) {
@@ -41,7 +41,7 @@ export function waitForElement(
   return page.locator(element, { hasText }).waitFor();
 }
 
-/** Waits for this text; `/.../` is a regular expression. */
+/** Waits for a text on the page; `/.../` is a regular expression. */
 export function waitForText(page: Page, text: string): Promise<void> {
   return page.locator(`text=${text}`).waitFor();
 }
@@ -84,7 +84,7 @@ export async function expectFine(page: Page, what: string): Promise<void> {
   await page.setViewportSize(DESK);
 }
 
-/** Makes the page measure for a hundredth of the time, and race in two rounds, with the same results. */
+/** Script that makes the page measure for a hundredth of the usual time, and race kernels in two rounds. */
 export const HASTY = `globalThis.answer = lab.call;
 lab.call = (service, method, request, options) => {
   const { seconds = 0, rounds = 0 } = request ?? {};

@@ -49,7 +49,7 @@ Deno.test("the click rate counts train users only", () => {
   );
 });
 
-/** Yields for each event the user's earlier clicks, latest last, and the range of its rows. */
+/** Yields for each event the user's earlier clicks, oldest first, and the range of the event's rows. */
 function* listPages(of: ClickLog) {
   for (let user = 0; user < of.userSplit.length; user++) {
     const history: number[] = [];

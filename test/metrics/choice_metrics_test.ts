@@ -57,17 +57,17 @@ Deno.test("every column of a log has the metric of its name", () => {
   }
 });
 
-/** Pages of one to five items, some without a click, some context events. */
+/** Log of pages with one to five items; some pages have no click, and some are context events. */
 const log = createSmallLog(43, { users: 80, items: 30, width: WIDTH, maxPage: 5, given: 0.1 });
 const users = Array.from(log.userSplit.keys());
 
-/** Returns events with at least so many items. */
+/** Returns the events with at least `least` items. */
 function listLongEvents(least: number): number[] {
   const length = (e: number) => (log.eventRows[e + 1] ?? 0) - (log.eventRows[e] ?? 0);
   return [...log.eventClick.keys()].filter((e) => length(e) >= least && !log.eventKind?.[e]);
 }
 
-/** Returns metrics over events with at least so many items. */
+/** Returns metrics over the events with at least `least` items. */
 function computeOver(least: number, utility: ArrayLike<number>): ChoiceMetrics {
   const eventKind = new Uint8Array(log.eventClick.length).fill(CONTEXT_EVENT);
   for (const e of listLongEvents(least)) eventKind[e] = 0;

@@ -19,7 +19,7 @@ function near(found: number | undefined, expected: number, what = "", tolerance 
   assert.ok(Math.abs((found ?? NaN) - expected) <= tolerance, `${what}: expected ${expected}, got ${found}`);
 }
 
-/** Pages of one to five items, some without a click, some with several, some context events. */
+/** Log of pages with one to five items; some have no click, some several clicks, some are context events. */
 const log = createSmallLog(43, { users: 80, items: 30, width: 0, maxPage: 5, given: 0.1, further: 0.3 });
 const users = Array.from(log.userSplit.keys());
 const random = createRandomStream(7, "scores");
@@ -81,7 +81,7 @@ function probabilities({ scores }: Event): number[] {
   return weights.map((w) => w / sum);
 }
 
-/** Returns -log P of the clicks, one after another. */
+/** Returns -log P of the clicks, which users choose one after another. */
 function computeLoss(event: Event): number {
   const p = probabilities(event);
   let [left, loss] = [1, 0];
@@ -288,7 +288,7 @@ Deno.test("stored scorings are compared like those in memory, on the same users 
   for (const sums of ["AAAA", "?"]) assert.equal(loadSums([{ ...packSums(other), sums }]), undefined);
 });
 
-/** Returns users with one page of one item, which is clicked or not, so that a loss has one of two values. */
+/** Returns users with one page of one item, which is clicked or not, so a loss has one of two values. */
 function coins(count: number): { log: ClickLog; values: Float64Array } {
   const random = createRandomStream(3, "coins", count);
   const users = Array.from({ length: count }, (): TrainingPage[] => [[[0], random.uniform() < 0.3 ? 0 : -1]]);

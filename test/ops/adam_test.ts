@@ -6,7 +6,7 @@ import { compareMoves, runMoves } from "../../src/selftest/optimiser_bench.ts";
 import { ParameterArena, type ParameterSpec } from "../../src/tape/parameters.ts";
 import { withGpu } from "../op_check.ts";
 
-/** Parameters, some with padding within a row or at its end, in an order that the arena changes. */
+/** Parameters, some with padding in or after their rows. The arena sorts them into another order. */
 const specs: ParameterSpec[] = [
   { name: "table", rows: 90, columns: 5, table: true },
   { name: "kernel", rows: 9, columns: 17, decays: true },

@@ -19,7 +19,7 @@ import { createBatch, few, many, one, type TestBatch, U } from "../../src/selfte
 import { checkOp, withGpu } from "../op_check.ts";
 import { drawPermutation } from "../../src/selftest/small_logs.ts";
 
-/** More than 16 x 256 rows: chunks longer than 256. */
+/** Batch with more than 16 x 256 rows, so that chunks are longer than 256 rows. */
 const most = createBatch(4, { users: 210, items: 50, width: 2, maxEvents: 9, maxPage: 9 });
 
 for (const [N, activation] of [[1], [5, "elu"], [16], [17, "elu"], [64]] as const) {
@@ -45,7 +45,7 @@ Deno.test("batch_norm: an input without a gradient is supported", () =>
 
 interface Norm {
   readonly parameters: ParameterArena;
-  /** Runs [rows, N] values; returns output and input gradient for dy = `dy`. */
+  /** Runs the op on [rows, N] values; returns the output, and the input gradient for output gradient `dy`. */
   run(
     x: Matrix,
     dy?: (row: number, column: number) => number,

@@ -24,13 +24,13 @@ import {
 import { makeLstm } from "../../src/selftest/ops/encoder_recipes.ts";
 import { checkOp } from "../op_check.ts";
 
-/** More units than those whose weights fit into a GPU's registers, or workgroup memory (NOT_KEPT). */
+/** Unit counts whose weights do not fit into a GPU's registers, or (NOT_KEPT) into its workgroup memory. */
 const KEPT = 33;
 const NOT_KEPT = 45;
 
 /**
- * CPU kernels have a different text for each number of vectors. GPU kernels differ only in a constant, so a
- * few sizes suffice, and one size for the variants that only autotuning selects.
+ * Returns the variants to test. CPU kernels have different code for each number of vectors. GPU kernels
+ * differ only in a constant, so a few sizes suffice, and one size for variants that only autotuning selects.
  */
 function variantsFor(units: number, batch: unknown): KernelVariants[] {
   const fixed = [getDefaultVariants("cpu"), getDefaultVariants("gpu")];
@@ -48,9 +48,9 @@ function onGpu(h4: number, variant: LstmVariant): KernelVariants {
   return { kind: "gpu", matmul: {}, lstm };
 }
 
-/** Numbers of units for which the op is recorded twice: with a panel kernel, and above its limit. */
+/** Numbers of units for which the op is recorded twice: one with a panel kernel, and one above its limit. */
 const addedUp: readonly number[] = [5, KEPT];
-/** Batch in which all four users of an invocation have several events. */
+/** Batch in which all four users of a kernel invocation have several events. */
 const longer = createBatch(8, { users: 9, items: 7, width: 5, maxEvents: 9, noClick: 0.1 });
 for (const [name, b] of Object.entries({ one, few, many, given, noClicks, longer })) {
   for (const H of b === longer ? [KEPT, NOT_KEPT] : b === few ? [1, 5, 20] : [5]) {

@@ -1,4 +1,4 @@
-/** Checks the other ops, one line per case: sizes 1, 3, 5, 17 and edges of tiles, and then count features. */
+/** Checks the other ops with sizes 1, 3, 5, 17 and sizes at edges of tiles, and checks count features. */
 
 import assert from "node:assert/strict";
 import { buildReferenceBatch } from "../../src/batch/reference_batch.ts";
@@ -58,8 +58,8 @@ import { logOfPages, type TrainingPage } from "../../src/selftest/small_logs.ts"
 import { makeRecentClicks, makeRowCounts } from "../../src/selftest/ops/encoder_recipes.ts";
 
 /**
- * Checks an op on some batches. With a single batch the op is recorded only once, because accumulation needs
- * another shader and does not depend on sizes. @param variants default: both kinds of adapters
+ * Checks an op on some batches. With a single batch the op is recorded only once, because the addition of
+ * gradients needs another shader and does not depend on sizes. @param variants default: CPU and GPU
  */
 function op(
   name: string,
@@ -146,7 +146,7 @@ for (const [K, N] of [[3, 17], [64, 20], [68, 64], [17, 130]] as const) {
   op(`row_dot: gradients computed by a layer of ${K} x ${N}`, batches, make, [getDefaultVariants("gpu")]);
 }
 
-/** Returns variants of a layer: by panels and by rows; small layers also for GPUs, with two kernels. */
+/** Returns variants of a layer's kernels: by panels and by rows; for small layers also two GPU kernels. */
 const fusedShapes = (K: number, N: number): KernelVariants[] => [
   getDefaultVariants("cpu"),
   { kind: "cpu", matmul: { [`forward ${padColumns(K)}x${padColumns(N)}`]: "rows" } },
@@ -272,7 +272,7 @@ const rules: GameOptions[] = [
   { eta: 3, generatorEta: 1.6, etaByPage: true, utilityPenalty: 0.8, skipNoClick: true },
 ];
 
-/** Returns utilityPenalty / 2 times the mean over events of the mean over the page of (u - mean u)^2. */
+/** Returns utilityPenalty / 2 times the variance of a page's utilities, as a mean over all events. */
 function computePenalty(u: Matrix, { log, users }: Pick<OpCase, "log" | "users">, game: GameOptions): number {
   const { events } = buildReferenceBatch(log, users);
   let sum = 0;

@@ -27,7 +27,7 @@ import { checkOp, sweep, withGpu } from "../op_check.ts";
 const { one, long, wide, noClicks, fresh, chunks, rare } = clicks;
 const batches = { one, long, wide, noClicks, fresh };
 
-/** Every size except the usual one needs additional shaders. */
+/** Returns cases with the usual sizes, unless `own` changes some, because each size needs more shaders. */
 const cases =
   (of: (sizes: PwSizes) => CaseFactory) => (name: string, b: TestBatch, own: Partial<PwSizes> = {}) =>
     Deno.test(name, () => checkOp({ ...of({ ...usualPw, ...own })(b), once: Object.keys(own).length > 0 }));
@@ -75,7 +75,7 @@ interface Value extends ParameterSpec {
   readonly value: (row: number, column: number) => number;
 }
 
-/** @returns output, and weights' gradients per event and lag, for a fixed output gradient */
+/** @returns output, and gradients of the weights per event and lag, for a fixed gradient of the output */
 async function evaluate(
   gpu: Gpu,
   b: TestBatch,

@@ -62,7 +62,7 @@ import { listIndices } from "../../src/selftest/harness.ts";
 import type { ClickLog } from "../../src/data/click_log.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 
-/** Two users, three pages of two items; the second user leaves after the second page. */
+/** Log of two users with three pages of two items; the second user leaves after the second page. */
 const log: EpisodeLog = {
   ...{ episode: 0, firstUser: 0 },
   users: 2,
@@ -181,7 +181,7 @@ Deno.test("calibration: gaps are predicted minus realised clicks, by page and pe
   near(twice.gap.mean, (0.5 - 0.75) / 4);
 });
 
-/** Predictions for the log, with a state of one number after each page and values of the slates. */
+/** Returns predictions for the log: the state (one number) after each page, and values of slates. */
 function makeTrial(states: readonly number[], values?: readonly number[]): EpisodePrediction {
   return {
     log,
@@ -280,7 +280,7 @@ Deno.test("support: one in a hundred logged states is outside the ellipsoid, als
   assert.equal(countRareItems([0, 1, 1, 2, 5], [100, 19, 20]), 3);
 });
 
-/** Returns a result with returns around a mean. Differences between results are equal for all users. */
+/** Returns a result whose returns have a given mean. Two results differ by the same number for all users. */
 function cell(policy: string, seed: number | null, environment: string, mean: number): ComparisonCell {
   const users = 40;
   const log = {

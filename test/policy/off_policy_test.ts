@@ -192,7 +192,7 @@ Deno.test("a constant factor on propensities is distinguished from other errors,
   }
 });
 
-/** Simulates a log of an exploring policy with a pool, and collects data about another temperature. */
+/** Simulates a log of an exploring policy with a pool, and collects data on a policy of other temperature. */
 async function drawEvidence(
   gpu: Gpu,
   source: UsersSource,
@@ -218,7 +218,7 @@ const computeShare = ({ weight }: LogEvidence) => computeEffectiveSampleSize(wei
 const ITEMS = 41;
 const options = { users: 70, slate: 2, pages: 5, seed: 3 };
 
-/** Asserts that each page has weight 1, because the policy and the logging policy read the same states. */
+/** Asserts that each page has weight 1, because the policy and the logging policy read equal states. */
 function expectOnes(
   { weight, prefixWeight, slotWeight, propensityRatios = [1, 1] }: LogEvidence,
   pages: number,
@@ -356,7 +356,7 @@ const SMALL_ITEMS = listRange(8);
 const slates = SMALL_ITEMS.flatMap((a) => SMALL_ITEMS.filter((b) => a !== b).map((b) => [a, b]));
 const smallValues = drawShopItems(1, SMALL_ITEMS.length);
 const truth = new ShopDynamics(restless, smallValues);
-/** A model that ignores the users' fatigue; slates are drawn by its utilities. */
+/** Model that ignores the fatigue of users; slates are drawn by this model's utilities. */
 const smallModel = new ShopDynamics({ ...restless, fatigue: 0 }, smallValues);
 
 class Page {
@@ -399,7 +399,7 @@ const mean = (chances: readonly number[], of: (slate: number) => number) =>
 
 const exact = new Map<string, number>();
 
-/** Returns the exact mean number of clicks on the first pages for slates drawn at a temperature. */
+/** Returns the exact mean number of clicks on the first pages, if slates are drawn at `temperature`. */
 function computeExactClicks(temperature: number, left: number, state = truth.initial()): number {
   if (left === 0) return 0;
   const key = [temperature, left, ...Object.values(state)].join();
@@ -415,13 +415,13 @@ function computeExactClicks(temperature: number, left: number, state = truth.ini
   return found;
 }
 
-/** A log, and the policy's exact mean number of clicks per page in the log's user states. */
+/** A log, and the exact mean number of clicks per page of a policy in the user states of the log. */
 interface ExactLog {
   readonly evidence: LogEvidence;
   readonly exact: number;
 }
 
-/** Draws a log at temperature 1. @param temperature of the policy. @param pool number of items shown */
+/** Draws a log at temperature 1. @param temperature that of the policy. @param pool number of items */
 function drawLog(seed: number, users: number, temperature: number, pool = SMALL_ITEMS.length): ExactLog {
   const random = createRandomStream(seed, "exact log");
   const draw = (chances: readonly number[]) => {

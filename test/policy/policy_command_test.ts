@@ -1,4 +1,4 @@
-/** `policy train`: output, Ctrl-C, exact resume; `compare`, `rank` and `evaluate`: output, refusals. */
+/** Tests `policy train` (output, Ctrl-C, exact resume), `compare`, `rank`, `evaluate` (output, refusals). */
 
 import assert from "node:assert/strict";
 import { drawShopItems } from "../../src/data/demo_shop.ts";
@@ -18,7 +18,7 @@ import { PlackettLuce } from "../../src/simulate/host/plackett_luce.ts";
 import { withFolder } from "../prepared_folder.ts";
 import { sumNumbers } from "./estimates.ts";
 
-/** Number of simulated users everywhere, because kernels are compiled for it. */
+/** Number of simulated users in all tests, because kernels are compiled for this number. */
 const USERS = 64;
 const POLICY_SIZES = `--users ${USERS} --evaluation-users ${USERS} --rows 64 --hidden 8 --trunk 8 --slate 2`;
 const SIZES = `${POLICY_SIZES} --pages 4`;

@@ -35,7 +35,7 @@ import { readSafetensors, writeSafetensors } from "../../src/run/snapshot_file.t
 
 const step = `struct Step { size: vec4u, first_entry: u32, slot: u32 }`;
 
-/** Value of a row: the weight of its page. The column after the state has the page number / T. */
+/** Kernel that sets a row's values to the weights of its page. The column after the state is page / T. */
 const ofPage =
   `fn mask(input: vec4f) -> vec4f { return vec4f(vec4u(min(u32(input.w * 4.0 + 0.5), 3u)) == vec4u(0, 1, 2, 3)); }`;
 const valueKernel = parseKernel(

@@ -1,7 +1,7 @@
 /**
- * Q-networks: choices per position and gradients are compared with f64. Kernels that choose slates, store
- * pages and clip gradients are tested with more sizes and harder rows than in the self-test. Draws from the
- * replay buffer must be uniform, and a restored buffer must have the same bits.
+ * Compares choices per position and gradients of Q-networks with f64. Kernels that choose slates, store pages
+ * and clip gradients are tested with more sizes and harder rows than in the self-test. Draws from the replay
+ * buffer must be uniform, and a restored buffer must have the same bits.
  */
 
 import assert from "node:assert/strict";
@@ -50,7 +50,7 @@ const shape = makeShape("cascade", 3);
 
 const [R, I] = [70, 37];
 
-/** Chooses slates for 70 rows from the allowed items of 37, or evaluates continuations of given slates. */
+/** Chooses slates for 70 rows from allowed items among 37, or evaluates continuations of given slates. */
 async function chooseSlates(
   gpu: Gpu,
   shape: QShape,

@@ -45,7 +45,7 @@ export class Q64 {
     return sum + (this.#of("value/bias")[c] ?? NaN);
   }
 
-  /** Returns the input of ReLU for a partial slate. For kind `item` only the last item counts. */
+  /** Returns the input of the ReLU for a partial slate, of which kind `item` reads only the last item. */
   before(z: readonly number[], items: readonly number[]): number[] {
     const { kind, slate, units } = this.shape;
     const j = items.length - 1;
@@ -66,7 +66,7 @@ export class Q64 {
     return Array.from({ length: units }, (_, n) => parts.reduce((sum, part) => sum + (part[n] ?? NaN), 0));
   }
 
-  /** Returns the Q-value of the first j + 1 items; for kind `item` of the last item. */
+  /** Returns the Q-value of a partial slate; for kind `item`, of its last item. */
   q(x: readonly number[], items: readonly number[]): number {
     const { kind, units } = this.shape;
     const z = this.trunk(x);

@@ -1,13 +1,13 @@
 import { defaultModel } from "../../src/model/model_config.ts";
 import { defaultTraining } from "../../src/train/training_config.ts";
 
-/** Rows of a log. Text, for example "NaN", is written unchanged. */
+/** Rows of a CSV log. Strings, for example "NaN", are written unchanged. */
 export type LogRows = readonly (readonly (number | string)[])[];
 
 export interface StageFileContents {
   readonly train?: LogRows;
   readonly validation?: LogRows;
-  /** Test metrics by snapshot; absent in an unfinished stage. */
+  /** Test metrics of each snapshot; absent for an unfinished stage. */
   readonly test?: readonly Record<string, unknown>[];
   readonly verdict?: readonly string[];
   readonly context?: readonly Record<string, string>[];
@@ -111,7 +111,7 @@ export function writeJson(file: string, value: unknown): void {
   Deno.writeTextFileSync(file, JSON.stringify(value, null, 2) + "\n");
 }
 
-/** Returns all metrics of a scoring, with intervals and slices. */
+/** Returns all metrics of an evaluation, with intervals and slices. */
 function makeDetails(known: Readonly<Record<string, number>>) {
   const metrics: Record<string, number> = { mrr: 0.5, ndcg: 0.5, auc: 0.5, ...known };
   const ranges = Object.entries(metrics).map(([name, value]) => [name, [value - 0.02, value + 0.02]]);
@@ -122,7 +122,7 @@ function makeDetails(known: Readonly<Record<string, number>>) {
   };
 }
 
-/** Makes a run with rising curves, which depend on the seed. A higher `skill` gives higher curves. */
+/** Returns a run with rising metrics that depend on the seed; a higher `skill` gives higher metrics. */
 function risingRun(seed: number, skill: number, stages: readonly ("shannon" | "adversarial")[]): RunFiles {
   const iterations = 60;
   const rows = (step: number, columns: number) =>

@@ -1,4 +1,4 @@
-/** `deno run ... report_page_check.ts CHROMIUM RUN EXPERIMENT POLICIES`, each with a report.html. */
+/** Checks report pages: `deno run ... report_page_check.ts CHROMIUM RUN EXPERIMENT POLICIES` (folders). */
 
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";

@@ -33,7 +33,7 @@ import { isUserError, withEmptyFolder } from "../run/folder_check.ts";
 const COLUMNS = ["loss", "prec1", "prec2"];
 const TRAIN = [[1, 2, 0.1, 0.2], [2, 1.5, 0.2, 0.3], [3, 1.25, "NaN", "NaN"], [4, 1, 0.4, 0.5]];
 const VALIDATION = [[0, 2.25, 0.1, 0.2], [2, 1.75, 0.25, 0.375], [4, 1.125, 0.5, 0.625]];
-/** @param half half the width of the intervals of differences to the baselines */
+/** @param half half-width of the confidence intervals of differences to the baselines */
 const figures = (snapshot: string, nll: number, prec1: number, prec2: number, half = 0.02, more = {}) => {
   const against = (rival: number) => {
     const value = prec1 - rival;
@@ -55,7 +55,7 @@ const ADVERSARIAL: StageFileContents = {
   })),
 };
 
-/** Returns a report on folders: its data, its charts, its parts and its HTML. */
+/** Returns the report on some folders: its data, charts, parts and HTML. */
 async function makeReport(...folders: string[]) {
   const data = await collect(folders);
   const charts = buildCharts(data);
@@ -467,7 +467,7 @@ Deno.test("losses that span a decade have a logarithmic axis", () =>
     assert.equal(await getAxis(), "logarithmic");
   }));
 
-/** Returns sums of 200 users with four pages each. @param right number of a user's correctly ranked pages */
+/** Returns metric sums of 200 users with four pages each. @param right number of correctly ranked pages */
 function makeSums(right: (user: number) => number, users = "a") {
   const groups = 200;
   const sums = new Float64Array(groups * columns);

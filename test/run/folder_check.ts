@@ -33,7 +33,7 @@ export function makeRunConfig(more: Partial<RunConfig>): RunConfig {
   });
 }
 
-/** Returns a check for assert.throws and assert.rejects: a UserError whose message matches all patterns. */
+/** Returns a check for assert.throws and assert.rejects: a UserError whose message matches all `messages`. */
 export function isUserError(...messages: readonly RegExp[]): (error: unknown) => boolean {
   return (error) => {
     assert.ok(error instanceof UserError, String(error));

@@ -1,6 +1,6 @@
 /**
- * The optimum of the synthetic shops is compared with an enumeration, with its policy's return, and with the
- * numbers on the pages; the slate with the highest expected value is compared with all slates.
+ * Compares the optimum of synthetic shops with an enumeration, with the return of the optimal policy, and
+ * with the numbers on the pages; compares the slate with the highest expected value with all slates.
  */
 
 import assert from "node:assert/strict";
@@ -101,7 +101,7 @@ Deno.test("top slate: items are ordered by score, then number; masked items and 
 });
 
 const coarse = [17, 17, 7] as const;
-/** Returns an upper bound of any policy's return, up to the error of the grid. */
+/** Returns an upper bound on the return of any policy, up to the error of the state grid. */
 const bound = (plan: ShopPlan) => plan.value(firstState, plan.options.pages);
 
 function computeMean(plan: ShopPlan, policy: HostPolicy<ShopState>, options: Partial<HostOptions>) {
@@ -126,7 +126,7 @@ Deno.test("grid: interpolation is exact at grid points, and for functions that a
   assert.equal(grid.at(values, 9, -9, 9), grid.at(values, 2, -2, 1));
 });
 
-/** Returns V for repeatable items, by trying all slates in all reachable states. */
+/** Returns the optimal value if clicked items may repeat, by trying all slates in all reachable states. */
 function enumerated(shop: ShopTruth, values: Float32Array, pages: number): number {
   const items = values.length / 16;
   const known = new Map<string, number>();

@@ -42,7 +42,7 @@ Deno.test("choice: P(no click) is 1 / (1 + sum exp(u)); random numbers select no
 const shop = new ShopDynamics(restless, drawShopItems(1, 40));
 const sizes = { users: 60, pages: 8, slate: 3, seed: 5 };
 
-/** Simulates random slates. @param options - replace `sizes` */
+/** Simulates random slates. @param options - options that replace those in `sizes` */
 function playRandom<S>(dynamics: HostDynamics<S>, options: Partial<HostOptions> = {}) {
   return simulateOnHost(dynamics, createRandomPolicy(), { ...sizes, ...options });
 }

@@ -1,6 +1,6 @@
 /**
- * Compares trajectories of simulated users (learned models, synthetic shops) with f64 on the host, and
- * utilities from stored states, as SlateQ uses them, with utilities from the clicks.
+ * Compares trajectories of simulated users (learned models, synthetic shops) with f64 on the host. Compares
+ * utilities from stored user states, as SlateQ uses them, with utilities from the clicks.
  */
 
 import assert from "node:assert/strict";
@@ -73,7 +73,7 @@ import type { SimulatedUsers } from "../../src/simulate/users.ts";
 
 interface State64 extends User64 {
   readonly recent: readonly number[];
-  /** Number of displays of each item without a click; see {@link shownTo}. */
+  /** Number of impressions of each item without a click; see {@link shownTo}. */
   readonly passed?: ReadonlyMap<number, number>;
   readonly past?: PastPages;
   readonly getContext?: (item: number) => Float32Array<ArrayBuffer> | undefined;
@@ -88,7 +88,7 @@ function shownTo(state: State64, shown: ArrayLike<number>, click: number): State
   return { ...state, passed, past };
 }
 
-/** @param p parameters by name (`toParameters64`) */
+/** @param p parameters by name, from `toParameters64` */
 function modelDynamics(items: ItemFeatures, p: Parameters64, config: ModelConfig): HostDynamics<State64> {
   const model = new Forward64(items, p, config);
   const ofCounts = config.counts && countsIn64(p, config.counts);
@@ -161,7 +161,7 @@ const cases: readonly (readonly [
   ["counts, drawn contexts, PW", addCounts("mixed", pw, 5), "mixed"],
 ];
 
-/** Follows a user in a log. Returns state and utilities before each event, and the state at the end. */
+/** Follows a user in a log. Returns the user's state and utilities before each event, and the final state. */
 function followUser(dynamics: HostDynamics<State64>, log: ClickLog, user: number, rest: Partial<State64>) {
   let state = { ...dynamics.initial(), ...rest };
   const events: { readonly before: State64; readonly utilities: number[] }[] = [];
@@ -175,7 +175,7 @@ function followUser(dynamics: HostDynamics<State64>, log: ClickLog, user: number
   return { events, state };
 }
 
-/** Follows all users of an episode of a simulated model in f64. */
+/** Computes in f64 the states and utilities of all users in an episode of a simulated model. */
 function followEpisode(
   episode: EpisodeLog,
   { items }: ClickLog,
@@ -212,7 +212,7 @@ const greedyInChunks: Policy = {
   },
 };
 
-/** Greedy slates have the best items that the user has not clicked, in chunks of any number of users. */
+/** Asserts that greedy slates have the best items without earlier clicks, for any chunk of users. */
 async function checkGreedy(gpu: Gpu, source: LearnedSource, log: ClickLog, weights: Weights): Promise<void> {
   const { config } = source.model;
   using simulator = await Simulator.create(gpu, source, { ...run, users: 9, pages: 5 });
@@ -308,7 +308,7 @@ for (
       const dynamics = new ShopDynamics(restless, values);
       let [near, nearTies] = [0, 0];
       const at = (user: number, page: number) => page * 100 + user;
-      /** The device's slate may differ from the host's in items whose utilities are equal in f32. */
+      /** Takes the device's slate, which may differ from the host's in items with equal f32 utilities. */
       const follows: HostPolicy<ShopState> = {
         name,
         slate(page) {
@@ -347,7 +347,7 @@ for (
 }
 
 const [users, slate, pages] = [9, 3, 12];
-/** Some users start with more clicks than the model reads. */
+/** Clicks before an episode; some users have more clicks than the model reads. */
 const start = [[3, 17], [], ...[7, 5].map((by) => Array.from({ length: 26 }, (_, k) => by * k % 41)), [8]];
 const remembered: readonly (readonly [name: string, SimulatedModelKind, ModelConfig, AdapterKind?])[] = [
   ["LSTM", "dense", lstm],

@@ -45,7 +45,7 @@ function softmax(z: readonly number[]): number[] {
   return weights.map((w) => w / sum);
 }
 
-/** Returns the objective that the generator maximises, for one page. */
+/** Returns the generator's objective (to be maximised) on one page. */
 function computeValue({ u }: Page64, pi: readonly number[], config: AdversarialConfig): number {
   const eta = computePageEta(config, u.length);
   return u.reduce((sum, x, k) => sum + (pi[k] ?? NaN) * (x - (pi[k] ?? NaN) / (2 * eta)), 0);
@@ -64,7 +64,7 @@ const allLogs = {
   "events given": createSmallLog(23, { ...SIZE, width: 0, given: 0.4 }),
   "tokens and dense features": createSmallLog(21, { ...SIZE, width: WIDTH, tokens: 13 }),
 };
-/** Combinations cover each case with dense items, each log with both generators, and each kind of adapter. */
+/** Combinations of each case with dense items, each log with both generators, and each kind of adapter. */
 const played: readonly ["cpu" | "gpu", keyof typeof allLogs, readonly (keyof typeof cases)[]][] = [
   ["cpu", "dense", Object.keys(cases) as (keyof typeof cases)[]],
   ["cpu", "one-hot", ["LSTM", "position weights", "LSTM, exact generator"]],

@@ -16,7 +16,7 @@ import { withGpu } from "../op_check.ts";
 import type { TrainingPage } from "../../src/selftest/small_logs.ts";
 import { createSmallLog, drawPermutation, logOfPages } from "../../src/selftest/small_logs.ts";
 
-/** Builds batches one after another in the same memory, then in parallel; compares with the reference. */
+/** Builds batches one by one in the same memory, then in parallel, and compares them with the reference. */
 async function check(gpu: Gpu, log: ClickLog, batches: readonly (readonly number[])[]): Promise<void> {
   const most = Math.max(...batches.map((users) => users.length));
   const users = batches.flat();

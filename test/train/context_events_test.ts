@@ -91,8 +91,8 @@ Deno.test("users without predicted events are in no batch, and are skipped in an
   }));
 
 /**
- * Returns pages of four of nine items. Users click items by strength, one after another, until they stop.
- * @param copies true to write a copy of the page per click
+ * Returns pages that show four of nine items. Users click items one after another, preferring items of high
+ * strength, until they stop. @param copies true to write a copy of the page per click
  */
 function severalClicks(users: number, copies = false): ClickLog {
   const random = createRandomStream(3, "several clicks");

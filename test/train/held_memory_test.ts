@@ -74,7 +74,7 @@ async function watched(work: () => Promise<void>): Promise<Made> {
   return { standing, passing, listeners };
 }
 
-/** Makes a method report each object that it returns. @returns a function that undoes this */
+/** Makes a method report each object that it returns. @returns a function that restores the method */
 function intercept([prototype, method]: Maker, tell: (made: object) => void): () => void {
   const own = Object.getOwnPropertyDescriptor(prototype, method);
   const original: unknown = own?.value;
@@ -92,7 +92,7 @@ const SHORT = { batchSize: 12, validateEvery: 10 };
 const TRAINING = { ...defaultTraining, ...SHORT };
 const GAME = { ...defaultAdversarial, ...SHORT, behaviourDims: [8] };
 const STEPS = 30;
-/** Number of objects that the garbage collector may keep because of the stack. A leak would keep more. */
+/** Number of objects that the garbage collector may keep because the stack has them; a leak keeps more. */
 const FEW = 2;
 
 async function withGpu(use: (gpu: Gpu) => Promise<void>): Promise<void> {
@@ -102,7 +102,7 @@ async function withGpu(use: (gpu: Gpu) => Promise<void>): Promise<void> {
   assert.deepEqual(gpu.liveBufferLabels, []);
 }
 
-/** Asserts that a training of `steps` steps holds no more objects than a short one. */
+/** Asserts that a training of `steps` steps holds no more objects than a training of a few steps. */
 async function checkLength<F extends ChoiceMetrics>(gpu: Gpu, trainer: ClickTrainer<F>): Promise<void> {
   await trainer.run(STEPS); // the first groups of steps are smaller, because the time per step is unknown
   const { signal } = new AbortController();
@@ -179,8 +179,8 @@ Deno.test("a driver's name does not keep its file open", async () => {
 });
 
 /**
- * Returns this process's open files in a folder; [] if the system cannot list them. Another program lists the
- * files, because Deno may not. Other handles do not count, because concurrent tests open some.
+ * Returns the files in a folder that this process has open; [] if the system cannot list them. Another
+ * program lists them, because Deno may not. Other open files are ignored: concurrent tests open some.
  */
 async function openFilesIn(folder: string): Promise<string[]> {
   if (Deno.build.os !== "linux") return [];

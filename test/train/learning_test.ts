@@ -1,6 +1,6 @@
 /**
- * Training reaches the claimed share of the demo's attainable metrics, and on the paper's data the metrics of
- * an independent program. The adversarial stage does not make the reward worse, for any page lengths.
+ * Training must reach the claimed share of the demo's attainable metrics, and on the paper's data the metrics
+ * of an independent program. The adversarial stage must not make the reward worse, for any page length.
  */
 
 import assert from "node:assert/strict";
@@ -32,13 +32,13 @@ interface Training {
   readonly games?: { readonly after: number; readonly generators: readonly Generator[] };
 }
 type Generator = AdversarialConfig["generator"];
-/** Iterations of an adversarial stage. Metrics from iteration 500 on are averaged over some validations. */
+/** Iterations of an adversarial stage; metrics are averaged over some validations from iteration 500 on. */
 const GAMES = 600;
 
 interface Trained {
   readonly test: Readonly<Record<Criterion, EvaluationMetrics>>;
   readonly best: BestRecords;
-  /** prec@1 on the train users, mean of the last 100 iterations. */
+  /** prec@1 on the train users, as a mean over the last 100 iterations. */
   readonly lastPrec1: number;
   readonly games: Partial<Record<Generator, readonly ValidationResult<GameMetrics>[]>>;
 }
@@ -82,9 +82,9 @@ async function play(model: UserModel, log: ClickLog, generator: Generator) {
 }
 
 /**
- * A fiftieth of the default's steps at 25 times its learning rate, with the exact generator, which needs no
- * training. With the earlier penalty (0.02 times a sum over the page), pages of 40 items would lose 0.03 in
- * Spearman correlation, and mixed pages 0.02.
+ * Config with a fiftieth of the default number of steps, at 25 times its learning rate, and with the exact
+ * generator, which needs no training. With the earlier penalty (0.02 times a sum over the page), pages of 40
+ * items would lose 0.03 in Spearman correlation, and mixed pages 0.02.
  */
 const hurried = {
   ...defaultAdversarial,
@@ -129,8 +129,8 @@ function listUserPages(log: ClickLog, user: number): TrainingPage[] {
 const EVENTS = { minEvents: 4, maxEvents: 10 };
 
 /**
- * Returns a log of several shops with the same items. @param pageSizes items per page of each shop. All shops
- * have equally many users. @param users number of users of all shops
+ * Returns a log of several shops with the same items and equally many users.
+ * @param pageSizes items per page of each shop. @param users number of users of all shops
  */
 function pagedShop(seed: number, pageSizes: readonly number[], users: number): DemoShop {
   const shops = pageSizes.map((pageSize) =>
@@ -157,7 +157,7 @@ Deno.test("demo shop, 350 iterations: 97 % of the attainable prec@1, log-likelih
     assert.ok(loss <= 1.03, `${loss} times the truth's own loss`);
   }));
 
-/** Means over five seeds of the reference. One seed may differ by three of its sds plus our spread. */
+/** Means over five seeds of the reference. One seed may differ by three of their sds plus our spread. */
 interface ReferenceFigures {
   readonly name: string;
   readonly file: string;
@@ -166,7 +166,7 @@ interface ReferenceFigures {
   readonly prec1: readonly [number, number];
   readonly prec2: readonly [number, number];
   readonly best: readonly [number, number];
-  /** prec@1 on the train users in the last 100 iterations, if the reference has this number. */
+  /** prec@1 on the train users in the last 100 iterations, if it was measured for the reference. */
   readonly last?: readonly [number, number];
 }
 const lstm = { model: defaultModel, best: [80, 170] } as const;

@@ -89,7 +89,7 @@ const adversarial = {
   rewardLearningRate: 0.01,
 };
 
-/** Steps for several windows and four validations. */
+/** Number of steps: enough for several windows and four validations. */
 const STEPS = 15;
 async function outcome<F extends ChoiceMetrics>(trainer: ClickTrainer<F>, clicks: ClickLog | LogSource) {
   const seen: unknown[] = [];
@@ -126,7 +126,7 @@ async function gameOn(
   return await outcome(own.trainer, clicks);
 }
 
-/** Each log has another encoder and generator, because a log's content does not depend on them. */
+/** Cases. Each log has another encoder and generator, because the log's content does not depend on them. */
 const cases: readonly (readonly [data: string, config: ModelConfig, generator: "network" | "exact"])[] = [
   ["dense", smallLstm, "exact"],
   ["one-hot", smallPw, "network"],
@@ -159,7 +159,9 @@ Deno.test("micro-batches of a log on disk equal those of a log in memory", () =>
     }
   }));
 
-/** Returns a source that is read like a log on disk, and the numbers of users, rows and items of each read. */
+/**
+ * Returns a source that is read like a log on disk, and the numbers of users, rows and items of each read.
+ */
 function watch(memory: MemoryLog) {
   const reads: { users: number; rows: number }[] = [];
   const itemsRead: number[] = [];
@@ -303,7 +305,7 @@ Deno.test("baselines and products for autotuning are those of the log in memory"
     }
   }));
 
-/** Runs both stages in a new folder. @param stopAt iteration of each stage at which it is interrupted */
+/** Runs both training stages in a new folder. @param stopAt iteration at which each stage is interrupted */
 async function run(gpu: Gpu, source: LogSource, stopAt?: number): Promise<Map<string, unknown>> {
   const path = `${folder}/run-${crypto.randomUUID()}`;
   const config = makeRunConfig({

@@ -1,6 +1,6 @@
 /**
- * Mixed features have tokens and dense features. A token equals a dense feature of zeros and ones, so the
- * model equals the dense model with the matrix [I, V + F], in f64 and on the GPU.
+ * Tests models with tokens and dense features. A token is equivalent to a dense feature of zeros and ones, so
+ * the model equals the dense model with the feature matrix [I, V + F], in f64 and on the GPU.
  */
 
 import assert from "node:assert/strict";
@@ -36,7 +36,7 @@ const logs = {
 };
 const both = logs["tokens and dense features"];
 const models: Record<string, ModelConfig> = { LSTM: smallLstm, PW: smallPw };
-/** Models; one has sizes that fill no vector. */
+/** Models. The sizes of one of them are not multiples of four. */
 const all: Record<string, ModelConfig> = {
   ...models,
   "wide & deep": { ...noHistory, dims: [7, 5], wide: 5 },
@@ -54,7 +54,7 @@ function createModel(gpu: Gpu, log: ClickLog, config: ModelConfig): UserModel {
   return model;
 }
 
-/** Combinations that cover each model on one kind of adapter, and each log on both kinds. */
+/** Combinations in which each model occurs with one kind of adapter, and each log with both kinds. */
 const followed: readonly ["cpu" | "gpu", keyof typeof logs, readonly string[]][] = [
   ["cpu", "tokens and dense features", Object.keys(all)],
   ["cpu", "tokens alone", ["LSTM"]],

@@ -1,6 +1,6 @@
 /**
- * Models with counts: a train user's own pages do not count, the initial weights are the fitted logit, and a
- * training keeps the initial weights unless the lowest validation loss is significantly lower.
+ * Tests models with counts: a train user's own pages are not counted, the initial weights are the fitted
+ * logit, and training keeps the initial weights unless the lowest validation loss is significantly lower.
  */
 
 import assert from "node:assert/strict";
@@ -246,7 +246,7 @@ function makeChoices(count: number): LogitSample {
   return { x: Float64Array.from(x), columns: COLUMNS, start, chosen, hasNone };
 }
 
-/** Returns the negative log-likelihood plus the penalty. */
+/** Returns the logit's negative log-likelihood plus its ridge penalty. */
 function loss({ x, start, chosen, hasNone }: LogitSample, w: ArrayLike<number>, ridge: number[]): number {
   let sum = ridge.reduce((sum, r, k) => sum + r / 2 * w[k]! ** 2, 0);
   Array.from(chosen).forEach((click, choice) => {

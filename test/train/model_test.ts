@@ -37,7 +37,7 @@ const models = {
 } satisfies Record<string, ModelConfig>;
 
 /**
- * Combinations that cover each model with each kind of items, and each kernel of both kinds of adapters.
+ * Combinations with which each model has each kind of items, and each kernel of both kinds of adapters runs.
  * test/ops tests other sizes. adapter_kinds_test.ts tests CPU adapters with matrices in buffers.
  */
 const followed: readonly [

@@ -21,7 +21,7 @@ import { isUserError } from "../run/folder_check.ts";
 
 type Words = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 
-/** Creates one process group per rank, in memory. A collective call returns when all ranks have made it. */
+/** Creates one process group per rank, in memory. A collective call returns when all ranks have called it. */
 function createRanksInMemory(size: number): ProcessGroup[] {
   const begin = () => ({ given: new Map<number, Words>(), ...Promise.withResolvers<Words[]>() });
   let meeting = begin();
@@ -51,7 +51,7 @@ function createRanksInMemory(size: number): ProcessGroup[] {
 type Any = TestTraining<ClickTrainer<ChoiceMetrics>>;
 type Make = (gpu: Gpu, distributed?: DistributedContext) => Promise<Any>;
 
-/** @param stopAt iteration after which a stop is requested */
+/** @param stopAt iteration after which the training is asked to stop */
 async function trainTo({ trainer }: Any, to: number, stopAt?: number) {
   const stop = new AbortController();
   const steps: TrainingStepResult<ChoiceMetrics>[] = [];
@@ -89,10 +89,10 @@ const sparse = { ...every, adam: "row-sparse" } as const;
 const tokens = createSmallLog(5, { ...SIZE, width: WIDTH, tokens: 7 });
 const given = createSmallLog(24, { ...SIZE, width: 0, given: 0.4 });
 const oneHot = logs["one-hot"];
-/** A rank's share of a batch has more rows than a chunk of partial sums. */
+/** Log for which a rank's share of a batch has more rows than one chunk of partial sums. */
 const long = createSmallLog(21, { ...SIZE, maxEvents: 12, maxPage: 14, width: WIDTH });
 
-/** Makes a training on which the ranks' sharing of weights, stops and pauses is tested. */
+/** Makes a small training, for tests of how ranks share weights, stops and pauses. */
 const makeOneHot: Make = (gpu, distributed) => trainShannon(gpu, oneHot, small, every, { distributed });
 
 const cases: Record<string, Make> = {
@@ -131,7 +131,7 @@ for (const [name, make] of Object.entries(cases)) {
     }));
 }
 
-/** Returns the mean of two states' weights and moments, in f32. */
+/** Returns the mean of two states (weights and moments of Adam) in f32. */
 function computeMean([a, b]: readonly TrainerState[]): TrainerState {
   if (!a || !b) return assert.fail("two states");
   const mean = (of: "weights" | "m" | "v") =>
@@ -210,7 +210,7 @@ Deno.test("ranks: the state is that of rank 0, with its best validations", async
 
 Deno.test("ranks: all pause if one rank requests a pause", () =>
   withGpu(undefined, async (gpu) => {
-    /** Requests pauses from the first rank only. @returns the iterations at which it paused */
+    /** Requests pauses only from the first rank. @returns the iterations at which the training paused */
     const listPauses = async (wanted: number) => {
       const pauses: number[] = [];
       let steps = 0;

@@ -75,9 +75,9 @@ function wholeLog(): ClickLog {
 }
 
 const fewTokens = createSmallLog(26, { ...SIZE, width: WIDTH, tokens: 4 });
-/** Training in which no dropout hides a token. */
+/** Config without dropout, so that no token is hidden. */
 const plain = { learningRate: RATE, validateEvery: 5 };
-/** Trainings in which every step uses every row of each table. */
+/** Cases in which every step uses every row of each table. */
 const wholeRows: readonly (readonly [name: string, config: ModelConfig, log: ClickLog, plays: boolean])[] = [
   ...Object.entries(models).map(([name, config]) => [name, config, wholeLog(), false] as const),
   ...[false, true].flatMap((plays) =>
@@ -104,7 +104,7 @@ for (const [name, config, log, plays] of wholeRows) {
 /** Log with rare items: a batch displays about a quarter of them, and fewer are clicked. */
 const rare = createSmallLog(22, { users: 60, items: 150, width: 0, maxEvents: 6, maxPage: 4 });
 const rareTokens = createSmallLog(25, { ...SIZE, items: 200, width: WIDTH, tokens: 150 });
-/** Matches tables of displayed items; other tables are of clicked items. */
+/** Matches the tables for displayed items; the other tables are for clicked items. */
 const DISPLAYED = /^(utility\/layer1|wide)\/(item_kernel|token_table)$/;
 
 function findSparseRows(log: ClickLog, users: ArrayLike<number>, table: string): Set<number> {

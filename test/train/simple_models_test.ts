@@ -1,4 +1,4 @@
-/** Simple models and losses on a log with known truth: pages are sorted by a feature that users ignore. */
+/** Tests simple models and losses on a log with known truth: users ignore the feature that sorts pages. */
 
 import { type ClickLog, listUsers } from "../../src/data/click_log.ts";
 import { createRandomStream } from "../../src/data/random.ts";
@@ -17,7 +17,7 @@ import { assertWithin, trainGame, trainShannon } from "./trainings.ts";
 
 const PAGE = 5;
 const [EVENTS, USERS, ITEMS] = [6, 900, 40];
-/** Coefficients of no click (bias), and of the ranker's sort key and the users' taste (weights). */
+/** True coefficients: `bias` of no click; `weights` of the ranker's sort key and of the users' taste. */
 const TRUTH = { bias: -0.5, weights: [0, 1] } as const;
 const EFFECTS = [0, -0.7, -1.2, -1.5, -1.7];
 

@@ -33,7 +33,7 @@ export class TestTraining<T extends { destroy(): void }> implements Disposable {
   }
 }
 
-/** Creates a Shannon stage that frees its model. @param more config besides batches of 13 users */
+/** Creates a Shannon stage, which frees its model. @param more config besides batches of 13 users */
 export async function trainShannon(
   gpu: Gpu,
   clicks: ClickLog | LogSource,
@@ -76,7 +76,7 @@ async function createTraining<T extends { destroy(): void }>(
   }
 }
 
-/** Asserts that `end` steps equal a training that stops after `part` of them and resumes from its state. */
+/** Asserts that `end` steps without a stop equal `part` steps, and the rest after a resume from the state. */
 export async function checkResume<T extends Trainer | AdversarialTrainer>(
   make: () => Promise<TestTraining<T>>,
   part: number,
@@ -104,7 +104,7 @@ export function assertWithin(
   assert.ok(gap <= within, `${what}: expected ${expected} +- ${within}, got ${found}`);
 }
 
-/** @param tolerance relative to a parameter's largest value, at least `least`. @param free not compared */
+/** @param tolerance relative to the parameter's largest value or `least`. @param free names not to compare */
 export function assertNear(
   what: string,
   found: ReadonlyMap<string, Float32Array>,
@@ -134,7 +134,7 @@ export async function withPositionWeights(model: UserModel): Promise<UserModel> 
   return model;
 }
 
-/** Names of a token table and of the dense features' kernel. The wide model's kernel contains both. */
+/** Pairs of a token table and the kernel of dense features. The wide model's kernel contains both. */
 const PARTS = [
   ["encoder/lstm/token_table", "encoder/lstm/input_kernel"],
   ["utility/layer1/token_table", "utility/layer1/item_kernel"],
@@ -143,7 +143,7 @@ const PARTS = [
   ["wide/state_token_table", "wide/state_kernel"],
 ] as const;
 
-/** Converts weights or gradients over mixed features to those of the dense model over the wide matrix. */
+/** Converts weights or gradients of a mixed-features model to those of the equivalent dense model. */
 export function toWideWeights(weights: Weights): Weights {
   const joined = new Map(weights);
   for (const prefix of ["", "generator/"]) {
@@ -182,7 +182,7 @@ export async function followTrajectory(model: UserModel, log: ClickLog): Promise
   assertNear("weight", toWideWeights(await model.weights()), end, 2e-3);
 }
 
-/** Asserts that two states are equal. The message only names differences, because printing takes minutes. */
+/** Asserts that two states are equal. The message lists only names, because printing values takes minutes. */
 export function assertSameState(found: TrainerState, expected: TrainerState): void {
   assert.deepEqual([found.iteration, found.best], [expected.iteration, expected.best]);
   for (const part of ["weights", "m", "v"] as const) assertSame(found[part], expected[part], part);
