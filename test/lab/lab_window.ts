@@ -84,7 +84,7 @@ export async function expectFine(page: Page, what: string): Promise<void> {
   await page.setViewportSize(DESK);
 }
 
-/** Script that makes the page measure for a hundredth of the usual time, and race kernels in two rounds. */
+/** Makes the page measure for a hundredth of the usual time, and race in two rounds, with equal results. */
 export const HASTY = `globalThis.answer = lab.call;
 lab.call = (service, method, request, options) => {
   const { seconds = 0, rounds = 0 } = request ?? {};
