@@ -17,9 +17,7 @@ import type { ItemsShape } from "../data/item_catalogue.ts";
 
 /** A categorical feature of the items. Its values are the tokens first .. first + count - 1. */
 export interface CountField {
-  /** First token of the field. */
   readonly first: number;
-  /** Number of tokens of the field. */
   readonly count: number;
   /** Number of the field's tokens that the table of counts stores per item. */
   readonly slots: number;
@@ -31,9 +29,9 @@ export interface CountsConfig {
   fields: CountField[];
   /** M, the number of nearest items that the table of counts stores per item. */
   neighbours: number;
-  /** Largest number of distinct items per user (those clicked last) whose pairs are counted. */
+  /** Largest number of items per user among which pairs are counted: the distinct items clicked last. */
   latest: number;
-  /** True if pages are random samples. Displays on sampled pages are not counted. Absent for false. */
+  /** True if pages have sampled negatives; displays on such pages are not counted. Absent for false. */
   sampledPages?: boolean | undefined;
   /** X, the number of context features per row. Absent for 0. */
   rowFeatures?: number | undefined;
@@ -41,7 +39,7 @@ export interface CountsConfig {
 
 /** Number of a user's last clicks that the count features use. */
 export const LAGS = 20;
-/** Number of pseudo-observations that smooth a rate or share. Their rate or share is the average one. */
+/** Number of pseudo-observations, with the average rate (or share), that smooth a rate (or share). */
 export const PRIOR = 5;
 /** Number of pseudo-observations that smooth a user's click rate. */
 export const USER_PRIOR = 2 * PRIOR;
@@ -53,7 +51,7 @@ export const MOST_FIELDS = 4;
 /** Largest number of context features per row; a kernel holds all columns of a row in registers. */
 export const MOST_ROW_FEATURES = 64;
 
-/** Count features in order: `BEFORE`, one per category field, `AFTER`, and the context features. */
+/** Names of the first count features. One per category field follows, then `AFTER`, then context features. */
 const BEFORE = ["rate", "shown", "similarity", "clicked before", "clicked last", "passed over"] as const;
 const AFTER = ["clicks so far", "page length", "page click rate", "display click rate"] as const;
 
@@ -94,38 +92,38 @@ export function maxNeighbours({ count }: Pick<ItemsShape, "count">, fields: read
 }
 
 /**
- * A user's own counts of an item. `shown`, `clicks` and the pairs are subtracted from the tables of counts.
- * For a user who is not in the tables, these counts are 0 or false.
+ * One user's counts for an item. If the tables of counts include the user, `shown`, `clicks` and the user's
+ * pairs of items are subtracted from the tables; otherwise, these counts are 0 or false.
  */
 export interface OwnCounts {
   /** Number of the user's earlier displays of the item without a click. */
   readonly passed: number;
   readonly shown: number;
   readonly clicks: number;
-  /** True if the tables count the user's pairs of clicked items. */
+  /** True if the tables of counts include the pairs of items that the user clicked. */
   readonly paired: boolean;
-  /** True if the item is in such a pair. */
+  /** True if the tables include a pair of the user's clicked items that contains this item. */
   readonly inPairs: boolean;
 }
 
-/** Words per row: one of {@link packOwn} and two of {@link packPast}. */
+/** Number of 32-bit words per displayed item: one from {@link packOwn} and two from {@link packPast}. */
 export const OWN_WORDS = 3;
 
 const MOST_PASSED = 255;
 const MOST_OWN = 2047;
 
-/** Packs {@link OwnCounts} into a word. Numbers that do not fit their bits are clipped. */
+/** Packs {@link OwnCounts} into a 32-bit word. Counts that are too large for their bit fields are clipped. */
 export function packOwn({ passed, shown, clicks, paired, inPairs }: OwnCounts): number {
   return (Math.min(passed, MOST_PASSED) | (Math.min(shown, MOST_OWN) << 8) |
     (Math.min(clicks, MOST_OWN) << 19) | (paired ? 1 << 30 : 0) | (inPairs ? 1 << 31 : 0)) >>> 0;
 }
 
-/** Packs clicked pages and pages into the first word, and clicks and displays into the second. */
+/** Packs counts of a user's earlier pages into two words: clicked pages and pages, clicks and displays. */
 export function packPast({ pages, clickedPages, displays, clicks }: PastPages): [number, number] {
   return [packShare(clickedPages, pages), packShare(clicks, displays)];
 }
 
-/** Packs two numbers, 16 bits each. They are halved until they fit, because only their ratio is used. */
+/** Packs two numbers into 16 bits each. Large numbers are both halved, because only their ratio is used. */
 function packShare(part: number, whole: number): number {
   return whole < 2 ** 16 ? (part * 2 ** 16 + whole) >>> 0 : packShare(part >> 1, whole >> 1);
 }

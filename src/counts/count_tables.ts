@@ -100,7 +100,7 @@ export function countTables(
   return tables;
 }
 
-/** Rare items are those with the fewest displays, which together have this share of all displays. */
+/** Share of all displays that rare items have together. Rare items are the items with the fewest displays. */
 const RARE = 0.01;
 
 /**
@@ -174,7 +174,7 @@ function writeTokens(
   });
 }
 
-/** Writes each item's nearest items (by cosine) and cutoff into the columns described in count_columns.ts. */
+/** Writes each item's M nearest items (by cosine) and the largest similarity among all its other items. */
 function writeNeighbours(items: Float32Array, config: CountsConfig, { users, pairs }: ClickPairs): void {
   const width = countTableWidth(config);
   const { neighbours: M } = config;

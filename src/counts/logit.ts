@@ -13,7 +13,7 @@ import { countWidth } from "./count_columns.ts";
 import { computeCountFeatures, type CountTables } from "./page_counts.ts";
 import { readLogItems } from "./train_counts.ts";
 
-/** One choice per page, or one per click if a page has several, each among the rows not yet clicked. */
+/** Choices of users: one per page or, with several clicks, one per click among the rows not yet clicked. */
 export interface LogitSample {
   /** [rows, D] features of the options of all choices, one row per option; D is `columns`. */
   readonly x: Float64Array;
@@ -31,7 +31,7 @@ const MOST_STEPS = 30;
 /**
  * Returns the weights w [D] that maximise the likelihood of the choices, by Newton's method. Rows have the
  * utilities u = x w; clicking nothing has the utility 0.
- * @param ridge - [D] positive. The loss, summed over choices, has the penalty sum_d ridge_d / 2 w_d^2.
+ * @param ridge - [D] positive: the loss, summed over choices, has the penalty sum_d ridge_d / 2 w_d^2.
  */
 export function fitLogit(choices: LogitSample, ridge: ArrayLike<number>): Float64Array<ArrayBuffer> {
   let best = evaluatePoint(choices, new Float64Array(choices.columns), ridge);
@@ -210,7 +210,7 @@ function getLogitColumns(source: LogSource, tables: CountTables, { dense, positi
 
 /**
  * Lists the choices of users. Each row has these features, not yet standardised: C count features, F dense
- * features, a 1 (for the bias), and P position indicators. A train user's own counts are subtracted.
+ * features, a 1 (for the bias), and P position indicators. Counts exclude a train user's own pages.
  */
 export function buildLogitSample(
   source: LogSource,

@@ -51,10 +51,10 @@ export interface PageHistory {
   readonly past: PastPages;
 }
 
-/** Fields of {@link CountsConfig} for one log; no `latest` if the log's users are not in the tables. */
+/** Properties of a log; `latest` is absent if the tables of counts do not include the log's users. */
 export type LogWithCounts = Partial<Pick<CountsConfig, "latest" | "sampledPages" | "rowFeatures">>;
 
-/** Own counts of a user whose pages are not in the tables of counts. */
+/** Own counts for users whose pages are not in the tables of counts, so that nothing is subtracted. */
 export const NO_OWN_COUNTS: OwnCounts = { passed: 0, shown: 0, clicks: 0, paired: false, inPairs: false };
 
 /**
@@ -137,7 +137,7 @@ function computeSimilarity(
   return sum;
 }
 
-/** Returns the score that ranks an item's neighbours. The 0.5 penalises items with few common users. */
+/** Returns the score that ranks neighbours. Subtracting 0.5 penalises items with few common users. */
 export function computeCoclickSimilarity(both: number, usersOfOther: number): number {
   return (both - 0.5) / Math.sqrt(usersOfOther);
 }
@@ -186,7 +186,7 @@ function computeLift(
 
 const TRAIN = splits.indexOf("train");
 
-/** Returns each row's words [R, {@link OWN_WORDS}] of {@link packOwn} and {@link packPast}. */
+/** Returns each row's packed counts [R, {@link OWN_WORDS}]: of the user's displays and of earlier pages. */
 export function packOwnCounts(log: Clicks, counted: LogWithCounts): Uint32Array<ArrayBuffer> {
   const own = new Uint32Array(OWN_WORDS * log.rowItem.length);
   for (let user = 0; user < log.userSplit.length; user++) writeOwnCounts(log, user, counted, own);
@@ -233,7 +233,7 @@ function writeOwnCounts(log: Clicks, user: number, counted: LogWithCounts, own: 
   }
 }
 
-/** Returns X, the number of context features per row. @throws Error if the log has another number */
+/** Returns X, the number of context features per row. @throws Error if X differs in the log */
 export function expectRowFeatures(
   log: Clicks,
   { rowFeatures = 0 }: Pick<CountsConfig, "rowFeatures">,

@@ -12,7 +12,7 @@ export interface TrainCounts {
   readonly shown: Uint32Array;
   /** [I] clicks on each item. */
   readonly clicks: Uint32Array;
-  /** True if pages were sampled. As users did not see them, every item has the same average `shown`. */
+  /** True if pages have sampled negatives, which users did not see: `shown` is then equal for all items. */
   readonly sampledPages: boolean;
   /** Clicks per display over all items, above 0 and below 1. */
   readonly meanRate: number;
@@ -22,7 +22,7 @@ export interface TrainCounts {
   readonly longestPage: number;
 }
 
-/** Counts train users' displays and clicks, without context events. An additional click adds no display. */
+/** Counts train users' displays and clicks. Context events are ignored; additional clicks add no display. */
 export function countTrain(log: ClickLog | LogSource, onProgress?: OnProgress): TrainCounts {
   const source = toLogSource(log);
   const shown = new Uint32Array(source.items.shape.count);
@@ -70,19 +70,16 @@ export function startUserProgress(what: string, onProgress: OnProgress | undefin
 
 /** A field (categorical feature) of the items. Its values are the tokens first .. first + count - 1. */
 export interface TokenField {
-  /** Name of the field in the log. */
   readonly name: string;
-  /** First token of the field. */
   readonly first: number;
-  /** Number of tokens of the field. */
   readonly count: number;
-  /** Present if the tokens are hashes of item ids. Then two items may have the same token by chance. */
+  /** Present if the tokens are hashes of item ids, so that two items may have the same token. */
   readonly hashed?: number;
 }
 
 const CHUNK = 2 ** 16;
 
-/** Returns true if a field has at least 2 values, at least 2 items per value on average, and no hashes. */
+/** Returns true for an unhashed field with at least 2 values and, on average, at least 2 items per value. */
 export function isCategory({ count, hashed }: TokenField, items: ItemsShape): boolean {
   return hashed === undefined && count > 1 && 2 * count <= items.count;
 }
@@ -91,7 +88,7 @@ export function isIn({ first, count }: Pick<TokenField, "first" | "count">, toke
   return token >= first && token < first + count;
 }
 
-/** Returns features of the items that a log displays. `findItemIndex` finds an item's row of features. */
+/** Returns the features of the displayed items; `findItemIndex` returns an item's row in these features. */
 export function readLogItems(catalogue: ItemCatalogue, { rowItem }: Clicks) {
   if (catalogue.items) return { items: catalogue.items, findItemIndex: (item: number) => item };
   const ids = sortUnique(rowItem);
@@ -271,7 +268,7 @@ export function findLatestClicks(log: Clicks, user: number, most: number): numbe
   return [...found];
 }
 
-/** Chooses how many of a user's last items are paired: at most {@link MOST_PAIRS} pairs over all users. */
+/** Chooses the number of last clicked items per user to pair, with at most {@link MOST_PAIRS} pairs. */
 export function chooseLatestLimit(source: LogSource): number {
   const { userEvents } = source;
   const train = listUsers(source, "train");

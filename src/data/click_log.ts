@@ -35,17 +35,17 @@ export function isPredicted(click: number): boolean {
   return click < FURTHER || click === NONE;
 }
 
-/** Part of the data. Each user belongs to one part; a split by time divides a user into one user per part. */
+/** Part to which a user belongs. A split by time divides the pages of a user into one user per part. */
 export type Split = "train" | "validation" | "test";
 /** Splits with the codes 0, 1, 2 in {@link Clicks.userSplit}. The paper's files use these codes, too. */
 export const splits: readonly Split[] = ["train", "validation", "test"];
 
 /**
  * Tokens of the items. A token is a value of a field (a categorical feature, such as id or category), and has
- * a row in an embedding table. All fields share the table. Each field has a range of token numbers.
+ * a row in an embedding table. All fields share one table, in which each field has a range of tokens.
  */
 export interface ItemTokens {
-  /** V, the number of tokens. The tokens have the numbers 0 .. V - 1. */
+  /** V, the number of tokens, which are numbered from 0 to V - 1. */
   readonly count: number;
   /** [I+1] `first[i]` is the index in `token` of item i's first token. */
   readonly first: Uint32Array<ArrayBuffer>;
@@ -100,7 +100,7 @@ export interface Clicks {
    * is conditional on the items above it. A page with unknown propensities has [].
    */
   readonly eventPropensities?: readonly (readonly number[])[];
-  /** [E] items from which each page was drawn; [] for a draw from all items that the user had not clicked. */
+  /** [E] candidate items of each page; [] if the candidates were all items that the user had not clicked. */
   readonly eventCandidates?: readonly (readonly number[])[];
   /** [U] totals of the pages that each user saw before the log begins; absent if no user saw such a page. */
   readonly pastPages?: readonly PastPages[];
@@ -109,7 +109,7 @@ export interface Clicks {
 export const eventLists = ["eventPropensities", "eventCandidates"] as const;
 type EventLists = Pick<Clicks, typeof eventLists[number]>;
 
-/** Calls `make` for each field in {@link eventLists}. Leaves out a field if all of its lists are empty. */
+/** Makes the fields {@link eventLists} by calling `make`, but omits a field if all of its lists are empty. */
 export function buildEventLists(
   make: (name: typeof eventLists[number]) => readonly (readonly number[])[],
 ): EventLists {
@@ -119,11 +119,11 @@ export function buildEventLists(
 
 /** A click log and the features of its items. {@link checkLog} checks that the arrays are consistent. */
 export interface ClickLog extends Clicks {
-  /** Short name of the log in reports, e.g. "demo" or the name of its file. */
+  /** Short name of the log in reports, such as "demo" or a file name. */
   readonly name: string;
   /** Features of the items 0 to I - 1. */
   readonly items: ItemFeatures;
-  /** [I] number of each item in the original catalogue; absent if item i also has the number i there. */
+  /** [I] number of each item in the original catalogue; absent if the items were not renumbered. */
   readonly itemIds?: Uint32Array<ArrayBuffer>;
   /** True if the unclicked items of pages are sampled negatives (`data log --pages sampled`). */
   readonly sampledPages?: boolean;
@@ -131,11 +131,8 @@ export interface ClickLog extends Clicks {
 
 /** Totals over a user's older pages: the pages before the user's first page in the log. */
 export interface PastPages {
-  /** Number of older pages. */
   readonly pages: number;
-  /** Number of older pages with a click. */
   readonly clickedPages: number;
-  /** Number of displayed items on all older pages. */
   readonly displays: number;
   /** Number of clicked items on all older pages. */
   readonly clicks: number;

@@ -52,7 +52,7 @@ export class EncodedContext {
     return { missing: [...this.#missing], unknown: [...this.#unknown] };
   }
 
-  /** Returns the context features [X] of one displayed item. @throws UserError as the constructor does. */
+  /** Returns context features [X] of a displayed item. @throws UserError for an invalid column or value. */
   encodeRow(id: string): Float32Array<ArrayBuffer> {
     const { [ALL_ITEMS]: all, [id]: own } = this.context.impressions ?? {};
     const encode = (record: ContextRecord, key: string) =>
@@ -63,7 +63,7 @@ export class EncodedContext {
     return own ? encode({ ...all, ...own }, id) : this.#bare ??= encode(all ?? {}, ALL_ITEMS);
   }
 
-  /** Returns the context features [ids, X] of a page's items. @throws UserError as the constructor does. */
+  /** Returns context features [ids, X] of several items. @throws UserError for an invalid column or value. */
   encodeRows(ids: readonly string[]): Float32Array<ArrayBuffer> {
     const values = new Float32Array(ids.length * this.features.length);
     ids.forEach((id, k) => values.set(this.encodeRow(id), k * this.features.length));
@@ -107,7 +107,7 @@ function readText(value: ContextRecord[string] | undefined): string | undefined 
   return text === "" ? undefined : text;
 }
 
-/** Parses a number. With `isTime`, parses a time and returns the days from this time to `now`. */
+/** Parses a number or, if `isTime`, a time; for a time, returns the days from this time to `now`. */
 function readNumber(
   value: ContextRecord[string] | undefined,
   isTime: boolean,

@@ -133,7 +133,7 @@ export function guessColumns(
 
 /** Least number of rows from which columns are guessed by their values. */
 const LEAST_ROWS = 8;
-/** Least share of pages that must fit a guess. Some may not fit: two users' pages may have equal times. */
+/** Least share of pages that must fit a guess; below 1, because pages of two users may have equal times. */
 const MOST_PAGES = 0.9;
 const isTime = (text: string) =>
   /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d|^\d\d?[./]\d\d?[./]\d{4}\b|^1\d{9}(\d{3}){0,3}(\.\d+)?$/.test(text);
@@ -141,7 +141,7 @@ const isFlag = (text: string) => /^(0|1|true|false|yes|no)$/i.test(text);
 /** Returns true for words such as "ja", which mean a click. {@link selectLog} converts them to true. */
 const isYes = (text: string) => /^(ja|j|oui|s[ií]|sim|y|t|x|click|clicked)$/i.test(text);
 
-/** Guesses columns by values. Rows with equal times form a page, which has one user and distinct items. */
+/** Guesses columns by values, assuming that rows with equal times are a page of one user. */
 function guessByValues({ names, rows }: LogSample, found: Partial<Record<LogOption, string>>): void {
   const read = (name: string) => rows.map((row) => row[names.indexOf(name)] ?? "");
   const guess = (option: LogOption, fits: (values: readonly string[]) => boolean) => {
@@ -174,8 +174,9 @@ function guessByValues({ names, rows }: LogSample, found: Partial<Record<LogOpti
 }
 
 export interface FeatureColumns {
-  /** Columns for --tokens: categories that depend only on the item. `dense` (for --dense): such numbers. */
+  /** Columns for --tokens: categories that depend only on the item. */
   readonly tokens: readonly string[];
+  /** Columns for --dense: numbers that depend only on the item. */
   readonly dense: readonly string[];
   /** Columns for --page-features: values that all items of a page share. */
   readonly page: readonly string[];
@@ -183,7 +184,7 @@ export interface FeatureColumns {
   readonly impression: readonly string[];
 }
 
-/** Guesses from values which columns describe items, pages or impressions. Ignores almost unique texts. */
+/** Guesses which columns describe items, pages or impressions. Columns of almost unique texts are ignored. */
 export function guessFeatures({ names, rows }: LogSample, columns: LogColumns): FeatureColumns {
   const place = (name: string | undefined) => names.indexOf(name ?? "");
   const at = (k: number) => (row: readonly string[]) => row[k] ?? "";

@@ -12,7 +12,7 @@ export interface IdList {
   of(number: number): string;
   /** Returns the number of an id (of an item's latest version); undefined for an unknown id. */
   findIndex(id: string): number | undefined;
-  /** Returns the numbers of all ids in ascending order, and for an item only its latest number. */
+  /** Returns one number per id, in ascending order. If an item has several, the latest is returned. */
   latest(): Uint32Array<ArrayBuffer>;
 }
 
@@ -113,7 +113,7 @@ export class TextList {
       : this.#decoder.decode(this.bytes.subarray(this.ends[k - 1] ?? 0, end));
   }
 
-  /** Returns a text's last index or undefined. The first call builds a hash table, 8 to 15 bytes per text. */
+  /** Returns a text's last index, or undefined. The first call builds a hash table of 8 to 15 bytes per text. */
   findLast(text: string): number | undefined {
     const bytes = new TextEncoder().encode(text);
     const { index } = this;
@@ -170,9 +170,9 @@ export class TextList {
   }
 }
 
-/** Hash table from a text to its last index in the list. Texts are compared only if their marks are equal. */
+/** Hash table from texts to last indices. Texts are compared only if seven bits of their hashes are equal. */
 interface TextIndex {
-  /** Mark of each slot: seven bits of the text's hash, plus 1; 0 for a free slot. */
+  /** For each slot of the table, seven bits of its text's hash, plus 1; 0 for a free slot. */
   readonly marks: Uint8Array;
   /** For each slot, the index of its text in the list. */
   readonly places: Uint32Array;

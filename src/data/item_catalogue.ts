@@ -6,7 +6,7 @@
 import type { Clicks, ItemFeatures, ItemTokens } from "./click_log.ts";
 import { UserError } from "../user_error.ts";
 
-/** Sizes of item features. `width` is `count` if one-hot, else the number of dense features per item. */
+/** Sizes of item features. `width` is the number of dense features per item; for one-hot items, `count`. */
 export type ItemsShape =
   | { readonly kind: "one-hot" | "dense"; readonly count: number; readonly width: number }
   | { readonly kind: "mixed"; readonly count: number; readonly width: number; readonly tokens: number };
@@ -24,7 +24,6 @@ export function getItemsShape(items: ItemFeatures): ItemsShape {
 
 /** The features of a log's items, in memory ({@link MemoryItems}) or in a file (`PackedItems`). */
 export interface ItemCatalogue {
-  /** Sizes of the item features. */
   readonly shape: ItemsShape;
   /** `tokenCounts[n]` is the number of items that have n tokens; empty if the features have no tokens. */
   readonly tokenCounts: Uint32Array;
@@ -76,10 +75,8 @@ function checkFeatures({ count, width, values, ...more }: Exclude<ItemFeatures, 
   const outside = token.find((id) => id >= V);
   if (first.length === count + 1 && first[count] === token.length && outside === undefined) return;
   throw new UserError(
-    `Expected ${count} items with tokens in 0..${
-      V - 1
-    }, the last of which ends at index ${token.length}, got ` +
-      `${first.length - 1} items, an end of ${first.at(-1)}` +
+    `Expected ${count} items with ${token.length} tokens in 0..${V - 1}, got ` +
+      `${first.length - 1} items with ${first.at(-1)} tokens` +
       (outside === undefined ? "." : `, and token ${outside}.`),
   );
 }

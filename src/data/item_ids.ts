@@ -11,7 +11,7 @@ const ITEM_IDS = "item";
 
 const isIds = ({ name, column = null }: Field) => name === ITEM_IDS && column === null;
 
-/** Returns the item-id field; undefined if its tokens are not last, or if items have no other features. */
+/** Returns the item-id field; undefined if other fields follow it, or if items have no other features. */
 export function findItemIdField(features: FeatureManifest | undefined): Field | undefined {
   const field = features?.tokens.find(isIds);
   if (!features || !field || features.tokens.length + features.dense.length < 2) return undefined;
@@ -39,7 +39,7 @@ class FewerTokens implements ItemCatalogue {
     this.shape = shapeWith(whole.shape, tokens);
   }
 
-  /** Counts that include the removed tokens: callers need only an upper bound, to allocate memory. */
+  /** Numbers of tokens, including removed tokens, because callers need only an upper bound of memory. */
   get tokenCounts(): Uint32Array {
     return this.tokens > 0 ? this.whole.tokenCounts : new Uint32Array();
   }

@@ -34,9 +34,8 @@ export function computeLogSize(
 
 /** A click log that is read user by user, in memory ({@link MemoryLog}) or in a file (`PackedLog`). */
 export interface LogSource extends UserIndex {
-  /** Short name of the log in reports, e.g. "demo" or the name of its file. */
+  /** Short name of the log in reports, such as "demo" or a file name. */
   readonly name: string;
-  /** Catalogue of the log's items. */
   readonly items: ItemCatalogue;
   /** The whole log; undefined if the log is in a file. */
   readonly log: ClickLog | undefined;
@@ -198,7 +197,7 @@ export function checkSource(source: LogSource, needed: readonly Split[] = splits
 /** Largest number of rows (displayed items) that {@link walk} reads at once; each takes 12 bytes or more. */
 const WALK_ROWS = 2 ** 20;
 
-/** Callback for progress: `done` of the `all` units of the task `what` are completed. */
+/** Callback for the progress of a task, `what`: `done` of `all` units of work are completed. */
 export type OnProgress = (what: string, done: number, all: number) => void;
 
 /** Progress of a data preparation. */
@@ -217,7 +216,7 @@ export function makeStatus(title: string): PreparationStatus {
   return { title, number: 0, of: 0, round: 0, rounds: 1 };
 }
 
-/** Yields the clicks of `users` in parts (`log`) of limited size, with the users' numbers in each part. */
+/** Yields the clicks of `users` in logs of limited size, each with the numbers of the users in that log. */
 export function* walk(
   source: LogSource,
   users: Iterable<number>,
@@ -253,7 +252,7 @@ export function countScored({ userCounted }: UserIndex, user: number): number {
   return (userCounted[user + 1] ?? 0) - (userCounted[user] ?? 0);
 }
 
-/** Returns true if any predicted page of the users has a click (`isClicked` true) or no click (false). */
+/** Returns true if a predicted page of the users has a click or, if `isClicked` is false, has no click. */
 function hasPage(source: LogSource, users: Uint32Array, isClicked: boolean): boolean {
   for (const { log, users: places } of walk(source, users)) {
     for (const user of places) {
@@ -270,7 +269,7 @@ export function hasClicks(source: LogSource, split: Split): boolean {
   return hasPage(source, listUsers(source, split), true);
 }
 
-/** Returns true if a predicted page has no click. Reads the train users or, if there are none, all users. */
+/** Returns true if train users (or all users, if there are none) have a predicted page without a click. */
 export function hasPagesWithoutClick(source: LogSource): boolean {
   const train = listUsers(source, "train");
   return hasPage(source, train.length > 0 ? train : listUsers(source, "all"), false);

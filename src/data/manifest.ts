@@ -92,9 +92,9 @@ export interface TokenFeature {
   /** True if a text in the column may have several values, separated by |. */
   split?: boolean;
   /**
-   * Absent if every value has its own token. Otherwise, all values without their own token share the field's
-   * last token. "trained": train users saw items with the last token. "mean": no item of this data set has
-   * the last token. Such a token is not trained: its embedding is the mean of the field's other embeddings.
+   * Kind of the field's last token, if values without a token of their own share this token. In the kind
+   * "trained", train users saw items with the token. In the kind "mean", no item of this data set has the
+   * token; the token is not trained, and its embedding is the mean of the field's other embeddings.
    */
   other?: "trained" | "mean";
   /** N if item ids are hashed: an item has one of the field's first N tokens and one of its last N tokens. */
@@ -113,7 +113,7 @@ export interface FeatureManifest {
   tokens: TokenFeature[];
   /** Context features: first those of impressions, then those of pages; absent if there are none. */
   context?: ContextFeature[];
-  /** One checksum of all item ids per data set: first the sets that this set extends, then this set. */
+  /** Checksums of item ids, one per data set: first for the sets that this set extends, then for this set. */
   catalogues?: string[];
 }
 
@@ -164,7 +164,7 @@ const share = v.between(0, 1);
 /** Shares (0 to 1) of a column's absent, clipped and unknown values. `column` is null for item ids. */
 const sharesSchema = v.object({
   column: v.nullable(v.string()),
-  /** The column describes items, pages or impressions. Columns of different kinds may have the same name. */
+  /** Kind of object that the column describes. Columns for different kinds may have the same name. */
   kind: v.optional(v.picklist(["item", "impression", "page"]), "item"),
   absent: share,
   /** Share of the column's numbers that were clipped. */
@@ -174,7 +174,7 @@ const sharesSchema = v.object({
 });
 export type ColumnShares = v.InferOutput<typeof sharesSchema>;
 
-/** Split by time. All times are in ISO 8601 (UTC). A user may have train, validation and test pages. */
+/** Split by time, with times in ISO 8601 (UTC). A user may have train, validation and test pages. */
 export interface TimeSplit {
   /** Time of the first page of the log. */
   first: string;
@@ -232,8 +232,9 @@ export const manifestSchema = v.object({
     clicks: count,
     /** Number of context events: clicks that a model reads as history, but does not predict. */
     context: count,
-    /** In a split by time: number of pages from earlier parts (history), and number of their items. */
+    /** In a split by time: number of pages from earlier parts, which a model only reads as history. */
     earlier: v.optional(count),
+    /** In a split by time: number of displayed items on the pages from earlier parts. */
     earlierRows: v.optional(count),
     /** Number of pages with a known propensity; absent if the data set has no propensities. */
     propensities: v.optional(count),

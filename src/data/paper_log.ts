@@ -152,7 +152,7 @@ const noRows = () => ({
   user: new Array<number>(),
   time: new Array<number>(),
   rest: new Array<number>(),
-  /** {@link Time.digits}, by index of the row. */
+  /** All digits of a fractional Time ({@link Time.digits}), keyed by row index. */
   digits: new Map<number, string>(),
   item: new Array<number>(),
   click: new Array<number>(),
@@ -197,7 +197,7 @@ function parseHeader(path: string, header: string): Header {
   const missing = columns.filter((name) => !found.includes(name));
   if (missing.length > 0) {
     const hint = found.length === 1 && header.includes(",")
-      ? "The file seems to be separated by commas. Separate the columns by tabs, or: " +
+      ? "The file seems to be separated by commas. Separate the columns by tabs, or run " +
         `deno task -q data log --source ${path}`
       : "The first line must name the columns.";
     throw new UserError(
@@ -242,7 +242,7 @@ function parseRow(path: string, line: number, content: string, { place, width }:
   const user = whole("session_new_index", Number.MAX_SAFE_INTEGER, "a whole number, 0 or more (the user)");
   const item = whole("item_new_index", Number.MAX_SAFE_INTEGER, "a whole number, 0 or more (the item)");
   if (item > maxItem) {
-    fail("item_new_index", `at most ${maxItem} (is it a raw id? Renumber the items from 0)`);
+    fail("item_new_index", `at most ${maxItem} (renumber the items from 0 if this is a raw id)`);
   }
   const click = whole("is_click", 1, "0 or 1 (1 for the clicked item)");
   const split = whole("tr_val_tst", 2, "0 (train), 1 (validation) or 2 (test)");
@@ -252,9 +252,9 @@ function parseRow(path: string, line: number, content: string, { place, width }:
 interface Time {
   /** Time, rounded to the nearest double. */
   readonly time: number;
-  /** Exact Time minus `time`, if the Time is a whole number; else 0. */
+  /** Rounding error (exact Time minus `time`) if the Time is a whole number; else 0. */
   readonly rest: number;
-  /** All digits of a fractional Time; undefined if `time` and `rest` are exact. */
+  /** All digits of a fractional Time; undefined if the sum `time` + `rest` is the exact Time. */
   readonly digits?: string;
 }
 
@@ -298,7 +298,7 @@ function addRow(
 
 /** Number of decimal digits that a double always represents exactly. */
 const EXACT_DIGITS = 15;
-/** Number of decimal digits that two doubles represent exactly: the rounded number, and the rest. */
+/** Number of decimal digits that two doubles (rounded number and rounding error) represent exactly. */
 const MOST_DIGITS = 30;
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 

@@ -131,7 +131,7 @@ function expectCodecs(path: string, { row_groups }: FileMetaData): void {
   const unknown = used.find((codec) => codec !== undefined && !known.has(codec));
   if (unknown === undefined) return;
   throw new UserError(
-    `${path}: expected a compression that can be read here (${[...known].join(", ")}), got ${unknown}. ` +
+    `${path}: expected a supported compression (${[...known].join(", ")}), got ${unknown}. ` +
       "Write the file again with one of these compressions.",
   );
 }

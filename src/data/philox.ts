@@ -25,10 +25,10 @@ export const purposes = {
   POOL: 6,
 } as const;
 
-/** Step from a slot's stream numbers to the next slot's; larger than all of {@link purposes}. */
+/** Difference of the stream numbers of slots k and k + 1; larger than all numbers in {@link purposes}. */
 const PURPOSES = 16;
 
-/** Returns a stream number. Each purpose has its own random stream per value of `slot` (0, 1, 2, ...). */
+/** Returns the number of a random stream: a purpose has one stream per value of `slot` (0, 1, 2, ...). */
 export function getSlotPurpose(purpose: number, slot: number): number {
   return purpose + PURPOSES * slot;
 }

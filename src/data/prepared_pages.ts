@@ -30,7 +30,7 @@ type Fail = (expected: string, found: string) => never;
 
 /** Buffer of events (pages, context events, additional clicks) that were read and are not yet returned. */
 class Pending {
-  /** For each user whose pages were all read: number of buffered events up to the user's last event. */
+  /** Index after each user's last event in the buffer, for users whose pages were all read. */
   userEnds: number[] = [];
   /** Number of displayed items of each event. */
   readonly sizes = new GrowingArray(Uint32Array);

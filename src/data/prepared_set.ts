@@ -122,7 +122,7 @@ export class PreparedSet implements PreparedUsers {
     return pages;
   }
 
-  /** @throws UserError if the manifest has another number (`expected`) than the files have (`found`). */
+  /** @throws UserError if the manifest's number (`expected`) differs from the files' number (`found`). */
   #expectCount(what: string, expected: number | undefined, found: number): void {
     if (expected === undefined || expected === found) return;
     throw new UserError(

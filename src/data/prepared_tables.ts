@@ -22,7 +22,7 @@ export interface SetFiles {
 export interface PreparedUsers {
   /** [U] split of each user, as an index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
-  /** [U+1] number of pages of all users before each user; `userRows`: number of rows of these pages. */
+  /** [U+1] numbers of pages (`userPages`) and of rows (`userRows`) of all users before each user. */
   readonly userPages: Uint32Array<ArrayBuffer>;
   readonly userRows: Uint32Array<ArrayBuffer>;
 }
@@ -33,7 +33,7 @@ const USER_COLUMNS = { user: "needed", split: "needed", pages: "needed", rows: "
 export const MOST_PAGES = 2 ** 31;
 const MOST_ROWS = 2 ** 32;
 
-/** Reads users. @param onUsers: called with the number read so far. @throws UserError for a bad table. */
+/** Reads users. @param onUsers: called with the number of users read. @throws UserError for a bad table. */
 export async function readUsers(files: SetFiles, onUsers: (done: number) => void): Promise<PreparedUsers> {
   const { folder } = files;
   const userSplit = new GrowingArray(Uint8Array);

@@ -119,13 +119,13 @@ function firstReciprocal({ greater, same, own }: Standing): number {
   return sum;
 }
 
-/** Caches cumulative sums of `worth` over the ranks 1, 2, 3, ... */
+/** Cache of sums of `worth`, a function of the rank such as 1 / rank, over the ranks 1, 2, 3, ... */
 class RankWorths {
   readonly #upTo = [0];
 
   constructor(private readonly worth: (rank: number) => number) {}
 
-  /** Returns the mean of `worth` over the ranks before + 1 .. before + count. */
+  /** Returns the mean of `worth(rank)` over the ranks before + 1 to before + count. */
   mean(before: number, count: number): number {
     if (count === 1) return this.worth(before + 1);
     const upTo = this.#upTo;

@@ -286,7 +286,7 @@ Deno.test("a written log of simulated pages has given context values, and other 
   });
   const { stdout } = await runOk("simulate", ...sizes, ...given);
   assert.ok(stdout.includes("price = 3; drawn from the log: published, device."), stdout);
-  assert.match(stdout, /each item gets a value of published that was logged for it/);
+  assert.match(stdout, /the value of published is drawn from the values logged for this item/);
   const { source, dataset: { features } } = await openDataset(written);
   assert.deepEqual(features?.context, of);
   const [price] = new EncodedContext(of, { impressions: { i1: { price: 3 } } }).encodeRow("i1");

@@ -141,7 +141,7 @@ Deno.test("each warning appears only for its cause", () => {
   const parts = [part("train", 0), part("validation", 0.05), part("test", 0.1)];
   assert.deepEqual(listWarnings(fine, parts), []);
   const cases: [Record<string, number>, RegExp][] = [
-    [{ last_clicks: 80 }, /100 % of the clicks are on the last item of a page \(by chance: 20 %\)/],
+    [{ last_clicks: 80 }, /100 % of the clicks are on the last item of a page \(20 % by chance\)/],
     [{ most_clicks: 60 }, /75 % of the clicks are at position 1 /],
     [
       { pages_with_twice: 3, twice_clicked: 2 },

@@ -33,9 +33,9 @@ export interface UserSelection {
   readonly run: OpenedRun | undefined;
   /** Paragraphs to print about the model and the simulated pages; [] without a model. */
   readonly notes: readonly string[];
-  /** Contexts of simulated pages; undefined if the model reads none, or all pages have the mean context. */
+  /** Context features of simulated pages; undefined if the model has none, or each feature is its mean. */
   readonly contexts: SimulatedContexts | undefined;
-  /** @param stack - disposes of the model. @param other - replaces `contexts` if the features are equal */
+  /** @param other - used instead of `contexts` if both have the same context features */
   open(gpu: Gpu, stack: DisposableStack, other?: SimulatedContexts): UserEnvironment;
 }
 
@@ -165,9 +165,9 @@ function describeContext(
   const text = `Context of simulated pages: ${[...values, ...others].join("; ")}.`;
   if (!drawn) return [text];
   const ofItems = name(rest.filter(({ kind }) => kind === "impression"));
-  const whose = drawn.perItem > 0 ? "it" : "any item, because the catalogue is large";
+  const whose = drawn.perItem > 0 ? "this item" : "all items, because the catalogue is large";
   const about = ofItems &&
-    ` For each user, each item gets a value of ${ofItems} that was logged for ${whose}.`;
+    ` For each user and item, the value of ${ofItems} is drawn from the values logged for ${whose}.`;
   return [`${text}${about} Only the policies greedy and slateq read these values.`];
 }
 
@@ -202,7 +202,7 @@ async function readTestFindings(snapshot: string): Promise<readonly string[]> {
   }
 }
 
-/** Compares the item ids, in order, and the features if both data sets hold them in memory. */
+/** Returns true if the item ids (in order) and, if both catalogues are in memory, the features are equal. */
 export function hasSameItems(one: OpenedDataset, other: OpenedDataset): boolean {
   const [a, b] = [one.source.items, other.source.items];
   if (a.shape.count !== b.shape.count) return false;
@@ -226,7 +226,7 @@ export function areEqualArrays(a: ArrayLike<number>, b: ArrayLike<number>): bool
 
 export interface SimulationContext extends UserEnvironment {
   readonly gpu: Gpu;
-  /** Objects that are disposed of before the device. */
+  /** Stack of objects, all of which are disposed of before the GPU device. */
   readonly stack: DisposableStack;
   readonly found: UserSelection;
   readonly data: OpenedDataset;
@@ -249,7 +249,7 @@ export async function withSimulated<T>(
   if (noClickRateReason !== undefined && options.reward === "utility") {
     throw new UserError(
       `Expected --reward click, got utility: every page of ${data.source.name} has a click, so a ` +
-        "model learns how utilities differ, not how high they are. Omit --reward to rank by clicks.",
+        "model learns only differences between utilities. Omit --reward to rank by clicks.",
     );
   }
   return await withDevice(async (gpu, stack) => {

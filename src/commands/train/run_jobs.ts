@@ -124,7 +124,7 @@ export interface RunOfMany {
 
 /**
  * Trains runs: in this process if `jobs` is 1, otherwise in up to `jobs` child processes at the same time.
- * @param context - for training in this process. @param resumeHint - see {@link runInJobs}.
+ * @param context - used only to train in this process. @param resumeHint - see {@link runInJobs}.
  * @returns the results in the order of the runs. Results of unfinished runs are incomplete or missing.
  */
 export async function runAll(
@@ -149,7 +149,7 @@ export async function runAll(
 }
 
 /**
- * Trains runs in parallel. A run starts when a slot is free and its initial weights exist.
+ * Trains runs in parallel. A run starts when fewer than `count` others run and its initial weights exist.
  * @param resumeHint - advice on resuming, for the error message
  * @returns the results in the order of the runs. Results of unfinished runs are incomplete.
  * @throws UserError that names failed runs, after all runs have ended

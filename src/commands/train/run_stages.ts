@@ -58,7 +58,7 @@ export async function continueRun(
   return results;
 }
 
-/** @throws UserError if the run's files changed, or if the run is already longer than the config allows. */
+/** @throws UserError if a stage has run more iterations than `config` allows, or the run's files changed. */
 export async function expectToGoOn(path: string, config: RunConfig): Promise<void> {
   for (const stage of listStages(config)) {
     const done = await countIterationsDone(stage, path) ?? 0;
@@ -279,7 +279,7 @@ export function fitInit(data: Dataset, { items, features }: SnapshotInfo, path: 
   return fitDataset(data, { items, features }, `the model of ${path}`);
 }
 
-/** Prints a warning if every page has only one item. @throws UserError as {@link describePages}. */
+/** Warns if every page has only one item. @throws UserError if all displayed items were clicked. */
 export function warnOfSingleItemPages(name: string, source: LogSource): void {
   const note = describePages(name, source);
   if (note !== undefined) console.error(note);
@@ -292,7 +292,7 @@ export function getTimestamp(): string {
 /** Software and hardware that computed a run. */
 type ComputedBy = Pick<RunConfig, "clickgan" | "adapter" | "system" | "variants">;
 
-/** Warns if resuming may change the bits of a run's results. @param gpu - must use default kernel variants */
+/** Warns if a resumed run may not be bit-identical. @param gpu - must use default kernel variants */
 export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> {
   const changes = listChanges(then, {
     ...await describeMachine(gpu),
@@ -301,8 +301,8 @@ export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> 
   });
   if (changes.length === 0) return;
   console.error(
-    "Warning: the run began on another machine, or with other software. Its results may therefore differ " +
-      "in their bits from those of an uninterrupted run. Changes:",
+    "Warning: the run began on another machine, or with other software. Its results may therefore not " +
+      "be bit-identical to those of an uninterrupted run. Changes:",
   );
   for (const change of changes) console.error(`  ${change}`);
 }

@@ -83,7 +83,7 @@ interface TrainRequest {
   readonly ranks: MpiRanks | undefined;
 }
 
-/** Returns the data; prepares a raw log first. @throws RawLogError without --yes, or for unknown columns */
+/** Prepares a raw log; returns the data's path. @throws RawLogError without --yes, or for unknown columns */
 async function prepareRawLog({ data, yes }: TrainOptions, { signal }: StopRequest): Promise<string> {
   try {
     const words = (out: string) => Deno.args.map((arg) => quoteShellWord(arg.replace(data, out)));

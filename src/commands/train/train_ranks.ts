@@ -26,7 +26,7 @@ import { expectShares, type ProcessGroup } from "../../train/process_group.ts";
 
 /** Milliseconds that rank 1 waits before it reports an error. All ranks above 1 wait twice as long. */
 const TURN_MS = 1200;
-/** Milliseconds from a signal to a forced exit: enough to finish a step and save it if all ranks run. */
+/** Milliseconds from a termination signal to a forced exit: enough to finish a step and save the run. */
 const STOP_MS = 5000;
 /** Milliseconds that ranks above 0 wait after a divergence, so that only rank 0 reports the divergence. */
 const ENDED_MS = 60_000;

@@ -174,8 +174,8 @@ export function listCautions(
     if (row.number > 0 && row !== winner || row.end !== "open" || row.iterations >= iterations) continue;
     lines.push(
       `The ${row.number === 0 ? "default" : "best setting"} was trained for ${row.iterations} of ` +
-        `${iterations} iterations, because the budget was spent. A larger --budget may improve it, and so may ` +
-        "its command without --iterations.",
+        `${iterations} iterations, because the budget was spent. To train it longer, ` +
+        "use a larger --budget, or run its train command without --iterations.",
     );
   }
   return lines;

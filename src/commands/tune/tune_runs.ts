@@ -28,7 +28,7 @@ export class TuneRuns {
   /** Kernel variants for each model and batch size. */
   readonly #variants = new Map<string, KernelVariants>();
 
-  /** @param options - `train` arguments of all settings. @param autotune - undefined without --autotune */
+  /** @param options - `train` arguments for all settings. @param autotune - undefined without --autotune */
   constructor(
     private readonly gpu: Gpu,
     private readonly data: Dataset,

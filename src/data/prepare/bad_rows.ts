@@ -89,7 +89,7 @@ export async function takeRejects(engine: SqlEngine): Promise<BadRowSummary> {
   };
 }
 
-/** Deletes the list of rejected rows. Otherwise, reading the rows again would count bad rows twice. */
+/** Deletes the list of rejected rows, so that bad rows are not counted twice if the file is read again. */
 export async function forgetRejects(engine: SqlEngine): Promise<void> {
   await engine.run("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans");
 }
@@ -145,7 +145,7 @@ export interface FaultMessage {
 export interface FaultSource {
   /** Name of a view of rows: file, row number (NULL if unknown), fault (NULL for a good row) and values. */
   readonly view: string;
-  /** Name of a table or view with the rows of `view` and the column fault, from which faults are counted. */
+  /** Name of the table or view from which faults are counted: the rows of `view`, with a column `fault`. */
   readonly counted: string;
   readonly texts: Readonly<Record<string, FaultMessage>>;
 }

@@ -56,7 +56,7 @@ export interface DataDescription {
   readonly parts: readonly SplitStatistics[];
   /** Metrics of baselines on validation and test; empty if the set does not fit into memory. */
   readonly baselines: readonly BaselinePrecisions[];
-  /** Number of pages for each number of items per page. */
+  /** Histogram of page sizes: the number of pages for each number of items per page. */
   readonly pageSizes: readonly { size: number; pages: number }[];
   /** Number of clicks at each position, over pages with at least two items. */
   readonly clickPositions: readonly { position: number; clicks: number }[];
@@ -82,7 +82,7 @@ export interface ContextDescription {
   readonly high: number;
   /** Ratio high / low of the two click rates. */
   readonly ratio: number;
-  /** Half width of the 95 % interval of log(ratio). It is computed as if all clicks were independent. */
+  /** Half width of the 95 % interval of log(ratio), computed as if all clicks were independent. */
   readonly error: number;
 }
 
@@ -214,7 +214,7 @@ async function readStatistics(engine: SqlEngine): Promise<SplitStatistics[]> {
 
 /**
  * Reads and checks a set as training does, because the statistics of a faulty set would be misleading.
- * @returns the set, and the log if the log fits into memory. @throws UserError as {@link openPreparedSet}.
+ * @returns the set, and the log if the log fits into memory. @throws UserError for a faulty set.
  */
 async function checked(folder: string): Promise<{ set: PreparedSet; log: LogSource | undefined }> {
   const set = await openPreparedSet(folder);
@@ -253,13 +253,13 @@ function positionWarnings(s: Suspicion): string[] {
   const odd = Math.min(0.9, 2 * (s.chance ?? 1));
   if (last > odd) {
     return [
-      `${percent(last)} of the clicks are on the last item of a page (by chance: ${chance}): metrics of a ` +
+      `${percent(last)} of the clicks are on the last item of a page (${chance} by chance). Metrics of a ` +
       "ranking that breaks ties by position would depend on this order. (clickgan averages over ties.)",
     ];
   }
   if (most <= odd) return [];
   return [
-    `${percent(most)} of the clicks are at position ${s.most_position} (by chance: ${chance}): ` +
+    `${percent(most)} of the clicks are at position ${s.most_position} (${chance} by chance): ` +
     "either people look at this position first (position bias, not utility), " +
     "or the log lists clicked items at this position.",
   ];

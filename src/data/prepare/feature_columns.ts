@@ -26,7 +26,7 @@ export interface NamedColumns {
   readonly options: { readonly dense: string; readonly tokens: string };
 }
 
-/** @throws UserError if `named` has columns, but not exactly `columns` (those of the set in `folder`). */
+/** @throws UserError if `named` has columns that differ from `columns` (of the data set in `folder`). */
 export function expectEncodedColumns(
   folder: string,
   option: string,

@@ -21,7 +21,7 @@ import featuresScript from "../../../data/item_features.sql" with { type: "text"
 import { expectOnePageValue } from "./context_columns.ts";
 import { formatThousands } from "../../number_text.ts";
 
-/** Default of --rare-below. Categories displayed less often have too little data to learn an embedding. */
+/** Default of --rare-below: a category with fewer displays has too little data to learn an embedding. */
 const RARE_BELOW = 10;
 
 /** Largest value of --hash-items. A larger embedding table would exceed the buffer limits of all adapters. */
@@ -102,7 +102,7 @@ export interface PreparedFeatures {
 /** Title of the step in page_rows.sql that reads the item features. */
 export const READING_FEATURES = "Reading item features";
 
-/** Returns SQL steps that encode items and context. They must run after the train/validation/test split. */
+/** Returns SQL steps that encode items and context, to be run after the train/validation/test split. */
 export const listFeatureSteps = (): ScriptStep[] => [featuresScript, contextScript].flatMap(splitScript);
 
 /** Checks items and context after an SQL step. @throws UserError for unsuitable values. */
@@ -298,9 +298,9 @@ export function expectExact({ counts, examples }: BadRowSummary, ids: string): v
   if (lost === undefined) return;
   const example = examples.find(({ fault }) => fault.includes(expected));
   throw new UserError(
-    `Expected ${ids} to be text or whole numbers, got floating point numbers that are not whole, ` +
-      `or too large to be exact (2^53; 2^24 with 32 bits), in ${formatThousands(lost)} rows: ` +
-      "different ids may have become equal. Write ids as text or integers." +
+    `Expected ${ids} to be text or whole numbers, got fractions, or floating point numbers above ` +
+      `2^53 (32 bits: 2^24), in ${formatThousands(lost)} rows. ` +
+      "Different ids may have been rounded to the same number. Write ids as text or integers." +
       (example ? `\n  ${example.place}: ${example.fault}` : ""),
   );
 }

@@ -32,7 +32,7 @@ export function expandGlob(pattern: string): string[] {
   return [...found].filter((path) => !isFolder(path)).sort();
 }
 
-/** Adds to `found` all matching paths in a folder. @param base: "", or the folder with a final "/". */
+/** Adds to `found` all matching paths in a folder. @param base: folder with a final "/", or "". */
 function walk(base: string, [part, ...rest]: readonly string[], found: Set<string>): void {
   if (part === undefined) return;
   if (part === "**") {

@@ -88,7 +88,7 @@ export type LogOptions = OptionValues<typeof logOptions>;
 
 const WHERE = "data/README.md shows which command fits which log.";
 
-/** Options that name files and columns. They exclude --query, whose SELECT has these names. */
+/** Options that name files and columns; forbidden with --query, because its SELECT names the columns. */
 const OF_FILES: readonly (keyof LogOptions)[] = [
   ...["source", "user", "time", "item", "items", "page", "position", "clicked", "propensity"] as const,
 ];

@@ -27,11 +27,11 @@ export interface PositionEffect {
 /** The verdict ignores positions with fewer than `LEAST_CLICKS` expected clicks or `LEAST_USERS` users. */
 const LEAST_CLICKS = 10;
 const LEAST_USERS = 30;
-/** A ratio this many sd from 1 is significant (p = 0.001 per position, p = 0.01 for ten positions). */
+/** Least distance of a significant ratio from 1, in sd (p = 0.001 per position, p = 0.01 for ten). */
 const MOST_DEVIATIONS = 3.29;
-/** An effect is small if |ratio - 1| is less than this. */
+/** Limit of |ratio - 1| below which a position effect is called small. */
 const SMALL = 0.05;
-/** Largest `error` for the verdict "none"; with a larger `error`, an effect may have been missed. */
+/** Largest half width of a 95 % interval for the verdict "none": above it, an effect may have been missed. */
 const WIDE = 0.25;
 
 export async function measurePositionEffect(
@@ -55,7 +55,7 @@ export async function measurePositionEffect(
   return summarizePositionEffect(positions, order);
 }
 
-/** Summarises the position effect in words. @param order: `pageOrder` of the manifest. */
+/** Summarises the position effect in words. @param order: order of a page's items. */
 export function summarizePositionEffect(
   positions: readonly PositionStatistics[],
   order: Manifest["pageOrder"],

@@ -26,7 +26,7 @@ export interface PrepareOptions {
   readonly shares: { readonly train: number; readonly validation: number };
   /** Begin of validation and of test in ms since 1970. A negative value is relative to the last page. */
   readonly splitAt?: { readonly validation: number; readonly test: number };
-  /** True if one bad row is an error. */
+  /** True if a single bad row is an error; otherwise, up to 1 % of the rows may be bad. */
   readonly strict: boolean;
   /** Memory limit of DuckDB, such as 2GB. */
   readonly memory: string;
@@ -49,7 +49,7 @@ export interface PreparedInput {
   readonly variables: Readonly<Record<string, SqlValue>>;
   /** SQL steps that build the tables of pages, users and items. `data/prepared.sql` writes these tables. */
   readonly steps: readonly ScriptStep[];
-  /** Counts the rows that a step read, without rows that the CSV reader rejected. Called if a row is bad. */
+  /** Counts the rows that a step read, except rows that the CSV reader rejected. Called if a row is bad. */
   rowsRead(engine: SqlEngine, step: ScriptStep): Promise<number>;
   /** Counts the bad rows that a step's SQL found. */
   badRows(engine: SqlEngine, step: ScriptStep): Promise<BadRowSummary>;

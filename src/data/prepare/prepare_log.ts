@@ -70,7 +70,7 @@ async function begin(
   };
 }
 
-/** Number of rows, from the begin of a log, that are searched for dates such as 31.12.2025. */
+/** Number of rows at the beginning of a log that are searched for dates such as 31.12.2025. */
 const DATED_ROWS = 1000;
 
 /**
@@ -96,7 +96,7 @@ async function dayFirst(engine: SqlEngine, time: string | undefined): Promise<bo
   const [days, months, all] = [Number(row.days), Number(row.months), Number(row.dates)];
   if ((days === all) !== (months === all)) return days === all;
   throw new UserError(
-    `Expected ${time} to have day and month in one order, ` +
+    `Expected dates in ${time} that fit one order of day and month, ` +
       `got dates that fit ${days === all ? "both" : "neither"}: ` +
       `with the day first "${row.by_day}" is ${row.day_read} (${formatThousands(days)} ` +
       `of ${formatThousands(all)} rows can be read), with the month first "${row.by_month}" is ` +
@@ -219,15 +219,15 @@ async function expectPages(
   }
 }
 
-/** A page is suspicious if its first and last row are at least this far apart in time. */
+/** Least time in ms between the first and the last row of a suspicious page. */
 const LONG_MS = 120_000;
-/** A warning is given if more than this share of the pages is suspicious. */
+/** Share of suspicious pages above which a warning is printed. */
 const ODD_SHARE = 0.05;
 
 /**
  * Numbers of all pages (`count`), of pages with several items (`longer`), of pages with two items at one
- * position (`twice`), and of pages that last {@link LONG_MS} or more (`long`). `span`: ms that the longest
- * page lasts.
+ * position (`twice`), and of pages that last {@link LONG_MS} or more (`long`), and the duration of the
+ * longest page in ms (`span`).
  */
 type PageCounts = Readonly<Record<"count" | "longer" | "twice" | "long" | "span", number>>;
 

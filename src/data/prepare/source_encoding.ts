@@ -24,7 +24,7 @@ export interface SourceEncoding {
   readonly catalogues: readonly string[];
   /** For each column of the set, shares of absent, clipped and unknown values. */
   readonly shares: readonly ColumnShares[];
-  /** True if a column is accepted although the set cannot encode most of its values. */
+  /** True to accept columns most of whose values the set cannot encode (--allow-unknown-values). */
   readonly allowUnknownValues: boolean;
 }
 
@@ -176,7 +176,8 @@ export async function expectKnownItems(engine: SqlEngine, { folder }: SourceEnco
     `Expected only items of ${basename(folder)}, got ${
       rows[0]?.n
     } other items (${examples}). The items of that ` +
-      "set are one-hot: its models cannot score others. Prepare that set with --item-ids, and train again.",
+      "set are one-hot, so its models cannot score other items. Prepare that set with --item-ids, and " +
+      "train again.",
   );
 }
 
@@ -243,7 +244,7 @@ export async function readColumnShares(engine: SqlEngine): Promise<ColumnShares[
   }));
 }
 
-/** Builds SQL for a checksum of texts. Their lengths are included, because a text may have line breaks. */
+/** Builds SQL for a checksum of texts. Text lengths are included, because a text may have line breaks. */
 function buildChecksumSql(text: string, order: string): string {
   return `sha256(coalesce(string_agg(length(${text}) || ' ' || ${text}, chr(10) ORDER BY ${order}), ''))`;
 }

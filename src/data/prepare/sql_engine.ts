@@ -98,7 +98,7 @@ export class SqlEngine {
     await this.run(each.join(";\n"));
   }
 
-  /** Runs steps; calls `after` when a step has ended. @throws EngineStoppedError if `signal` is aborted. */
+  /** Runs steps, and calls `after` after each step. @throws EngineStoppedError if `signal` is aborted. */
   async runSteps(
     steps: readonly ScriptStep[],
     { signal, onStep, after }: {

@@ -89,7 +89,7 @@ export interface Dataset {
   readonly truth: Float64Array | undefined;
 }
 
-/** Options for opening a data set. `needed` is train, validation and test by default. */
+/** Options for opening a data set. `needed` lists the splits that must have users (by default, all three). */
 export interface OpenOptions extends Partial<Omit<PreparedOptions, "onNote">> {
   /** Seed of the items and users of a synthetic shop; by default the run's seed. */
   readonly dataSeed?: number;
@@ -253,7 +253,7 @@ export function removeOtherContext(
     throw new UserError(
       `Expected the context features that ${what} was trained on, got ${source.name} without ${
         missing.join(", ")
-      }. Name a data set with all of them (--data), or prepare this log with their columns.`,
+      }. Name a data set with all of these features (--data), or prepare this log with their columns.`,
     );
   }
   const kept = context.keys().filter((k) => names.includes(context[k]!.name)).toArray();
@@ -276,8 +276,8 @@ export interface ModelItems {
 
 /**
  * Adapts a data set to a model: removes item ids that the model does not use.
- * @param what: the model's name, for messages. @param onNote: called if it is unknown whether
- * features differ from training. @throws UserError if they differ, or if the model does not know the items.
+ * @param what: the model's name, for messages. @param onNote: called if the manifests do not show whether
+ * features differ from training. @throws UserError if features differ, or if the model has other items.
  */
 export function fitDataset(
   whole: Dataset,
