@@ -24,7 +24,7 @@ const topKernel = parseKernel("top_slate", topText);
 
 type SlatePlace = Pick<PageBuffers, "users" | "slate" | "items" | "panels" | "slates" | "masked">;
 
-/** Draws a random slate for every user, or with `explore` for each user with probability `step.epsilon`. */
+/** Draws a random slate for every user; with `explore`, only with probability `step.epsilon` per user. */
 export function recordRandomSlate(page: SlatePlace, explore = false): ClickDispatch {
   return recordSlates(randomKernel, explore ? "explore" : "random slate", page, {}, {
     PANELS: page.panels,
@@ -44,7 +44,7 @@ export function recordTopSlate(page: SlatePlace, score: View): ClickDispatch {
   return recordSlates(topKernel, "top slate", page, { score });
 }
 
-/** Returns the greedy policy. @param by - source of utilities; by default the simulated users themselves. */
+/** Returns the greedy policy. @param by - model whose utilities it reads; default: the environment's. */
 export function createGreedyPolicy(by?: UsersSource): Policy {
   return {
     name: by ? `greedy by ${by.name}` : "greedy",
@@ -65,7 +65,7 @@ export function createGreedyPolicy(by?: UsersSource): Policy {
   };
 }
 
-/** Returns scores that are equal for all users. @param scores - [items] score of each item */
+/** Uploads scores of items that are the same for all users. @param scores - [items] */
 function sharedScores({ arena, page }: PageContext, scores: Float32Array<ArrayBuffer>): ItemScores {
   return {
     chunk: page.users,
@@ -132,7 +132,7 @@ export const randomPolicy: Policy = {
 
 export interface NamedPolicyInputs {
   readonly log: LogSource;
-  /** Model whose utilities the greedy policy reads; if undefined, it reads the simulated users' utilities. */
+  /** Model whose utilities the greedy policy reads; if undefined, it reads those of the environment. */
   readonly known: UsersSource | undefined;
   readonly onProgress?: OnProgress;
 }

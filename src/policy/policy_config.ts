@@ -57,7 +57,7 @@ export async function writePolicyConfig(path: string, config: PolicyConfig): Pro
   await writeJson(`${path}/${NAME}`, config);
 }
 
-/** @throws UserError if policy.json and the users' catalogue have different numbers of items. */
+/** @throws UserError if the number of items in policy.json differs from that of the simulated users. */
 export function expectItems(path: string, { items }: PolicyConfig, users: string, itemCount: number): void {
   if (itemCount === items) return;
   throw new UserError(
@@ -66,7 +66,7 @@ export function expectItems(path: string, { items }: PolicyConfig, users: string
   );
 }
 
-/** @throws UserError if the users in policy.json differ from the users in the snapshot, `saved`. */
+/** @throws UserError if policy.json names other users than the snapshot, whose users are `saved`. */
 export function expectSubject(path: string, { trainedOn }: PolicyConfig, saved: string): void {
   // Only the checksum identifies a model, because its file may have been moved.
   const own = describeSubject(trainedOn).replace(/^the model .*(?=\(sha256 )/, "");
@@ -77,7 +77,7 @@ export function expectSubject(path: string, { trainedOn }: PolicyConfig, saved: 
   );
 }
 
-/** Returns a text that identifies the users of a training. */
+/** Returns a text that identifies the model or ground truth on whose users a policy was trained. */
 export function describeSubject(subject: PolicySubject): string {
   if (subject.kind === "truth") {
     return `the truth of the ${subject.shop} shop of --data-seed ${subject.dataSeed}`;
@@ -85,14 +85,14 @@ export function describeSubject(subject: PolicySubject): string {
   return `the model ${subject.path} (sha256 ${subject.sha256.slice(0, 12)})`;
 }
 
-/** Returns true if two descriptions are of the same users. The path of a model does not matter. */
+/** Returns true if two descriptions are of the same simulated users; the path of a model does not matter. */
 export function isSame(one: PolicySubject, other: PolicySubject): boolean {
   return one.kind === "truth"
     ? other.kind === "truth" && other.shop === one.shop && other.dataSeed === one.dataSeed
     : other.kind === "model" && other.sha256 === one.sha256;
 }
 
-/** @throws UserError if a policy was not trained on the users `given`. */
+/** @throws UserError if a policy was not trained on the simulated users `given`. */
 export function expectTrainedOn(path: string, { trainedOn }: PolicyConfig, given: PolicySubject): void {
   if (isSame(trainedOn, given)) return;
   throw new UserError(

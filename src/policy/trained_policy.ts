@@ -15,7 +15,7 @@ import { formatThousands } from "../number_text.ts";
 import { quotePath } from "../shell_word.ts";
 import type { PolicyTask, PolicyTrainingConfig } from "./learning/policy_training_config.ts";
 
-/** The user and the page for which items are ranked. */
+/** User and page for which a policy ranks items. */
 export interface RankRequest {
   /** Items that the user has clicked, oldest click first. Clicked items are not shown again. */
   readonly history: ArrayLike<number>;
@@ -154,8 +154,8 @@ export class TrainedPolicy {
   }
 
   /**
-   * Returns the slate that the policy shows a user next. A policy that was trained without `--start` has seen
-   * at most one click per earlier page. For users with more clicks, it predicts no returns.
+   * Returns the slate that the policy shows a user next. In a training without `--start`, users have at most
+   * one click per earlier page, so for users with more clicks such a policy predicts no returns.
    * @param users - users on which the policy was trained. @param history - clicked items, oldest click first.
    * @throws UserError for unknown items or pages, or if too few items remain that the user has not clicked.
    */
@@ -190,7 +190,7 @@ export async function openPolicy(path: string): Promise<TrainedPolicy> {
 /** Policies with the same slate size and number of pages. */
 export interface PolicyGroup {
   readonly task: PolicyTask;
-  /** Trainings of the policies. Trainings that differ only in their seed have the same name. */
+  /** Trained policies. Policies that differ only in the seed of their training have the same name. */
   readonly policies: readonly {
     readonly name: string;
     readonly seed: number;
@@ -198,7 +198,7 @@ export interface PolicyGroup {
   }[];
 }
 
-/** Groups policies (at least one) by task. @throws UserError if users differ, or a training occurs twice. */
+/** Groups one or more policies by task. @throws UserError if users differ, or a training occurs twice. */
 export function groupPolicies(policies: readonly TrainedPolicy[]): PolicyGroup[] {
   const first = policies[0]!;
   for (const { path, config } of policies) expectTrainedOn(path, config, first.config.trainedOn);

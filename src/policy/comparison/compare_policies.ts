@@ -26,7 +26,7 @@ import type { ShopSource } from "../../simulate/shop_users.ts";
 /** Data of the log on which the policies' model was trained: user states, and impressions of items. */
 export interface LogSupport {
   readonly states: LoggedStates;
-  /** Number of impressions of each item [items], on the pages of train users. */
+  /** [items] number of impressions of each item on the pages of train users. */
   readonly displays: ArrayLike<number>;
 }
 
@@ -90,7 +90,7 @@ function presentRows<T extends Float32Array | Uint32Array>(
 
 /**
  * Computes the user states after logged clicks, and the ellipsoid that contains 99 % of these states.
- * @param histories - one per sampled page of the log: the user's clicks so far, oldest click first.
+ * @param histories - per sampled page of the log: items that its user had clicked so far, oldest click first.
  */
 export async function readLoggedStates(
   gpu: Gpu,
@@ -112,7 +112,7 @@ export interface OpenEnvironment extends ComparisonEnvironment {
 export interface ComparedPolicy {
   readonly policy: string;
   readonly seed: number | null;
-  /** If set, the policy runs only in the environment with this role; by default in all environments. */
+  /** Role of the environments in which the policy runs; if undefined, it runs in all environments. */
   readonly only?: ComparisonEnvironment["role"];
   readonly isOptimum?: boolean;
   run(
@@ -124,7 +124,7 @@ export interface ComparedPolicy {
 export interface CompareOptions extends SimulatorOptions {
   readonly reward: "click" | "utility";
   readonly seed: number;
-  /** Name, for reports, of the user split that `start` is from; "empty" (default) without `start`. */
+  /** User split whose click histories are in `start`, such as "test"; "empty" (default) without `start`. */
   readonly startAs?: PolicyTask["start"];
   /** Training log of the first environment's model. It defines which user states and items are rare. */
   readonly logged?: LogSupport;
@@ -134,7 +134,7 @@ export interface CompareOptions extends SimulatorOptions {
 
 /**
  * Compares policies. @param environments - environments with the same catalogue of items. The policies were
- * trained in the first one. @throws UserError for options that the catalogue or the policies do not allow.
+ * trained in the first environment. @throws UserError for options that do not fit catalogue or policies.
  */
 export async function compare(
   environments: readonly OpenEnvironment[],
@@ -167,8 +167,8 @@ export async function compare(
 const WINDOW_USERS = 100;
 
 /**
- * Returns the near-optimal policy of a shop, which maximises the sum of the reward and the value of the next
- * state. This policy runs on the host in float64, with the same users and random numbers as other policies.
+ * Returns the near-optimal policy of a synthetic shop: its slates maximise the reward plus the value of the
+ * next state. It runs on the host in float64, with the same users and random numbers as other policies.
  * @param points - number of grid points along each dimension of the user state.
  */
 export function makeOptimalPolicy(

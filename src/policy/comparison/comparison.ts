@@ -22,7 +22,7 @@ export interface PolicyDifference {
   /** Share of users with a lower (`lose`) or higher (`gain`) return under the policy than under its rival. */
   readonly lose: number;
   readonly gain: number;
-  /** Users' differences, ascending; for more than {@link CURVE_POINTS} users, quantiles of differences. */
+  /** Each user's difference in return, ascending; for more than {@link CURVE_POINTS} users, quantiles. */
   readonly sorted: Float64Array;
 }
 
@@ -98,7 +98,7 @@ const WORDS: { readonly [Name in keyof PolicyTask]: (value: PolicyTask[Name]) =>
 
 const taskSettings = Object.keys(WORDS) as (keyof PolicyTask)[];
 
-/** Names tasks by settings that differ between them, such as "slates of 3, 20 pages"; "" for one task. */
+/** Names each task by the settings in which tasks differ, as "slates of 3, 20 pages"; a single task is "". */
 export function nameTasks(tasks: readonly PolicyTask[]): string[] {
   if (tasks.length < 2) return tasks.map(() => "");
   const told = taskSettings.filter((name) =>
@@ -119,7 +119,7 @@ export interface ComparisonEnvironment {
 export interface PageSupport {
   /** Share of unusual user states: those outside an ellipsoid that contains 99 % of the logged states. */
   readonly statesBeyond: number;
-  /** Share of the shown slots whose item has fewer than 20 impressions in the log. */
+  /** Share of the shown items (counted once per display) with fewer than 20 impressions in the log. */
   readonly rareSlots: number;
 }
 
@@ -131,7 +131,7 @@ export interface ComparisonCell {
   /** Clicks on the policy's pages: realised, and predicted by the model that the policy was trained on. */
   readonly calibration?: PageCalibration;
   readonly support?: PageSupport;
-  /** One element per position but the last; undefined for a policy without Q-values per position. */
+  /** Consistency of Q-values at each position except the last; undefined without Q-values per position. */
   readonly consistency?: readonly QConsistency[];
 }
 
@@ -139,7 +139,7 @@ export interface ComparisonCell {
 export interface PolicyComparison extends Readonly<PolicyTask> {
   readonly users: number;
   readonly seed: number;
-  /** Environments of the comparison. The policies were trained in the first one. */
+  /** Environments of the comparison. The policies were trained in the first environment. */
   readonly environments: readonly ComparisonEnvironment[];
   /** Metrics of each policy, training seed and environment. */
   readonly cells: readonly ComparisonCell[];
@@ -164,7 +164,7 @@ export function listTrainings(
   return cells.filter((cell) => cell.policy === policy && cell.environment === environment);
 }
 
-/** Lists the policies that ran in an environment; `colour` is a policy's index among all policies. */
+/** Lists the policies that ran in an environment; `colour` (for charts) is the index among all policies. */
 export function listPoliciesIn(
   comparison: PolicyComparison,
   environment: string,
@@ -182,7 +182,7 @@ export function summarizeTrainings(
   return { mean, sd: Number.isNaN(sd) ? null : sd };
 }
 
-/** Returns the difference between two policies in an environment; undefined unless both ran there. */
+/** Returns the difference between two policies in an environment; undefined if one did not run there. */
 export function findDifference(
   comparison: PolicyComparison,
   policy: string,
@@ -223,7 +223,7 @@ export interface SlateSizeGroup {
   readonly environment: ComparisonEnvironment;
   readonly rows: readonly {
     readonly policy: string;
-    /** Per slate size, one result per training; an empty list if the policy was not run with this size. */
+    /** [slate sizes][trainings] results; no trainings for a slate size with which the policy did not run. */
     readonly cells: readonly (readonly ComparisonCell[])[];
   }[];
 }

@@ -11,7 +11,7 @@ export interface MeanEstimate {
   readonly interval: Interval | null;
 }
 
-/** Means of one page, over the users who saw the page; NaN if no user saw the page. */
+/** Metrics of the n-th page, averaged over the users who saw it; NaN if no user saw it. */
 export interface PageMetrics {
   readonly users: number;
   readonly clickRate: MeanEstimate;
@@ -35,7 +35,7 @@ export interface EpisodeMetrics {
 /** Number of bootstrap resamples. */
 const RESAMPLES = 2000;
 
-/** Returns the interval of column `above` / column `below`. @param totals - [resamples, columns] */
+/** Computes the interval of a ratio, column `above` / column `below`. @param totals - [resamples, columns] */
 function computeRatioInterval(
   totals: Float64Array,
   columns: number,
@@ -52,7 +52,7 @@ function computeRatioInterval(
 
 /**
  * Estimates the ratio of two sums over users, for example clicks / pages, with a bootstrap interval.
- * @param values - [users] numerators. @param over - [users] denominators, by default 1.
+ * @param values - [users] terms of the numerator. @param over - [users] terms of the denominator; default: 1.
  */
 export function estimateRatio(values: Float64Array, over?: Float64Array): MeanEstimate {
   const groups = Math.min(values.length, MOST_GROUPS);
@@ -90,12 +90,12 @@ export function computeEpisodeMetrics(episodes: readonly EpisodeLog[], items: nu
   return groups.compute(sums.metrics);
 }
 
-/** Largest number of pages for which confidence intervals by page are computed: each page needs memory. */
+/** For more pages than this, confidence intervals by page are not computed, to limit memory. */
 const MOST_PAGES = 200;
 
 const PAGE = { seen: 0, clicks: 1, reward: 2, size: 3 } as const;
 
-/** Sums metrics per group of users. The memory for these sums does not grow with the number of users. */
+/** Sums metrics per group of users. The number of groups is limited, and so is the memory for the sums. */
 export class GroupedMetrics {
   readonly #groups: number;
   readonly #columns: number;

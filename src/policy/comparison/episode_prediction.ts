@@ -14,7 +14,7 @@ import { Simulator } from "../../simulate/simulator.ts";
 import type { SimulatedUsers, UsersSource } from "../../simulate/users.ts";
 import { type Tensor, unpadRows } from "../../tape/tensor.ts";
 
-/** Episode number of evaluations. Random numbers depend on it, and no training episode has this number. */
+/** Episode number of evaluations. No training episode has this number, so their random numbers differ. */
 export const EVALUATION_EPISODE = 2 ** 30;
 
 export interface EpisodePrediction {
@@ -26,13 +26,14 @@ export interface EpisodePrediction {
 
 /** Choice model: P(item) is proportional to exp(eta (utility + position effect)), and P(no click) to 1. */
 export interface ChoiceRule {
+  /** Inverse temperature of the choice. */
   readonly eta: number;
-  /** Utility effects of positions 2, 3, ...; positions beyond the list have the last listed effect. */
+  /** Position effects at positions 2, 3, ... (0 at 1); later positions have the last effect of the list. */
   readonly positionEffects: ArrayLike<number>;
 }
 
 export interface SlateValueViews {
-  /** Number of Q-values per slate: one per slot, or one for the whole slate. */
+  /** Number of Q-values per slate: one for each slot, or a single value for the whole slate. */
   readonly count: number;
   /** [pages, users, count] Q-values of the shown slates. */
   readonly values: Float32Array<ArrayBuffer>;
@@ -89,7 +90,7 @@ class ObservedPolicy implements Policy {
     | { readonly slate: number; readonly utilities: Tensor; readonly observer: SimulatedUsers }
     | undefined;
   #choice: ChoiceRule | undefined;
-  /** Predictions by group of users, then by page. */
+  /** [groups of users][pages] predictions. */
   readonly #windows: (Omit<ModelPredictions, "choice"> & { readonly values?: Float32Array })[][] = [];
 
   constructor(private readonly policy: Policy, observer: UsersSource) {
@@ -151,7 +152,7 @@ class ObservedPolicy implements Policy {
   }
 }
 
-/** Returns the rule by which simulated users click. Position effects, if any, are read from the device. */
+/** Returns the choice model of simulated users. Reads position effects (if any) from the device. */
 export async function readChoiceRule(
   gpu: Gpu,
   { eta, positionEffects }: SimulatedUsers,

@@ -1,4 +1,4 @@
-/** Verdicts on compared policies. A verdict's text names the simulator or ground truth that it is about. */
+/** States which learned policies are better than the greedy policy, in a simulator or on the ground truth. */
 
 import type { ComparisonEnvironment, PolicyComparison, PolicyDifference } from "./comparison.ts";
 import {
@@ -19,7 +19,7 @@ import {
 
 /** Baseline policy, which does not plan ahead. */
 export const RIVAL = "greedy";
-/** If the near-optimal policy gains less than this share over greedy, planning cannot help. */
+/** Planning is reported as useless if the near-optimal policy gains less than this share over greedy. */
 const LEAST_HEADROOM = 0.02;
 
 /**

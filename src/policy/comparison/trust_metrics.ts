@@ -32,7 +32,7 @@ export interface PredictedEpisodes {
   readonly predicted: Float32Array;
 }
 
-/** Compares predicted with realised clicks. @param episodes - logs and predictions, in order of users. */
+/** Compares predicted with realised clicks. @param episodes - one element per group of users. */
 export function computePageCalibration(episodes: readonly PredictedEpisodes[]): PageCalibration {
   const users = episodes.reduce((sum, { log }) => sum + log.users, 0);
   const pages = episodes[0]?.log.pages ?? 0;
@@ -65,9 +65,9 @@ export function computePageCalibration(episodes: readonly PredictedEpisodes[]): 
 }
 
 /**
- * Consistency of CDQN's Q-values at one position of slates of k items. The Q-value Q^j of position j predicts
- * the return if all later positions have their best items. CDQN does choose these items, so Q^j should equal
- * Q^k, the Q-value of the last position.
+ * Consistency of CDQN's Q-values at position j of slates of k items. The position's Q-value Q^j predicts the
+ * return if positions j + 1 to k get their best items. CDQN does choose these items, so Q^j should equal Q^k,
+ * the Q-value of the last position.
  */
 export interface QConsistency {
   /** Number j of the position, from 1 to k - 1 in a slate of k items. */
@@ -82,7 +82,7 @@ export interface QConsistency {
 
 const POINTS = 300;
 
-/** Computes the consistency of positions 1 to k - 1. @param q - [n, k] Q-values of n >= 1 chosen slates. */
+/** Compares Q-values of positions 1 to k - 1 with position k. @param q - [n, k] for n >= 1 chosen slates. */
 export function computeQConsistency(q: Float32Array, slate: number): QConsistency[] {
   const n = q.length / slate;
   let mean = 0;
@@ -112,7 +112,7 @@ const RIDGE = 1e-6;
 export class LoggedStates {
   readonly #mean: Float64Array;
   readonly #factor: Float64Array;
-  /** Squared Mahalanobis distance that only 1 % of the logged states exceed. */
+  /** Squared Mahalanobis distance from the mean that only 1 % of the logged states exceed. */
   readonly limit: number;
 
   /** @param states - [n, width] logged user states; n is 2 or more. */

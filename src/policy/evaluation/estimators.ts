@@ -17,7 +17,7 @@ import type { LogEvidence } from "./evidence.ts";
 export interface EstimatorTerms {
   /** [n] term of each page in the numerator of the estimate. */
   readonly values: Float64Array;
-  /** [n] term of each page in the denominator of the estimate; 1 by default. */
+  /** [n] term of each page in the denominator of the estimate; 1 for each page by default. */
   readonly over?: Float64Array;
 }
 
@@ -29,7 +29,7 @@ export type EvidenceColumns = Pick<
 
 interface Estimator {
   readonly title: string;
-  /** Importance weights that the estimator reads. If they are not known, the estimator is left out. */
+  /** Column of importance weights that the estimator needs. Without this column, the estimator is skipped. */
   readonly needs?: "slotWeight" | "prefixWeight";
   terms(of: EvidenceColumns): EstimatorTerms;
 }
@@ -130,7 +130,7 @@ export function computeEffectiveSampleSize(weight: Float64Array): number {
   return most === 0 ? 0 : sumValues(scaled) ** 2 / sumValues(scaled.map((w) => w * w));
 }
 
-/** Returns the largest weights' share of the sum of weights. @param pages - number of largest weights */
+/** Divides the sum of the `pages` largest weights by the sum of all weights. */
 export function computeLargestWeightShare(weight: Float64Array, pages: number): number {
   const sorted = weight.toSorted();
   return sumValues(sorted.subarray(Math.max(0, sorted.length - pages))) / sumValues(sorted);

@@ -20,18 +20,18 @@ const LEAST_SHARE = 0.05;
  * Minimum effective sample size, in pages or users. We computed 95 % intervals of per-decision DR on logs of
  * a shop with a known truth (test/policy/off_policy_test.ts). 85 % of the intervals contained the truth at
  * effective sizes below 5, 91 % at 5 to 10, 93 % at 10 to 30, and 94 to 96 % above 30. The minimum is 50 and
- * not 30, because the effective size is overestimated when the largest weights happen to be missing.
+ * not 30, because the effective size is overestimated if the log happens to lack the largest weights.
  */
 const LEAST_SIZE = 50;
-/** Maximum number of pages per user in per-decision DR, which multiplies the weights of these pages. */
+/** Maximum number of pages per user in per-decision DR (doubly robust), which multiplies their weights. */
 const MOST_DECISIONS = 5;
-/** Number of largest importance weights whose share of the total weight is reported. */
+/** Number of pages for which reports show the share of the largest weights. */
 const LARGEST = 10;
 
 export interface OffPolicyEvaluation {
   readonly pages: number;
   readonly users: number;
-  /** Number of skipped pages: without propensity, of another slate size, or after the policy's last page. */
+  /** Number of skipped pages: no propensity, another slate size, or beyond the pages of a policy's episode. */
   readonly excluded: number;
   /** Estimated clicks per page, by estimator. An estimator is missing if the log lacks its columns. */
   readonly estimates: Readonly<Partial<Record<EstimatorName, MeanEstimate>>>;
@@ -54,9 +54,9 @@ export interface OffPolicyEvaluation {
   readonly propensities: PropensityVerdict;
   /** Ratio of logged to correct propensities; undefined unless the verdict is "scaled". */
   readonly factor: number | undefined;
-  /** Predicted clicks per page - DR estimate (with normalised weights if propensities are "scaled"). */
+  /** Predicted clicks per page minus their DR estimate (with normalised weights for verdict "scaled"). */
   readonly modelBias: MeanEstimate;
-  /** Smallest and largest ratio of logged to computed propensity; undefined if none was computed. */
+  /** Smallest and largest ratio of logged to recomputed propensity; undefined if none can be recomputed. */
   readonly propensityRatios: LogEvidence["propensityRatios"];
 }
 
@@ -96,14 +96,14 @@ export function evaluate(evidence: LogEvidence, name: string, temperature?: numb
   };
 }
 
-/** Maximum error of the mean weight that float32 rounding can cause. */
+/** Largest error that float32 rounding can cause in the mean weight. */
 const ROUNDING = 1e-4;
 
 /**
- * Judges the logged propensities by two tests. First, the importance weights w must have mean 1. Second,
- * E[w (q - v)] must be 0: q is a model's P(click) on the logged page, and v the model's mean P(click) on
- * pages of the policy. Propensities that are all wrong by the same factor pass only the second test. Correct
- * propensities can fail both tests if the policy shows pages that the logging policy could not show.
+ * Judges the logged propensities by two tests. Test 1: the importance weights w have mean 1. Test 2:
+ * E[w (q - v)] is 0, where q is a model's P(click) on the logged page, and v its mean P(click) on pages of
+ * the policy. If all propensities are wrong by the same factor, only test 2 is passed. Correct propensities
+ * can fail both tests if the policy shows pages that the logging policy could not show.
  */
 function judgePropensities(evidence: LogEvidence): PropensityVerdict {
   const { user, weight, q, v } = evidence;
@@ -123,7 +123,7 @@ function knownFactor({ propensityRatios: [least, most] = [1, 1] }: LogEvidence):
   return isOne(most / least) && !isOne(least) ? least : undefined;
 }
 
-/** Returns true if a ratio of propensities is 1, up to rounding errors of recomputed scores. */
+/** Returns true if a ratio of propensities is 1 up to rounding errors. */
 export function isOne(ratio: number): boolean {
   return Math.abs(Math.log(ratio)) < 1e-2;
 }
@@ -201,7 +201,7 @@ function expectEnough(
   );
 }
 
-/** Returns the lowest temperature, to two digits, at which the effective sample size is large enough. */
+/** Searches for the lowest temperature (two digits) at which the effective sample size is large enough. */
 function enoughAt(kept: LogEvidence["samples"], temperature = 0.01): number | undefined {
   for (let t = temperature; t <= WARMEST; t *= 1.25) {
     const rounded = Number(t.toPrecision(2));
@@ -219,13 +219,13 @@ function enoughAt(kept: LogEvidence["samples"], temperature = 0.01): number | un
 }
 
 const WARMEST = 100;
-/** Sample sizes of {@link poolAt}: number of logged pages, and number of slates drawn for each page. */
+/** Numbers of logged pages, and of slates drawn per page, from which {@link poolAt} computes its estimate. */
 const TRIED = { pages: 300, slates: 8 } as const;
 
 /**
- * Returns how many candidates a page may have for random slates to give a large enough effective sample. If
- * each of N slates has propensity 1 / N, slate A has the importance weight w = N pi(A), and the effective
- * sample size of n pages is n / E_pi[w].
+ * Returns the largest number of candidate items per page with which a log of random slates has a large enough
+ * effective sample size. If each of N slates has propensity 1 / N, slate A has the importance weight
+ * w = N pi(A), and the effective sample size of n pages is n / E_pi[w].
  */
 function poolAt(kept: LogEvidence["samples"], slate: number, temperature: number): number {
   const random = createRandomStream(1, "pools");

@@ -11,9 +11,9 @@ import { UserError } from "../../user_error.ts";
 import { type ReplayedPage, type ReplayOptions, replayPages } from "./replay_pages.ts";
 
 export interface LogEvidenceOptions extends ReplayOptions {
-  /** Temperature at which the policy draws slates by its scores; undefined if it shows the best slate. */
+  /** Temperature at which the policy draws slates (Plackett-Luce); undefined if it shows the best slate. */
   readonly temperature?: number;
-  /** Temperature at which the logged slates were drawn by the policy's scores. IIPS needs it. */
+  /** Temperature at which the logged slates were drawn from the policy's scores. IIPS needs this number. */
   readonly loggedTemperature?: number;
   readonly getUserId?: (user: number) => string;
 }
@@ -24,30 +24,30 @@ interface Row {
   readonly user: number;
   readonly page: number;
   readonly mu: number;
-  /** Reward of the page: 1 if any item was clicked, else 0. `slotReward` [slots]: each slot's reward. */
+  /** Reward of the page: 1 if any item was clicked, else 0. `slotReward` has the reward of each slot. */
   readonly reward: number;
   readonly slotReward: readonly number[];
   /** Importance weight: the slate's probability under the evaluated policy / its logged propensity. */
   readonly weight: number;
-  /** [slots] importance weight of the items in slots 0 to j; NaN if propensities are known only per page. */
+  /** [slots] element j: importance weight of the items in slots 0 to j; NaN without propensities per slot. */
   readonly prefixWeight: readonly number[];
   /** [slots] probability of the slot's logged item under pi / under mu; NaN if unknown. */
   readonly slotWeight: readonly number[];
   /** Model's P(any click) on the shown page. `v` is the model's mean P(any click) on the policy's pages. */
   readonly q: number;
   readonly v: number;
-  /** [slots] model's P(click on slot j) on a page that ends with slot j. */
+  /** [slots] element j: model's P(click on slot j) if the page were cut after slot j. */
   readonly slotQ: readonly number[];
-  /** [slots] like `slotQ`, averaged over the items that the policy can draw for slot j. */
+  /** [slots] element j: mean of `slotQ` over the items that the policy can draw for slot j. */
   readonly slotV: readonly number[];
 }
 
 /** Data of all n pages, in columns [n] or [n x slots]. The pages of a user are consecutive. */
 export type LogEvidence = { readonly [name in keyof Row]: Float64Array } & {
   readonly slate: number;
-  /** Some logged pages, from which an error message computes its advice on temperature and candidates. */
+  /** Sample of logged pages, for advice in error messages: a better temperature, fewer candidate items. */
   readonly samples: readonly PageSample[];
-  /** Number of pages that were skipped: of another size, without propensity, or after a user's limit. */
+  /** Number of skipped pages: no propensity, another slate size, or beyond the pages of a policy's episode. */
   readonly excluded: number;
   readonly propensityRatios: readonly [least: number, most: number] | undefined;
 };
@@ -60,7 +60,7 @@ interface PageSample {
 
 /** Number of slates drawn per page to estimate an expectation under the policy. */
 const DRAWS = 32;
-/** Maximum importance weight. The product of five such weights does not overflow in float64. */
+/** Maximum importance weight, so that a product of the weights of five pages does not overflow in float64. */
 const LARGEST_WEIGHT = 1e60;
 const KEPT = 2000;
 const KEY: PhiloxKey = makeKey(1);
@@ -78,7 +78,7 @@ export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Pr
   const rows: Row[] = [];
   const kept: PageSample[] = [];
   let [least, most] = [Infinity, 0];
-  /** One user number for each user id. In a log that is split by time, a user can have several numbers. */
+  /** First number of each user id. In a log that is split by time, a user can have several numbers. */
   const firstOf = new Map<string, number>();
   await replayPages(gpu, options, (page) => {
     const found = buildRow(page, options, kept);
@@ -107,7 +107,7 @@ export function toColumns(rows: readonly Row[]): Record<keyof Row, Float64Array>
   return Object.fromEntries(columns) as Record<keyof Row, Float64Array>;
 }
 
-/** Returns the data of a page; undefined without a propensity. May add a sample to `kept`. */
+/** Returns the data of a page; undefined without a propensity. Adds the page to `kept`, up to KEPT pages. */
 function buildRow(
   page: ReplayedPage,
   options: LogEvidenceOptions,
@@ -214,7 +214,7 @@ function predicted(
   const sum = (slate: readonly number[]) =>
     slate.reduce((sum, place, j) => sum + Math.exp(logit(place, j)), 0);
   const any = (slate: readonly number[]) => 1 - 1 / (1 + sum(slate));
-  /** P(click on slot j, the last slot). @param others - 1 + sum of exp(logit) over the slots before j */
+  /** Computes P(click on slot j) if j is the last slot. @param others - 1 + sum of exp(logit) of slots < j */
   const last = (place: number, j: number, others: number) => 1 / (1 + others * Math.exp(-logit(place, j)));
   const others = shown.map((_, j) => 1 + sum(shown.slice(0, j)));
   return {

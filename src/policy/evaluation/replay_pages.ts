@@ -1,6 +1,6 @@
 /**
  * Replays logged pages. For each page, computes the model's utilities of all items, and the policy's slate or
- * scores. The logged clicks update a user's state, even if the policy would have shown other items.
+ * scores. User states are updated by the logged clicks, even if the policy would have shown other items.
  */
 
 import { countBitWords } from "../../batch/device_log.ts";
@@ -40,7 +40,7 @@ export interface ReplayedPage {
   readonly choice: ChoiceRule;
   /** [items] the policy's scores of all items; undefined for a policy without a score per item. */
   readonly scores: Float32Array | undefined;
-  /** [slots] items that a policy without item scores shows; undefined for a policy with scores. */
+  /** [slots] slate of a policy without scores per item; undefined for a policy with scores. */
   readonly chosen: Uint32Array | undefined;
 }
 
@@ -62,7 +62,7 @@ function readLoggedUser(log: Clicks, user: number): LoggedUser {
   return { user, before, pages };
 }
 
-/** A click: the item, and the slot on the page; `slot` is undefined for a click outside a page. */
+/** A logged click on an item. `slot` is undefined if the item was clicked outside of logged pages. */
 interface Click {
   readonly item: number;
   readonly slot: number | undefined;
@@ -93,7 +93,7 @@ export async function replayPages(
   gpu.check();
 }
 
-/** Dispatches of a policy, and the view with their result. */
+/** Dispatches that compute a policy's scores or slates, and the buffer view with the result. */
 interface RecordedPolicy {
   readonly dispatches: readonly PageDispatch[];
   readonly view: View;
@@ -113,7 +113,7 @@ class Replay {
     private readonly programs: Record<"prepare" | "begin" | "look" | "shown" | "step", PageProgram>,
   ) {}
 
-  /** Creates the replay for groups of at most `users` users. @param stack - disposes of buffers. */
+  /** Creates a replay of at most `users` users at once. @param stack - owns the buffers */
   static async create(
     gpu: Gpu,
     options: ReplayOptions,
@@ -236,7 +236,7 @@ class Replay {
   }
 }
 
-/** Records a policy's dispatches. Scores that are the model's utilities (`known`) need no dispatch. */
+/** Records a policy's dispatches; none if its scores are the model's utilities, which `known` has already. */
 function recordPolicy(policy: Policy, known: View, context: PageContext): RecordedPolicy {
   const { users, items, slates } = context.page;
   if (!policy.scores) return { dispatches: policy.record(context), view: slates, stride: undefined };

@@ -31,8 +31,8 @@ export const algorithms: Readonly<Record<AlgorithmName, LearnerFactory>> = {
 /**
  * CDQN: one Q-value per position of the slate. Each position shows the best item, given the items above it.
  * With the common target (Chen et al. 2019), all Q-values are regressed on the return of the whole slate.
- * With the chained target, the Q-value of each position but the last is regressed on the target network's
- * best Q-value for the next position.
+ * With the chained target, the last position's Q-value is regressed on this return, and the Q-value of each
+ * earlier position on the target network's best Q-value for the next position.
  *
  * GDQN: one Q-value per item. The value of a slate is the sum of its items' values, so the best slate has the
  * items with the largest values.
@@ -72,7 +72,7 @@ class QLearner extends NetworkLearner {
     const next = valued("target", after, slates);
     next.tape.place();
     const { tape, q } = valued("online", before, sample.slates);
-    /** With `--target chained`: best Q-value of each position, given the shown items at earlier positions. */
+    /** Best Q-value of each position after the shown items of earlier positions; for the chained target. */
     const chained = config.target === "chained" && !isSum
       ? chooseByPosition(network, rows, {
         ...{ copy: "target", input: before, slates: sample.slates, given: true },
@@ -99,8 +99,8 @@ class QLearner extends NetworkLearner {
 
 /**
  * SlateQ learns a Q-value of no click, and a Q-value of a click on each item, from the users' actual choices.
- * The value of a slate is the expected Q-value under the choice model. The best slate is found exactly, from
- * the users' utilities of all items.
+ * The value of a slate is the mean of these Q-values, weighted by the choice model's probabilities. An exact
+ * search finds the best slate from the users' utilities of all items.
  */
 class SlateQLearner extends NetworkLearner {
   #users: SimulatedUsers | undefined;

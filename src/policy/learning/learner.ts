@@ -22,13 +22,13 @@ const CHUNK_SCORES = 2 ** 20;
 
 export interface TrainingBatch {
   readonly sample: ReplaySample;
-  /** [rows] target of each page's Q-value. The trainer computes targets before {@link RecordedUpdate.fit}. */
+  /** [rows] target of each page's Q-value, which the trainer computes before {@link RecordedUpdate.fit}. */
   readonly targets: View;
-  /** Ring buffer: slot `step.slot` gets (sum of losses, sum of the shown slates' Q-values, 0, 0). */
+  /** Ring buffer: entry `step.slot` gets (sum of losses, sum of the shown slates' Q-values, 0, 0). */
   readonly ring: View;
 }
 
-/** Slate values: in each row of `view` [rows, stride], the sum of the columns first .. first + count - 1. */
+/** Slate values [rows]: each is the sum of columns first .. first + count - 1 of `view` [rows, stride]. */
 export interface NextValue {
   readonly view: View;
   readonly stride: number;
@@ -36,18 +36,18 @@ export interface NextValue {
   readonly count: number;
 }
 
-/** Dispatches of a training step, without those of the optimiser. */
+/** Dispatches of a training step; the optimiser's dispatches are added by the trainer. */
 export interface RecordedUpdate {
   /** Q-values of the best slates on the pages that follow the replayed pages. */
   readonly nextValue: NextValue;
-  /** Prepares the dispatches that compute `nextValue`; the returned function encodes them before `next`. */
+  /** Prepares dispatches that compute `nextValue`. Returns a function that encodes them, ahead of `next`. */
   readonly between?: () => Promise<(commands: CommandRecorder) => void>;
   readonly next: readonly LearnDispatch[];
   /** Dispatches that compute the loss and the gradients of all parameters. */
   readonly fit: readonly LearnDispatch[];
-  /** Dispatches that update the Q-network's item tables after its weights have changed. */
+  /** Dispatches that recompute the Q-network's item tables (item vectors x weights) from changed weights. */
   readonly afterUpdate: readonly LearnDispatch[];
-  /** Dispatches that update the target network's item tables after its weights have changed. */
+  /** Dispatches that recompute the target network's item tables from changed weights. */
   readonly afterCopy: readonly LearnDispatch[];
 }
 
@@ -64,7 +64,7 @@ export type LearnerFactory = (subject: LearnerSubject) => Learner;
 export interface Learner extends Disposable {
   readonly policy: Policy;
   readonly parameters: ParameterArena;
-  /** Weights of the target network, which predicts values of next pages. Layout: as in `parameters`. */
+  /** Weights of the target network, which predicts values of next pages; laid out like `parameters`. */
   readonly target: View;
   /** Records the dispatches of a training step. Call this method once per learner. */
   record(update: TrainingBatch): RecordedUpdate;
@@ -77,9 +77,9 @@ export abstract class NetworkLearner implements Learner {
   readonly target: View;
   protected readonly network: QNetwork;
   protected readonly arena: Arena;
-  /** Dispatches that compute the item tables (item vectors x online weights) of the last recorded page. */
+  /** Dispatches that compute the item tables (item vectors x online weights) for the last recorded page. */
   #tables: readonly ClickDispatch[] = [];
-  /** Q-values of the last recorded page's slates; undefined if only single items have values. */
+  /** Q-values of the last recorded page's slates; undefined if the network only has values of items. */
   protected values: SlateValueView | undefined;
 
   constructor(

@@ -29,15 +29,15 @@ import { StepHeaders, type StepSettings } from "../../gpu/step.ts";
 import type { CountedBatch, Steps } from "../../train/steps.ts";
 import { pageReward, qTarget } from "./q_loss.ts";
 
-/** Size of the ring buffer in which the device stores results, in iterations. */
+/** Number of iterations whose results fit into the device's ring buffer. */
 const PLACES = 256;
 
 export interface PolicyStepMetrics {
-  /** Mean loss of the iteration's replayed pages; 0 before the first training step. */
+  /** Mean loss of the pages replayed in this iteration; 0 before the first training step. */
   readonly loss: number;
-  /** Mean Q-value of the iteration's replayed slates; 0 before the first training step. */
+  /** Mean Q-value of the slates replayed in this iteration; 0 before the first training step. */
   readonly q: number;
-  /** Mean reward over the users who saw the iteration's page, including users with random slates. */
+  /** Mean reward of the page simulated in this iteration, over the users who saw it (also random slates). */
   readonly reward: number;
 }
 
@@ -61,7 +61,7 @@ export interface PolicyState {
 
 export interface PolicyTrainerOptions {
   readonly start?: StartOptions;
-  /** Creates the learner; by default the one of the algorithm that the config names. */
+  /** Creates the learner; by default, a learner of the algorithm that the config names. */
   readonly makeLearner?: LearnerFactory;
 }
 
@@ -201,18 +201,18 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
   }
 }
 
-/** Episode index in evaluations. Training episodes have smaller indices, so their random numbers differ. */
+/** Episode index of evaluations. Training episodes have smaller indices, so their random numbers differ. */
 export const CURVE_EPISODE = 2 ** 31;
 
-/** After this share of the iterations, the learning rate is multiplied by LATE_RATE. */
+/** After this share of the iterations, the learning rate is multiplied by LATE_RATE (0.2). */
 const LATE = 0.75;
 const LATE_RATE = 0.2;
 
-/** Schedule of a training's iterations t = 1, 2, ... */
+/** Schedule of a training. Iteration t = 1, 2, ... simulates a page of each user, then runs training steps. */
 export class PolicySchedule {
-  /** Number of iterations, which is a multiple of the pages per episode. */
+  /** Number of iterations: a multiple of the pages per episode. */
   readonly iterations: number;
-  /** Number of iterations between two evaluations and snapshots, a multiple of the pages per episode. */
+  /** Number of iterations between two evaluations (with snapshots): a multiple of the pages per episode. */
   readonly evaluateEvery: number;
 
   constructor(readonly config: PolicyTrainingConfig) {
@@ -261,7 +261,7 @@ interface PolicyBatch extends CountedBatch {
   readonly iteration: number;
 }
 
-/** Returns the number of results per iteration: one per training step, and one for the simulated page. */
+/** Counts an iteration's entries in the ring buffer: one per training step, and one for the simulated page. */
 function countRingParts({ stepsPerPage }: Pick<PolicyTrainingConfig, "stepsPerPage">): number {
   return stepsPerPage + 1;
 }
@@ -345,7 +345,7 @@ class PolicySteps implements Steps<number, PolicyBatch> {
     });
   }
 
-  /** Call this method after setting weights: it marks the target network's item tables as outdated. */
+  /** Marks the target network's item tables as outdated. Call this method after setting weights. */
   weightsChanged(): void {
     this.#stale = true;
   }

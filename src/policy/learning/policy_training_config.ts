@@ -69,7 +69,7 @@ export const policyTrainingFields = {
     64,
   ),
   trunk: defineField("--trunk <units>", "units of the layer that all positions share", whole(4, 1024), 64),
-  /** Random slates (exploration) bias the Q-values of "common", but not those of "chained". */
+  /** Random slates (exploration) bias Q-values with target "common", but not with target "chained". */
   target: defineField(
     "--target <kind>",
     "cdqn: regression target of the positions. common: the value of the whole slate (Chen et al. 2019); " +
@@ -79,7 +79,7 @@ export const policyTrainingFields = {
   ),
   /** True if the Q-network selects the next page's slate, and the target network computes its value. */
   doubleQ: defineSwitchField("--no-double-q", "let the target network also select the next slate", true),
-  /** With 1, there is no target network, as in Chen et al. (2019). */
+  /** If 1, the target network always equals the trained network, as in Chen et al. (2019). */
   targetEvery: defineField(
     "--target-every <n>",
     "training steps between two copies of the weights to the target network; 1: copy at every step",
@@ -110,7 +110,7 @@ export const policyTrainingFields = {
     whole(1, 256),
     1,
   ),
-  /** Maximum norm of the gradient; null if there is no maximum. */
+  /** Maximum norm of the gradient; null to clip no gradients. */
   clip: defineField(
     "--clip <x>",
     "maximum norm of the gradient; 0: no limit",

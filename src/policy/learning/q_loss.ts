@@ -40,7 +40,7 @@ export function qTarget(
   };
 }
 
-/** Adds up a page's rewards in entry `step.slot` of `ring`. @param views - `outcome`: [pages, users] */
+/** Sums the users' rewards of a page in entry `step.slot` of `ring`. @param views - `outcome`: [pages, users] */
 export function pageReward(
   { users }: Pick<PolicyTrainingConfig, "users">,
   views: { readonly outcome: View; readonly ring: View },
@@ -56,7 +56,7 @@ export function pageReward(
 
 const lossKernel = parseKernel("q_loss", lossText);
 
-/** Q-values in the loss: "each" Q-value of a slate, their "sum", or the Q-value of the click or no click. */
+/** Q-values in the loss: "each" Q-value of a slate, their "sum", or the Q-value of the user's choice. */
 export type QCounts = "each" | "sum" | "outcome";
 
 export interface QLossBatch extends SlateBatch {
@@ -73,9 +73,9 @@ export interface QLoss {
   readonly counts: QCounts;
   /** [rows] f32 target of each row's slate value. */
   readonly targets: View;
-  /** [rows] vec4f; the first component is the column of the clicked slot, or of no click. */
+  /** [rows] vec4f; the first component is the clicked slot, or the slate size if there was no click. */
   readonly outcome: View;
-  /** [rows, stride]: Q-value c is trained on column c + 1 of this array, the last Q-value on `targets`. */
+  /** [rows, stride] targets: column c + 1 is the target of Q-value c; the last Q-value's is in `targets`. */
   readonly chained?: { readonly view: View; readonly stride: number };
   /** True for the Huber loss, which is linear for TD errors above 1. */
   readonly huber?: boolean;
@@ -83,7 +83,7 @@ export interface QLoss {
   readonly ring: View | undefined;
 }
 
-/** Records the loss op. The output is [rows, 4]: (loss, Q-value of the shown slate, 0, 0) per row. */
+/** Records the loss op, whose output [rows, 4] has (loss, Q-value of the shown slate, 0, 0) in each row. */
 export function qLoss<S extends BatchSizes, R extends QLossBatch>(
   tape: Tape<S, R>,
   rows: SlateRows<S>,

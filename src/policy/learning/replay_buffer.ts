@@ -31,7 +31,7 @@ export interface ReplayCapacity {
 }
 
 export interface ReplayPage {
-  /** [users, columns] states of the users after the page. For `begin`: the episode's initial states. */
+  /** [users, columns] states of the users after the page. `begin` expects the initial states here. */
   readonly state: Tensor;
   /** [users, slots] u32: the shown items. */
   readonly slates: View;
@@ -43,7 +43,7 @@ export interface ReplayPage {
 export const replayParts = ["states", "shown", "happened", "lengths"] as const;
 export type ReplayState = Readonly<Record<typeof replayParts[number], Uint32Array<ArrayBuffer>>>;
 
-/** Returns the ring's size in episodes: enough for `capacity` pages, plus one for the current episode. */
+/** Returns how many episodes the buffer stores: enough for `capacity` pages, plus the current episode. */
 export function countEpisodes(
   capacity: number,
   { users, pages }: Pick<ReplayCapacity, "users" | "pages">,
@@ -55,7 +55,7 @@ export class ReplayBuffer {
   /** [episodes, pages + 1, users, columns] f32: state of each user before and after each page. */
   readonly states: View;
   readonly shown: View;
-  /** [episodes, pages, users] vec2u: clicked slot or slate size, with bit {@link LEFT}; reward as f32. */
+  /** [episodes, pages, users] vec2u: clicked slot (slate size: no click), bit {@link LEFT}; f32 reward. */
   readonly happened: View;
   /** [episodes, users] u32: number of pages that the user has seen. */
   readonly lengths: View;

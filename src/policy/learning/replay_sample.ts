@@ -22,7 +22,7 @@ const sampleKernel = parseKernel("replay_sample", sampleText);
 const masksKernel = parseKernel("replay_sample_masks", masksText);
 const statesKernel = parseKernel("replay_sample_states", statesText);
 
-/** Sizes of a batch of replayed pages: B pages, B rows (one per page), B x k slots (k per page), I items. */
+/** Sizes of a batch of B replayed pages: B pages and rows, B x slate size slots, and the catalogue's items. */
 export type LearnSizes = Readonly<Record<"pages" | "rows" | "slots" | "items", number>>;
 
 // Shaders that also run on batches of click logs read the number of items at index 3.
@@ -31,7 +31,7 @@ export const learnDimensions = new Dimensions<LearnSizes>(["pages", "rows", "slo
 export interface ReplaySampleOptions {
   readonly rows: number;
   readonly items: number;
-  /** Columns of a state without padding. The network's input also has a column for the page number. */
+  /** Number of columns of a user state, without padding (and without the page number of the input). */
   readonly stateColumns: number;
   readonly repeats: boolean;
   /** Mask of the items that are never shown, 32 items per word; by default all items may be shown. */
@@ -43,24 +43,24 @@ export interface ReplaySampleOptions {
 /** B pages sampled for a training step. */
 export class ReplaySample {
   readonly sizes: LearnSizes;
-  /** [2 x rows, columns + 1] f32: `before`, then `after`. Last column: pages shown so far / all pages. */
+  /** [2 x rows, columns + 1] f32: rows of `before`, then of `after`. Last column: pages seen / all pages. */
   readonly inputs: View;
-  /** [rows, columns + 1] network input of the states before the pages, a part of `inputs`. */
+  /** [rows, columns + 1] network input for the user states before the pages: the first half of `inputs`. */
   readonly before: Tensor;
-  /** [rows, columns + 1] network input of the states after the pages, a part of `inputs`. */
+  /** [rows, columns + 1] network input for the user states after the pages: the second half of `inputs`. */
   readonly after: Tensor;
-  /** [panels of 32 items, rows] u32: mask bits of the items that the sampled page could not show. */
+  /** [items / 32, rows] u32: bit mask of the items that the sampled page could not show. */
   readonly maskBefore: View;
-  /** [panels of 32 items, rows] u32: mask bits of the items that the next page could not show. */
+  /** [items / 32, rows] u32: bit mask of the items that the next page could not show. */
   readonly maskAfter: View;
   readonly slates: View;
   /** [rows] vec4f: clicked slot (slate size: no click), reward, 0 if the user left (else 1), page number. */
   readonly outcome: View;
-  /** [rows] vec4u per sampled page: the episode's slot in the ring, page, user, and an unused number. */
+  /** [rows] vec4u: index of the sampled page's episode in the replay buffer, page, user, unused number. */
   readonly drawn: View;
   readonly #masks: View;
   readonly #leftOut: View;
-  /** [episodes, users] vec2u: first and end index in `#history` of a user's clicks before an episode. */
+  /** [episodes, users] vec2u: range (start, end) in `#history` of the user's clicks before the episode. */
   readonly #begun: View;
   readonly #history: View;
   readonly #ranges = new Map<ArrayLike<number>, readonly [first: number, end: number]>();

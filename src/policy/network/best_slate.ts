@@ -1,4 +1,4 @@
-/** Finds slates with the largest expected value. The search is exact if clicks follow the choice model. */
+/** Finds slates with the largest expected value under the choice model, by an exact search. */
 
 import ratioText from "../../../kernels/slates/slate_ratio.wgsl" with { type: "text" };
 import { type Constants, parseKernel } from "../../gpu/kernel.ts";
@@ -11,10 +11,10 @@ import { allocateUnused, countCatalogueItems, findRowDimension, type SlateRows }
 const ratioKernel = parseKernel("slate_ratio", ratioText);
 const MOST_EXACT = 16;
 
-/** Bit mask: in word p x stride + r, bit i excludes item 32 p + i from the slate of row r. */
+/** Bit mask [items / 32, stride] of excluded items: bit i of word [p, r] excludes item 32 p + i in row r. */
 export interface ItemMask {
   readonly view: View;
-  /** Number of words per panel (32 items). */
+  /** Number of mask words per block of 32 items: at least one word per row. */
   readonly stride: number;
 }
 
@@ -27,12 +27,12 @@ export interface ChoiceModel {
 
 export interface BestSlateInputs extends ChoiceModel {
   readonly utilities: View;
-  /** Value of a click on an item: the item's utility (no click has value 0), or its Q-value. */
+  /** Value of a click on an item: the item's utility (then no click has value 0), or a Q-value. */
   readonly worthOf: "utility" | {
-    /** [rows of a chunk, stride] Q-values of the items, without the term that all items of a row share. */
+    /** [rows of a chunk, stride] Q-values of the items, without the term that is equal for all of them. */
     readonly scores: View;
     readonly stride: number;
-    /** [rows, stride]: column 0 is the term that a row's items share; column 1 is the Q-value of no click. */
+    /** [rows, stride] column 0: the term missing from `scores`; column 1: the Q-value of no click. */
     readonly values: View;
     readonly valueStride: number;
   };

@@ -14,20 +14,20 @@ import type { QNetwork, QState, WeightCopy } from "./q_network.ts";
 import { type ItemMask, recordBestSlate } from "./best_slate.ts";
 import { allocateRows, countCatalogueItems, countRows, createTape, type SlateRows } from "./slate_rows.ts";
 
-/** Inputs from which a Q-network chooses slates, and the buffers for slates and masks. */
+/** Inputs from which a Q-network chooses slates, and the buffers in which slates and masks are stored. */
 export interface SlateChoiceViews {
   readonly copy: WeightCopy;
   readonly input: Tensor;
   readonly slates: View;
-  /** Mask of excluded items. The choice of an item sets its bit. */
+  /** Mask of excluded items. Choosing an item sets the item's bit, so that it is not chosen again. */
   readonly masked: ItemMask;
-  /** True if `slates` is an input. Column j of `q` is then the best value of slot j after j given items. */
+  /** True if `slates` is an input. Then column j of `q` is slot j's best Q-value after items 0 to j - 1. */
   readonly given?: boolean;
 }
 
 export interface SlateChoice<S extends BatchSizes> {
   readonly dispatches: readonly DispatchSpec<S>[];
-  /** [rows, stride] f32. For kind `cascade`, column j is the Q-value of the first j + 1 items. */
+  /** [rows, stride] f32 Q-values. For kind `cascade`, column j is the Q-value of the first j + 1 items. */
   readonly q: View;
   readonly stride: number;
 }
@@ -111,7 +111,7 @@ class PositionChoice<S extends BatchSizes> {
   readonly current: Memory;
   readonly #forward: DispatchSpec<S>[];
 
-  /** @param best - [panels, rows] best item of each panel (32 items) @param values - initial Q-values */
+  /** @param best - [items / 32, rows] best item of each block of 32 items @param values - initial Q-values */
   constructor(
     private readonly network: QNetwork,
     private readonly rows: SlateRows<S>,
@@ -134,7 +134,7 @@ class PositionChoice<S extends BatchSizes> {
     return [...this.#forward, this.pick("first base", 0, place)];
   }
 
-  /** Finds the best item of each panel (32 items) for one position of the slate. */
+  /** Finds the best item of each block of 32 items for one position of the slate. */
   score(position: number, place: PickSettings): DispatchSpec<S> {
     const { network, rows, act: { copy, masked }, best, current: base } = this;
     const label = `score ${position + 1}`;
@@ -147,7 +147,7 @@ class PositionChoice<S extends BatchSizes> {
     });
   }
 
-  /** Adds the best item to the slate, and adds its terms to the hidden units of the next position. */
+  /** Adds the best item to the slate, and adds the item's terms to the hidden units of the next position. */
   pick(label: string, position: number, place: PickSettings): DispatchSpec<S> {
     const { network, rows, act: { copy, slates, masked, given }, state: { bases }, best, q, current } = this;
     return recordSlatePick(rows, {
@@ -159,7 +159,7 @@ class PositionChoice<S extends BatchSizes> {
     });
   }
 
-  /** Returns the kernels' settings for a position. Position -1: no item is chosen yet. */
+  /** Returns the kernels' settings for a position; -1 stands for the state before any item is chosen. */
   buildPickSettings(position: number): PickSettings {
     const { network, act: { masked }, stride, state: { bases } } = this;
     const { kind, slate, units } = network.shape;

@@ -45,17 +45,17 @@ export function countNets({ kind, slate }: QShape): number {
   return kind === "cascade" ? slate : 1;
 }
 
-/** Returns the columns of a slot's item table: `units`; for `cascade`, another `units` per later slot. */
+/** Counts the columns of a slot's item table: `units`; for `cascade`, `units` more per later slot. */
 export function getProductWidth({ kind, slate, units }: QShape, slot: number): number {
   return units * (kind === "cascade" ? slate - slot : 1);
 }
 
-/** Counts the columns of {@link QState.values}: one per net, and with `zero` one for no click. */
+/** Counts the columns of {@link QState.values}: one per net, and one for no click if `zero` is set. */
 export function countStateColumns({ kind, slate, zero }: QShape): number {
   return kind === "item" ? (zero ? 2 : 1) : slate;
 }
 
-/** Returns the number of Q-values of a slate: one per position, and with `zero` one for no click. */
+/** Counts the Q-values of a slate: one per position, and one for no click if `zero` is set. */
 export function countValueColumns({ slate, zero }: QShape): number {
   return slate + (zero ? 1 : 0);
 }
@@ -103,9 +103,9 @@ export type WeightCopy = "online" | "target";
 
 /** Parts of the Q-values that depend only on the state. */
 export interface QState {
-  /** [rows, nets x units] bases: the terms of the hidden units' sums that come from the state. */
+  /** [rows, nets x units] hidden units before relu, without the items' terms: S z + c in {@link QShape}. */
   readonly bases: Tensor;
-  /** [rows, values] terms of the Q-values that are linear functions of the trunk's output. */
+  /** [rows, values] terms of the Q-values that need no hidden units: v . z + d in {@link QShape}. */
   readonly values: Tensor;
 }
 
@@ -152,12 +152,12 @@ export class QNetwork {
     return { ...own, trainable: false, view: { ...asBufferView(own.view), buffer: this.target.buffer } };
   }
 
-  /** Returns the offset of a parameter in the buffer of all weights, in units of four floats. */
+  /** Returns a parameter's offset in the buffer of all weights, in units of four floats (16 bytes). */
   first4(name: string): number {
     return asBufferView(this.parameters.get(name).view).offset / 16;
   }
 
-  /** Returns a position's buffer offsets, in units of four floats. */
+  /** Returns a position's offsets in table, hidden units and weights, in units of four floats (16 bytes). */
   layout(position: number): Record<"tableStride4" | "chosenAt4" | "laterAt4" | "later4" | "output4", number> {
     const { kind, slate, units } = this.shape;
     const units4 = units / 4;
@@ -213,7 +213,7 @@ export class QNetwork {
     return tape.forward();
   }
 
-  /** Computes the terms of Q-values that do not depend on items. @param input - x of {@link QShape} */
+  /** Computes the terms of Q-values that do not depend on items. @param input - x in {@link QShape} */
   state<S extends BatchSizes, R>(tape: Tape<S, R>, copy: WeightCopy, input: Tensor): QState {
     const of = (name: string) => this.parameter(name, copy);
     const dense = (name: string, from: Tensor, activation?: "relu") =>

@@ -22,7 +22,7 @@ export interface SlateRows<S extends BatchSizes> {
   readonly capacity: S;
 }
 
-/** Returns the rows of a page, one per user. */
+/** Describes a page of simulated users as a batch with one row per user. */
 export function createPageRows(arena: Arena, page: PageBuffers): SlateRows<ClickSizes> {
   return { arena, dimensions: clickDimensions, rows: "events", items: "items", capacity: page.sizes };
 }
@@ -39,12 +39,12 @@ export function countCatalogueItems<S extends BatchSizes>({ items, capacity }: S
   return getSize(items, capacity);
 }
 
-/** Returns the index of the number of rows in the shaders' `step.size`. */
+/** Returns the index at which `step.size` of the shaders has the number of rows. */
 export function findRowDimension<S extends BatchSizes>({ dimensions, rows }: SlateRows<S>): number {
   return dimensions.index(rows);
 }
 
-/** Allocates `floats` per row in a buffer. On llvmpipe, uses a texture, which is faster there. */
+/** Allocates memory for `floats` floats per row: a texture on llvmpipe, where it is faster, else a buffer. */
 export function allocateRows<S extends BatchSizes>(
   { arena, rows, capacity }: SlateRows<S>,
   name: string,
@@ -61,7 +61,7 @@ export function allocateUnused({ arena }: { readonly arena: Arena }): View {
   return arena.allocate("unwritten", 16);
 }
 
-/** Creates a tape for a batch of rows. @typeParam R - batch data that the f64 references of ops read */
+/** Creates a tape for a batch of rows. @typeParam R - batch data that the ops' f64 references read */
 export function createTape<S extends BatchSizes, R>(
   rows: SlateRows<S>,
   parameters: ParameterArena,

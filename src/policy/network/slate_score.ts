@@ -1,7 +1,7 @@
 /**
- * Scores every item for every row. Stores all scores, or the best item of each panel of 32 items; then
- * slate_pick.wgsl finds the best of these items. The settings of a position are data in a buffer: with shader
- * constants, each position would need its own shader.
+ * Scores every item for every row. Stores all scores, or only the best of every 32 items (a panel); then
+ * slate_pick.wgsl picks the best of these. A position's settings are in a buffer and not in shader constants,
+ * so that all positions use the same shader.
  */
 
 import type { Arena } from "../../gpu/arena.ts";
@@ -20,7 +20,7 @@ export function countPanels(items: number): number {
   return Math.ceil(items / PANEL);
 }
 
-/** Fields in the order of the kernels' `struct Place`. The suffix 4 means: in units of four floats. */
+/** Fields of the kernels' `struct Place`, in its order. Those with suffix 4 are in units of four floats. */
 const fields = [
   "items",
   "maskStride",
@@ -39,7 +39,7 @@ const fields = [
   "panels",
 ] as const;
 
-/** Fields of `struct Place` in kernels/slates/slate_pick.wgsl. A missing field is 0. */
+/** Values of `struct Place` in kernels/slates/slate_pick.wgsl, by field. A missing field is 0. */
 export type PickSettings = Partial<Readonly<Record<typeof fields[number], number>>>;
 
 export function uploadPlace(arena: Arena, name: string, place: PickSettings): View {
@@ -67,9 +67,10 @@ export interface SlateScoreInputs {
     readonly place: View;
   };
   /**
-   * Output. `best` [panels, rows] vec2u: value (bits of an f32) and number of the best item of each panel of
-   * 32 items. Items whose bit in `masked` [panels, rows] is 1 are excluded; if all are, the number is NONE.
-   * `scores` [rows, 32 x panels]: all scores of a chunk of rows, whose first row is `step.first_entry`.
+   * Output buffers. `best` [items / 32, rows] vec2u gets the value (bits of an f32) and number of the best of
+   * every 32 items. Items whose bit in `masked` [items / 32, rows] is 1 are excluded; if all 32 are, the
+   * number is NONE. `scores` [rows, items] gets the scores of a chunk of rows from `step.first_entry` on; its
+   * rows are padded to a multiple of 32.
    */
   readonly to: { readonly best: View; readonly masked: View } | { readonly scores: View };
 }
@@ -122,16 +123,16 @@ export interface SlatePickInputs {
   readonly units: number;
   readonly given?: boolean;
   readonly views: {
-    /** [panels, rows] output of {@link recordSlateScore}; any buffer if `place.panels` is 0. */
+    /** [items / 32, rows] output of {@link recordSlateScore}; any buffer if `place.panels` is 0. */
     readonly best: View;
     readonly table: View;
-    /** [rows, nets x L] bases (partial sums of hidden units) of all positions. */
+    /** [rows, nets x units] hidden units of all positions, summed over the state's terms only. */
     readonly bases: View;
     readonly masked: View;
     readonly slates: View;
     /** [rows, stride] Q-values of the slates. */
     readonly q: View;
-    /** [rows, units] output: base (partial sums of hidden units) of the next position. */
+    /** [rows, units] output: hidden units of the next position, summed without the item at that position. */
     readonly current: Memory;
     readonly place: View;
   };

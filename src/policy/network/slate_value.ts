@@ -39,8 +39,8 @@ export interface SlateValueInputs {
 
 /**
  * Computes the Q-values [rows, columns] of slates. For kind `cascade`, column j is the value of the first
- * j + 1 items. For kind `item`, column j is the value of item j; with `zero`, a last column is added for no
- * click. The item tables must be up to date. `state.bases` is overwritten. Only online weights get gradients.
+ * j + 1 items. For kind `item`, column j is the value of item j; with `zero`, the last column is the value of
+ * no click. Expects up-to-date item tables. Overwrites `state.bases`. Only online weights get gradients.
  */
 export function slateValue<S extends BatchSizes, R extends SlateBatch>(
   tape: Tape<S, R>,
@@ -74,9 +74,9 @@ export function slateValue<S extends BatchSizes, R extends SlateBatch>(
 interface SlateValue extends SlateValueInputs {
   readonly output: Tensor;
   readonly weights: Tensor;
-  /** Weights that are multiplied by item vectors. The item tables store the products. */
+  /** Weights from which item tables are computed: item vectors x weights. */
   readonly products: readonly Tensor[];
-  /** [rows, slots x units] hidden units of all slots, which the backward pass reads. */
+  /** [rows, slots x units] hidden units of all slots, saved for the backward pass. */
   readonly hidden: View;
   /** Returns the items that the rows show in one slot: [rows] u32. */
   readonly slotItems: (slot: number) => View;
@@ -149,7 +149,7 @@ function backward<S extends BatchSizes>(
   const most = countRows(rows);
   const sizes = Array.from({ length: shape.slate }, (_, slot) => 4 * most * getProductWidth(shape, slot));
   const bytes = sizes.reduce((sum, size) => sum + size, 0);
-  /** One matrix [rows, width] per slot: gradients of the shown items' rows in the item table. */
+  /** One matrix [rows, width] per slot: gradient of the item table's row of the item that is shown there. */
   const parts = rows.arena.allocate(`${call.label} gradients of parts`, bytes);
   let end = 0;
   const slots = sizes.map((size): View => ({ buffer: parts.buffer, offset: (end += size) - size, size }));
@@ -159,7 +159,7 @@ function backward<S extends BatchSizes>(
   ];
 }
 
-/** Computes all gradients but those of item weights. `parts` gets the gradients of the item tables' rows. */
+/** Computes all gradients except those of item weights. Writes gradients of item tables' rows to `parts`. */
 function hiddenGradients<S extends BatchSizes>(
   call: OpCall<S>,
   rows: SlateRows<S>,
@@ -200,7 +200,7 @@ function hiddenGradients<S extends BatchSizes>(
   };
 }
 
-/** Computes the gradients of the weights that determine the item tables, by one dispatch per slot. */
+/** Computes the gradients of the weights that item vectors are multiplied by, with one dispatch per slot. */
 function productGradients<S extends BatchSizes>(
   call: OpCall<S>,
   rows: SlateRows<S>,
@@ -293,7 +293,7 @@ function hidden64(given: Given64, row: number, j: number, n: number): number {
   return Math.max(0, z);
 }
 
-/** Lists the items that enter hidden unit n of position j. Their weights are in `column` of `product`. */
+/** Lists the items that contribute to hidden unit n of position j, with the indices of their weights. */
 function listTerms({ shape: { kind, units }, slates }: Given64, row: number, j: number, n: number) {
   const cascade = kind === "cascade";
   return Array.from({ length: j + 1 }, (_, m) => m).filter((m) => m === j || cascade).map((m) => ({
