@@ -17,7 +17,7 @@ function raise(name: BaselineName): never {
   throw new Error(`expected the baseline ${name} to be fitted`);
 }
 
-/** Baseline whose utilities are log(P(click) / P(no click)). It ignores context features and past pages. */
+/** Baseline whose utilities are log(P(click) / P(no click)). Ignores context features and past pages. */
 export class BaselineModel implements PageScorer {
   readonly blockItems = 4096;
   readonly room = { users: Infinity, events: Infinity, rows: Infinity };

@@ -17,7 +17,7 @@ import { getRowsMark, type RowColumn, type RowsWritten, writeRows } from "../fil
 /** Predicted click on one displayed item of a page. */
 export interface Prediction extends PageLabel {
   readonly user: string;
-  /** Part of the data to which the page belongs. */
+  /** Split to which the page belongs: train, validation or test. */
   readonly split: Split;
   /** Number of the page among the user's pages, from 0. */
   readonly page: number;
@@ -37,14 +37,14 @@ export interface Prediction extends PageLabel {
 export interface PredictOptions {
   /** Number of shards (groups of users); with 0, the smallest number whose shards fit in memory. */
   readonly shards: number;
-  /** [positions] position effects to add to the utilities. Default: the effect of the first position. */
+  /** [positions] position effects to add to utilities. Default: the first position's effect for all items. */
   readonly effects?: readonly number[] | undefined;
   readonly signal: AbortSignal;
   readonly onShard?: (done: number, all: number) => void;
 }
 
 /**
- * Yields a list of predictions per user. Events that models only read as history are not predicted.
+ * Yields a list of predictions per user. Skips context events, which are only part of a user's history.
  * @param model - model with the data set's items. @param users - distinct ascending user numbers.
  * @throws UserError if no user has a predicted page; DOMException if the signal is aborted.
  */

@@ -7,7 +7,7 @@ import type { ModelConfig } from "../model/model_config.ts";
 import { addPositionEffects } from "../model/position_effect.ts";
 import type { ScoringRequest } from "../model/scorer.ts";
 
-/** Scorer of a catalogue and of single pages: a `UserModel`, or a baseline. */
+/** Computes utilities of a whole catalogue or of single pages. Implemented by `UserModel` and baselines. */
 export interface PageScorer extends ItemScorer {
   /** Returns the utilities of a page's items. */
   score(request: ScoringRequest): Promise<ArrayLike<number>>;
@@ -21,7 +21,7 @@ export interface Recommendation {
   readonly utility: number;
 }
 
-/** A recommended item, with its click probability on a page that shows all recommended items in order. */
+/** A recommended item with its click probability, on a page that shows all recommended items in order. */
 export interface RecommendedPageItem extends Recommendation {
   readonly probability: number;
 }
@@ -43,7 +43,7 @@ export interface RecommendOptions {
   readonly history: ArrayLike<number>;
   /** Numbers of the items that may be recommended, ascending. */
   readonly candidates: Uint32Array<ArrayBuffer>;
-  /** Counts of the user's earlier pages, impressions and clicks. Default: an average click rate. */
+  /** Counts of the user's earlier pages, impressions and clicks. Default: counts of an average click rate. */
   readonly past?: PastPages | undefined;
   /** Returns the context features of an item's impression. Default: the context is unknown. */
   readonly features?: ((item: number) => Float32Array<ArrayBuffer>) | undefined;
@@ -51,14 +51,14 @@ export interface RecommendOptions {
   readonly top: number;
   /** True to recommend no items of the history. */
   readonly newOnly?: boolean;
-  /** Called when `done` of `all` items have been scored. If it throws, the scoring ends. */
+  /** Called when `done` of `all` items have been scored. If the function throws, the scoring ends. */
   readonly onItems?: (done: number, all: number) => void;
 }
 
 /**
  * Returns the items with the largest utilities, best first. Items with equal utilities are in the order of
- * their numbers. Count features depend on the page, so items are scored twice: as a page of the whole
- * catalogue, to choose the items, and as a page of the chosen items, to sort them.
+ * their numbers. Count features depend on the page, so items are scored twice: to choose the items, on a page
+ * that shows the whole catalogue; to sort the chosen items, on a page that shows only these.
  * @throws UserError if a utility is not finite
  */
 export async function recommend(scorer: PageScorer, options: RecommendOptions): Promise<Recommendation[]> {
@@ -75,7 +75,7 @@ function compareItems(a: Recommendation, b: Recommendation): number {
   return b.utility - a.utility || a.item - b.item;
 }
 
-/** Returns the items with the largest utilities on a page with the whole catalogue, best first. */
+/** Returns the items with the largest utilities on a page that shows the whole catalogue, best first. */
 async function chooseItems(
   scorer: ItemScorer,
   { history, past, features, candidates, top, newOnly, onItems }: RecommendOptions,

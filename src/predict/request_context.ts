@@ -1,4 +1,4 @@
-/** Reads the context of a request: values of the page columns and impression columns of the data set. */
+/** Reads the context features of a request: values of the data set's columns per page and per impression. */
 
 import * as v from "../schema.ts";
 import { ALL_ITEMS, EncodedContext } from "../data/context_values.ts";
@@ -27,7 +27,7 @@ export function listModelContext(
 
 /**
  * Sets the context of simulated pages to a request's values.
- * @throws UserError for unknown columns, unreadable values, or a value that is not for all items
+ * @throws UserError for unknown columns, unreadable values, or a value for a single item
  */
 export function setGivenContext(
   contexts: SimulatedContexts | undefined,
@@ -62,7 +62,7 @@ export function setGivenContext(
   );
 }
 
-/** Returns a request's context values by column name, without values for single items. */
+/** Returns a request's context values by column name: those of the page, and those for all items ("*"). */
 export function mergeGivenContext({ page, impressions }: RequestContext): ContextRecord {
   return { ...page, ...impressions?.[ALL_ITEMS] };
 }

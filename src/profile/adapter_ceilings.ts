@@ -39,26 +39,26 @@ export const probeKernels: readonly Kernel[] = [
   ...new Set([...Object.values(probes), ...loads.map(([, probe]) => probe)]),
 ];
 
-/** FLOPs of an invocation in one round of fma.wgsl. LOADS_PER_ROUND: loads in a round of load_*.wgsl. */
+/** Number of FLOPs, and of loads, of an invocation per loop round of fma.wgsl and load_*.wgsl. */
 const FLOPS_PER_ROUND = 96;
 const LOADS_PER_ROUND = 8;
-/** Share of the peak rate above which all cores count as busy; one of two cores alone would reach 1/2. */
+/** An adapter counts as fully busy above this share of its peak rate; one core of two would reach 1/2. */
 const ENOUGH = 3 / 4;
-/** Number of independent sums of an invocation in fma.wgsl (12), divided by that of a usual kernel (4). */
+/** Number of independent sums per invocation: 12 in fma.wgsl, divided by 4 in a usual kernel. */
 const KERNEL_SUMS = 12 / 4;
 const COUNTERS = 2 ** 16;
-/** Microseconds that a probe should take. The number of invocations doubles until a run takes this long. */
+/** Minimum duration of a probe's run in microseconds; the number of invocations is doubled until then. */
 const PROBE = 2000;
 const INVOCATIONS = { least: 2 ** 11, most: 2 ** 20 };
-/** Sizes of an empty batch: every program takes batch sizes, but a probe has no batch. */
+/** Sizes of an empty batch, because a probe has no batch, but every program expects batch sizes. */
 const NOTHING = { users: 0, events: 0, rows: 0, items: 0 };
 
 interface Bench {
   readonly gpu: Gpu;
   readonly arena: Arena;
-  /** Sampling time per probe in seconds; slow probes exceed it. */
+  /** Sampling time per probe in seconds; slow probes take longer. */
   readonly seconds: number;
-  /** Buffer with the step header, which every kernel binds. */
+  /** Buffer of the uniform `step` (batch sizes and numbers of the step), which every kernel binds. */
   readonly steps: GPUBuffer;
   /** One float per invocation: the output of most probes. */
   readonly output: View;
@@ -155,7 +155,7 @@ async function measureHostCosts(bench: Bench): Promise<AdapterMeasurement[]> {
   ];
 }
 
-/** Converts times to rates. @param work - number of FLOPs, bytes, floats or words per timed run */
+/** Divides work by measured times. @param work - number of FLOPs, bytes, floats or words per timed run */
 function computeRate(
   name: string,
   unit: AdapterMeasurement["unit"],

@@ -9,7 +9,7 @@ const list = <T>(of: v.GenericSchema<unknown, T>) => v.pipe(v.array(of), v.reado
 const object = <E extends v.ObjectEntries>(entries: E) => v.pipe(v.strictObject(entries), v.readonly());
 const pair = v.pipe(v.tuple([count, count]), v.readonly());
 
-/** Statistics of repeated measurements of one time, in microseconds. */
+/** Statistics, in microseconds, of repeated measurements of the same time. */
 const timingEntries = {
   median: time,
   min: time,
@@ -17,7 +17,7 @@ const timingEntries = {
   lower: time,
   upper: time,
   samples: count,
-  /** Error of the clock per sample; absent if negligible. */
+  /** Error of a sample due to the resolution of the clock; absent if negligible. */
   error: v.optional(time),
 };
 const timing = object(timingEntries);
@@ -38,7 +38,7 @@ const adapterMeasurement = object({
 export type AdapterMeasurement = v.InferOutput<typeof adapterMeasurement>;
 
 const kernelResult = object({
-  /** Workload, model and first dispatch of the kernel, such as "W1 LSTM: utility/layer2 forward". */
+  /** Name of workload, model and the kernel's first dispatch, such as "W1 LSTM: utility/layer2 forward". */
   id: v.string(),
   kernel: v.string(),
   workload: v.string(),
@@ -62,7 +62,7 @@ const dispatchResult = object({
 });
 export type DispatchMeasurement = v.InferOutput<typeof dispatchResult>;
 
-/** The host's microseconds per step to draw users, write the batch, upload it, encode, and submit. */
+/** Microseconds of host time per step: draw users, write the batch (`put`), upload, encode, and submit. */
 const hostTimes = v.strictObject({ draw: time, put: time, upload: time, encode: time, submit: time });
 export type HostTimes = v.InferOutput<typeof hostTimes>;
 
@@ -98,38 +98,38 @@ const growthPoint = object({
 });
 export type GrowthPoint = v.InferOutput<typeof growthPoint>;
 
-/** A ladder's step (kernel version). `time` is absent if results are wrong or the size is unsupported. */
+/** Step of a ladder, a sequence of versions of a kernel. A wrong or unsupported version has no `time`. */
 const ladderStep = {
   number: v.whole(1),
   kernel: v.string(),
   idea: v.string(),
-  /** Number of the earlier step that this step changes. */
+  /** Number of the earlier version from which this version was made. */
   changes: v.whole(1),
   time: v.optional(timing),
-  /** Speedup over the naive step, a quotient of median times. `gain`: speedup over step number `changes`. */
+  /** Speedup (quotient of median times) over version 1. `gain` is the speedup over version `changes`. */
   gainOnFirst: v.optional(time),
   gain: v.optional(time),
 };
-/** A number of memory accesses; "unknown" if an address depends on data that the analysis does not have. */
+/** Number of memory accesses; "unknown" if addresses depend on data that the analysis does not have. */
 const accessCount = v.optional(v.union([time, v.literal("unknown")]));
 const ladderCounts = v.strictObject({
   /** Number of reads from storage buffers per invocation. */
   reads: accessCount,
-  /** Number of memory sectors (32 bytes) that 32 reads access. `writeSectors`: that 32 writes access. */
+  /** Number of memory sectors (32 bytes) per read of 32 invocations; `writeSectors`: per write. */
   sectors: accessCount,
   writeSectors: accessCount,
-  /** Mean number of extra cycles that bank conflicts cost per access of a subgroup to workgroup memory. */
+  /** Mean number of extra cycles per access of a subgroup to workgroup memory, due to bank conflicts. */
   conflicts: accessCount,
 });
 const ladderStepMeasurement = object({
   ...ladderStep,
   compileMs: v.optional(time),
-  /** Number of problem sizes at which the step's results were checked. */
+  /** Number of problem sizes at which the kernel's results were checked. */
   checkedSizes: v.optional(count),
   refusal: v.optional(v.string()),
-  /** True if the step's results differ from the reference; then `refusal` has the details. */
+  /** True if the kernel's results differ from the reference; then `refusal` has the details. */
   isWrong: v.optional(v.literal(true)),
-  /** Memory accesses; absent for a step that does not support the size. */
+  /** Memory accesses of the kernel; absent if the kernel does not support the size. */
   counts: v.optional(ladderCounts),
 });
 export type LadderStepMeasurement = v.InferOutput<typeof ladderStepMeasurement>;
@@ -148,16 +148,16 @@ const shipped = {
   cores: v.whole(1),
   runtime: v.string(),
 };
-/** Schema of one ladder step (kernel version) in the JSON files that the repository stores. */
+/** Schema of one version of a kernel in the ladder results that the repository stores as JSON. */
 const shippedStep = { ...ladderStep, time: v.optional(v.object({ median: time, min: time })) };
 export const shippedLadder = v.object({ ...shipped, steps: list(v.object(shippedStep)) });
 export const shippedLadders = v.array(
   v.strictObject({ ...shipped, steps: list(v.strictObject(shippedStep)) }),
 );
-/** Measurements of a ladder on one adapter, which a JSON file in the repository stores. */
+/** Measurements of all versions of a kernel (a ladder) on one adapter, as stored in the repository. */
 export type ShippedLadder = v.InferOutput<typeof shippedLadder>;
 
-/** Result of a self-test. `differing` lists the cases whose results differ from the f64 reference. */
+/** Result of a self-test. `differing` lists test cases whose results differ from the f64 reference. */
 const selftestSummary = v.strictObject({
   kind: v.picklist(["cpu", "gpu"]),
   cases: count,
@@ -195,12 +195,12 @@ export const benchReport = object({
     /** True if Mesa may have read compiled kernels from its disk cache, so that `compileMs` is too short. */
     shaderCache: v.boolean(),
   }),
-  /** Results of the adapter's probes. This list and the next three are empty unless requested. */
+  /** Results of probes of the adapter. All lists are empty whose measurements were not requested. */
   probes: list(adapterMeasurement),
   kernels: list(kernelResult),
   steps: list(stepResult),
   growth: list(growthPoint),
-  /** Measurements of ladders; only in reports of `deno task lab`. */
+  /** Measurements of ladders (versions of a kernel); only in reports of `deno task lab`. */
   ladders: v.optional(list(ladderMeasurement)),
   selftest: v.optional(list(selftestSummary)),
   training: v.optional(trainingSpeed),

@@ -1,20 +1,20 @@
-/** Times work on the device: chooses a clock and takes many samples. A sample repeats short work. */
+/** Times work on the device: chooses a clock and takes many samples. Each sample repeats short work. */
 
 import type { Timing } from "./bench_report.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { summarizeTimes } from "./timing.ts";
 import { type EncodePass, type PassBoundary, timePasses } from "../gpu/profiler.ts";
 
-/** Clock for GPU work: timestamps (browsers round them to 100 us), or host time until the queue is empty. */
+/** Clock for GPU work: timestamps (rounded to 100 us in browsers), or host time until the queue is empty. */
 export interface Clock {
   readonly kind: "timestamps" | "queue";
   /** Error in microseconds of one reading of the clock. */
   readonly step: number;
-  /** Constant overhead of a reading in microseconds: submitting work and waiting for its end. */
+  /** Constant overhead of a measurement in microseconds: submitting work and waiting for its end. */
   readonly latency: number;
 }
 
-/** Timed work, which is encoded inside a pass or between passes. */
+/** GPU work to be timed: dispatches of a compute pass, or commands between passes (such as copies). */
 export type TimedEncoding = EncodePass | PassBoundary;
 
 export function repeatWork(work: EncodePass, count: number): EncodePass;
@@ -34,7 +34,7 @@ export function repeatWork(work: TimedEncoding, count: number): TimedEncoding {
 
 /** Maximum number of repeats of the work per pass in {@link timestampStep}. */
 const TRIED_REPEATS = 2 ** 14;
-/** Number of measured times above 0 that suffice to compute the resolution of a clock. */
+/** The resolution of timestamps is computed from this many measured times above 0. */
 const SHOWN = 6;
 const EMPTY_PASSES = 15;
 /** Microseconds to which most browsers round the host's clock. */
@@ -42,7 +42,7 @@ const ROUNDED = 100;
 
 const clocks = new WeakMap<Gpu, Promise<Clock>>();
 
-/** Returns a device's best clock. The first call times `work`, to find the resolution of timestamps. */
+/** Returns a device's best clock. The first call for a device times `work` to find timestamps' resolution. */
 export function chooseClock(gpu: Gpu, work: TimedEncoding): Promise<Clock> {
   let clock = clocks.get(gpu);
   if (!clock) {
@@ -59,7 +59,7 @@ async function findClock(gpu: Gpu, work: TimedEncoding): Promise<Clock> {
   return step === undefined ? await createQueueClock(gpu) : { kind: "timestamps", step, latency: 0 };
 }
 
-/** Returns the resolution of timestamps in microseconds; undefined if the timestamps never differ. */
+/** Measures the resolution of timestamps in microseconds; returns undefined if timestamps never differ. */
 async function timestampStep(gpu: Gpu, work: TimedEncoding): Promise<number | undefined> {
   const seen: number[] = [];
   for (let repeats = 1; repeats <= TRIED_REPEATS; repeats *= 4) {
@@ -100,7 +100,7 @@ export function encodeCommands(gpu: Gpu, label: string, work: TimedEncoding): GP
   return encoder.finish();
 }
 
-/** Uses a clock to measure how many microseconds each piece of work takes. */
+/** Measures the microseconds of each piece of work with the given clock. */
 export async function timeBy(
   gpu: Gpu,
   { kind, latency }: Clock,
@@ -110,7 +110,7 @@ export async function timeBy(
   return times.map((time) => Math.max(0, time - latency));
 }
 
-/** Returns the microseconds from submission to end of each piece of work. */
+/** Measures the microseconds of each piece of work with the host's clock, from submission to end. */
 async function timeByQueue(gpu: Gpu, works: readonly TimedEncoding[]): Promise<number[]> {
   const times: number[] = [];
   for (const work of works) {
@@ -123,26 +123,26 @@ async function timeByQueue(gpu: Gpu, works: readonly TimedEncoding[]): Promise<n
   return times;
 }
 
-/** Minimum microseconds per sample with timestamps, so that the start of a pass is negligible. */
+/** Minimum duration of a sample with timestamps, in microseconds: the start of a pass is then negligible. */
 const SAMPLE = 1000;
 const STEPS = 50;
-/** Minimum and maximum microseconds per sample if the host's time is the clock. */
+/** Limits in microseconds for the minimum duration of a sample if the host's time is the clock. */
 const QUEUE_SAMPLE = { least: 20_000, most: 200_000 };
 const MOST_REPEATS = 256;
-/** Largest number of repeats per sample with a coarse clock. */
+/** Maximum number of repeats of the work per sample if the clock is coarse. */
 const MOST_COARSE_REPEATS = 2 ** 14;
-/** A clock with at most this resolution, in microseconds, is exact enough for {@link SAMPLE}. */
+/** Timestamps with at most this resolution, in microseconds, can time a single pass. */
 const FINE = 1;
-/** The number of repeats per sample grows by at most this factor at a time. */
+/** Largest factor by which the number of repeats per sample is increased at once. */
 const MORE = 16;
 const SAMPLES = { least: 5, most: 41 };
-/** Work that takes longer than `microseconds` needs only `samples` samples. */
+/** If work takes longer than `microseconds`, only `samples` samples are required. */
 const LONG = { microseconds: 50_000, samples: 3 };
-/** Maximum duration of a submission in microseconds: GPU drivers abort work that takes seconds. */
+/** Maximum duration of a submission in microseconds, because GPU drivers abort work that takes seconds. */
 const SUBMISSION = 250_000;
 
 export interface MeasureOptions {
-  /** Sampling time in seconds; slow work exceeds it, because a minimum number of samples is taken. */
+  /** Sampling time in seconds. Slow work takes longer, because a minimum number of samples is required. */
   readonly seconds: number;
   readonly clock?: Clock;
 }
@@ -166,8 +166,8 @@ export function getSampleLimits(clock: Clock): { sample: number; most: number } 
 }
 
 /**
- * Times one dispatch or buffer copy. A sample repeats the work so often that the clock's error is small. One
- * run before the samples is not timed. Buffers that the dispatch changes are not restored.
+ * Times one dispatch or buffer copy. A sample repeats the work so often that the clock's error is small. A
+ * first run is not timed. Buffers that the dispatch changes are not restored.
  * @param work - encodes one dispatch or one copy
  */
 export async function timeRepeated(gpu: Gpu, work: TimedEncoding, options: MeasureOptions): Promise<Timing> {
@@ -203,10 +203,10 @@ export async function timeRepeated(gpu: Gpu, work: TimedEncoding, options: Measu
 
 /** Host clocks with at most this resolution, in microseconds, can time a single call. */
 const FINE_HOST = 5;
-/** For a coarse host clock: number of samples, and minimum duration of a sample in steps of the clock. */
+/** Number of samples, and minimum duration of a sample in steps of the clock, for a coarse host clock. */
 const COARSE_HOST = { samples: 11, steps: 20 };
 
-/** Times a host function, in microseconds per call. With a coarse clock, a time is a mean over many calls. */
+/** Times a host function. Returns microseconds per call; with a coarse clock, means over many calls. */
 export function timeHost(
   count: number,
   call: (k: number) => void,
@@ -228,7 +228,7 @@ export function timeHost(
   });
 }
 
-/** Returns the resolution of the host's clock: the smallest step between readings, in milliseconds. */
+/** Measures the resolution of the host's clock, in milliseconds: the smallest step between readings. */
 function measureHostStep(now: () => number): number {
   const next = (time: number) => {
     let later = now();

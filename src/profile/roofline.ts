@@ -1,9 +1,9 @@
-/** Computes an adapter's roofline (Williams et al. 2009): its peak rate as a function of FLOPs per byte. */
+/** Computes an adapter's roofline (Williams et al. 2009): its attainable rate as a function of FLOPs per byte. */
 
 import type { Cost } from "../gpu/program.ts";
 import type { AdapterMeasurement } from "./bench_report.ts";
 
-/** Results of an adapter's probes: its peak rates, and the shortest time of a dispatch. */
+/** Measured limits of an adapter: peak rates, and the shortest time of a dispatch. */
 export interface RooflineCeilings {
   /** Peak rate of arithmetic in GFLOP/s. */
   readonly flops: number;
@@ -27,9 +27,9 @@ export interface RooflinePosition {
   readonly bound: "launch" | "latency" | "memory" | "arithmetic";
 }
 
-/** A dispatch is bound by its launch if it takes less than LAUNCH times as long as an empty dispatch. */
+/** A dispatch counts as bound by its launch if it takes less than LAUNCH times as long as an empty one. */
 const LAUNCH = 2;
-/** Work that reaches this share of the attainable rate is not bound by latency, even with few invocations. */
+/** Dispatches that reach this share of the attainable rate do not count as bound by latency. */
 const NEAR = 0.5;
 
 /** Computes where a dispatch or copy lies in the roofline model. @param invocations - absent for copies */
@@ -64,7 +64,7 @@ export function computeAttainable(intensity: number, { flops, bandwidth }: Roofl
 export const FMA = "multiply-add";
 export const COPIES = [["copy, 4 MiB", 2 ** 22], ["copy, 128 MiB", 2 ** 27]] as const;
 export const FLOOR = "empty dispatch in a pass";
-/** Name of the probe that finds how many invocations keep the adapter busy. Absent from old reports. */
+/** Name of the probe that finds how many invocations keep the adapter busy. Old reports lack this probe. */
 export const BUSY = "invocations that keep it busy";
 
 /**

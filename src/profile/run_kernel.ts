@@ -1,4 +1,4 @@
-/** Runs one kernel on given arrays, so that trying a kernel needs little code. */
+/** Runs a single kernel on given arrays, so that you can try a kernel with little code. */
 
 import { Arena } from "../gpu/arena.ts";
 import { CommandRecorder } from "../gpu/commands.ts";
@@ -10,20 +10,20 @@ import { STEP_STRIDE } from "../gpu/step.ts";
 import { UserError } from "../user_error.ts";
 import { timeRepeated } from "./measure.ts";
 
-/** Contents of a kernel's array, as plain numbers, even if its elements are vectors, matrices or atomics. */
+/** Contents of a kernel's array: plain numbers, even if the array has vectors, matrices or atomics. */
 export type KernelArray = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
 
 /** Inputs and outputs of {@link runKernel}, by the names of the kernel's bindings. */
 export interface KernelRun<O extends Readonly<Record<string, number | KernelArray>>> {
   /** Input arrays, by the names of the bindings. */
   readonly inputs: Readonly<Record<string, KernelArray>>;
-  /** Initial values of the outputs, by name. A length stands for an array of zeros. */
+  /** Initial values of the output arrays, by name; a number stands for an array of zeros of this length. */
   readonly outputs: O;
   /** Values of constants, which replace the values in the kernel's source. */
   readonly constants?: Readonly<Record<string, number | boolean>>;
-  /** Numbers of invocations along x and y, which the kernel reads in `step.xy`. Whole workgroups run. */
+  /** Numbers of invocations along x and y (the kernel reads them in `step.xy`), rounded up to workgroups. */
   readonly invocations: readonly [x: number, y?: number];
-  /** Called with the kernel's time. Timing repeats the kernel, but only after the outputs are read. */
+  /** Called with the kernel's time. For timing, the kernel is repeated after its outputs have been read. */
   onTime?(time: KernelTime): void;
 }
 
@@ -35,18 +35,18 @@ export interface KernelTime {
   readonly lower: number;
   /** Upper quartile of the samples. */
   readonly upper: number;
-  /** Error of the clock; absent if negligible. */
+  /** Error in microseconds due to the resolution of the clock; absent if negligible. */
   readonly error?: number | undefined;
 }
 
-/** Outputs of a kernel by name. If only a length was given, the WGSL source defines the array's type. */
+/** Output arrays of a kernel by name. If only a length was given, the WGSL source defines an array's type. */
 export type KernelOutputs<O> = {
   [Name in keyof O]: O[Name] extends KernelArray ? O[Name] : KernelArray;
 };
 
 /**
- * Runs a kernel once. On Deno an endless kernel blocks the process. To end the process after a time, set
- * `kernelSeconds` of `openGpu`. @param text - WGSL source, whose last binding is `var<uniform> step: vec4u`
+ * Runs a kernel once. On Deno an endless kernel blocks the process, unless `kernelSeconds` of `openGpu` sets
+ * a time limit. @param text - WGSL source, whose last binding is `var<uniform> step: vec4u`
  * @throws UserError if the source does not compile, if an array's name or type differs from the source, or
  * if @workgroup_size differs from the constants WORKGROUP and WORKGROUP_Y
  */
@@ -184,7 +184,7 @@ export interface DeclaredArray {
 const ARRAYS = { f32: Float32Array, u32: Uint32Array, i32: Int32Array } as const;
 const BINDING = /@binding\(\d+\)\s*(?:@group\(0\)\s*)?(var<([^>]+)>\s*(\w+)\s*:\s*([^;]+));/g;
 
-/** Returns the arrays that a kernel declares, without the uniform `step`. */
+/** Lists the arrays that a kernel declares as bindings; leaves out the uniform `step`. */
 export function listArrays(text: string): DeclaredArray[] {
   return [...removeComments(text).matchAll(BINDING)].flatMap(
     ([, declaration = "", access = "", name = "", type = ""]) => {
@@ -201,7 +201,7 @@ interface BoundArray extends Pick<DeclaredArray, "name" | "isOutput"> {
   readonly data: KernelArray;
 }
 
-/** Returns the arrays of a kernel's bindings. @throws UserError for an unknown name, wrong type or length */
+/** Assigns the given arrays to a kernel's bindings. @throws UserError for a wrong name, type or length */
 function checkArrays(
   { name: kernel, source }: Kernel,
   inputs: Readonly<Record<string, unknown>> = {},
@@ -238,7 +238,7 @@ function checkArrays(
   });
 }
 
-/** Replaces comments by spaces, so that positions in the text do not change. */
+/** Replaces comments in WGSL source by spaces, so that character positions do not change. */
 function removeComments(text: string): string {
   return text.replaceAll(/\/\/.*|\/\*[^]*?\*\//g, (comment) => comment.replaceAll(/[^\n]/g, " "));
 }

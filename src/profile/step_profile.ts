@@ -11,16 +11,16 @@ import { isTexture, type View } from "../gpu/memory.ts";
 import type { DispatchSpec } from "../gpu/program.ts";
 import type { BatchSizes } from "../gpu/sizes.ts";
 
-/** Approximate duration in microseconds of the steps that share a command buffer. */
+/** Approximate duration in microseconds of a command buffer, which has several training steps. */
 const GROUP = 80_000;
-/** Minimum duration in microseconds of a run of steps. Each run is one sample. */
+/** Minimum duration in microseconds of a run of training steps, which gives one sample. */
 const RUN = 300_000;
 const ROUNDS = { least: 5, most: 11 };
 
 export interface ProfileOptions {
-  /** Time for measuring whole steps, in seconds; slow steps exceed it. */
+  /** Time for measuring whole training steps, in seconds; slow steps take longer. */
   readonly seconds: number;
-  /** @param share - finished share of a part of the measurement, 0 to 1 */
+  /** Called with the progress. @param share - finished share of the work that `text` names, 0 to 1 */
   onProgress?(text: string, share: number): void;
 }
 
@@ -72,7 +72,7 @@ export async function timeSteps(trainer: Steppable, seconds: number): Promise<nu
   return times;
 }
 
-/** Runs the first steps, in which kernels compile. Returns a function that times one run of steps. */
+/** Runs a few steps, in which kernels compile. Returns a function that times a run of further steps. */
 async function stepRuns(trainer: Steppable): Promise<{ microseconds: number; once(): Promise<number> }> {
   const run = async (steps: number) => {
     const began = performance.now();
@@ -86,8 +86,8 @@ async function stepRuns(trainer: Steppable): Promise<{ microseconds: number; onc
 }
 
 /**
- * Times the dispatches of a step. `round` times all dispatches in order, one pass per dispatch. If the clock
- * is too coarse for one pass, `round` has no effect, and `results` times many runs of each dispatch.
+ * Times the dispatches of a training step. With a fine clock, each call of `round` times all dispatches once,
+ * each in its own pass. With a coarse clock, `round` does nothing: `results` times repeats of each dispatch.
  */
 export async function dispatchProfile(gpu: Gpu, recording: Recording, fixed?: Clock) {
   const samples: number[][] = [];
@@ -213,9 +213,9 @@ export function listWrittenRanges<S extends BatchSizes>(
 }
 
 /**
- * Repeats a dispatch, then restores the buffers that it writes. Some kernels change their own inputs:
- * batch_rank clears the bits that it counts, Adam updates its moments, and a gradient is added to an earlier
- * gradient. @throws UserError if the adapter has no memory for copies of the buffers
+ * Repeats a dispatch, then restores the buffers that the dispatch writes, because some kernels change their
+ * own inputs: for example, batch_rank clears the bits that it counts, and Adam updates its moments.
+ * @throws UserError if the adapter has no memory for copies of the buffers
  */
 async function preserveState<S extends BatchSizes, T>(
   gpu: Gpu,
@@ -247,7 +247,7 @@ async function preserveState<S extends BatchSizes, T>(
 
 export type BindingAccess = "reads" | "writes" | "reads and writes";
 
-/** Returns how a kernel accesses each binding, by name. @param text - WGSL source */
+/** Returns the access mode of each binding of a kernel, by name. @param text - WGSL source */
 export function classifyBindings(
   { bindings }: Pick<DispatchSpec["kernel"], "bindings">,
   text: string,

@@ -1,7 +1,7 @@
 /**
  * Workloads of the benches: synthetic logs, and the dispatches of real models in training and evaluation.
  * All pages have the same size. Items are drawn from a catalogue of fixed size, uniformly except in
- * {@link zipfWorkload}. A log has the same bits on every machine. Other files name the sizes by letters:
+ * {@link zipfWorkload}. A log has the same bits on every machine. Other files use these letters for sizes:
  * B users per batch, T events per user, K items per page.
  */
 
@@ -30,16 +30,16 @@ import type { AdamKind } from "../ops/adam.ts";
 
 export interface Workload {
   readonly name: string;
-  /** Number of users per batch. All users of the log are train users. */
+  /** Number of users per batch; the log has {@link LOG_BATCHES} times as many users, all train users. */
   readonly users: number;
   readonly events: number;
   readonly page: number;
   readonly items: number;
   /** Number of dense features per item; 0 for one-hot items. */
   readonly width: number;
-  /** Tokens of items with mixed features: id, a category per field and, for 80 % of items, a common token. */
+  /** Sparse features of items with mixed features: id, a category per field, and a token of 80 % of items. */
   readonly categories?: { readonly fields: number; readonly each: number };
-  /** True if item k (from 0) is drawn in proportion to 1 / (k + 1)^(3/4); otherwise uniformly. */
+  /** True to draw item k (from 0) with a probability proportional to (k + 1)^(-3/4); otherwise uniformly. */
   readonly zipf?: boolean;
 }
 
@@ -69,7 +69,7 @@ export const mixedWorkload: Workload = {
   categories: { fields: 3, each: 300 },
 };
 
-/** Workload W1 with popular items: 25 % of the rows show one of the 57 most popular items. */
+/** Variant of W1 with popular items: 25 % of the impressions are of the 57 most popular items. */
 export const zipfWorkload: Workload = { ...workloads.W1, name: "W1z", zipf: true };
 
 const ROOT = 0.8;
@@ -125,7 +125,7 @@ function drawTokens(items: number, { fields, each }: NonNullable<Workload["categ
   return { count: root + 1, first: Uint32Array.from(first), token: Uint32Array.from(token) };
 }
 
-/** A log and the number of users per batch. Batches are drawn from the log's train users. */
+/** A log to train on, and the number of users per batch. Batches are drawn from the log's train users. */
 export interface BenchLog {
   readonly name: string;
   readonly log: ClickLog;
@@ -148,7 +148,7 @@ export interface RecordedPart {
   readonly slice?: BatchSlice;
 }
 
-/** Programs of a model. Timing a training step changes no weights, because the learning rate is 0. */
+/** Programs (lists of dispatches) of a model. `step` has a learning rate of 0, so it changes no weights. */
 export interface Recording extends Disposable {
   readonly sizes: ClickSizes;
   /** Uploads the batch again, in case training has overwritten it, and returns the programs of a step. */
@@ -158,7 +158,7 @@ export interface Recording extends Disposable {
   readonly trainer: Steppable;
 }
 
-/** Trainer of the Shannon (maximum likelihood) or the adversarial stage. */
+/** Trainer of the Shannon stage (maximum likelihood) or of the adversarial stage. */
 export type Steppable =
   & Pick<ClickTrainer<never>, "iteration" | "maxGroup" | "plan" | "drawBatch" | "stepPrograms">
   & {
@@ -167,7 +167,7 @@ export type Steppable =
 
 export interface BenchModel {
   readonly name: string;
-  /** True if the model's step is timed; false if only its kernels are. */
+  /** True if benches time the model's training step; false if they time only its kernels. */
   readonly step: boolean;
   /** True if the model supports items with mixed features. */
   readonly mixed: boolean;

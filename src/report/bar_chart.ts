@@ -15,12 +15,12 @@ export interface Bar {
   readonly snapshot: string;
 }
 
-/** Builds a bar chart with values and whiskers (interval or sd). Bars are horizontal to fit long names. */
+/** Builds a chart of horizontal bars with values and whiskers, which show an interval or ± sd. */
 export function buildBarChart(
   chart: ChartHead & {
     readonly xTitle: string;
     readonly bars: readonly Bar[];
-    /** Left end of the axis; default: 0. */
+    /** Left end of the x axis; default: 0. */
     readonly xFrom?: number;
   },
 ): ChartDefinition {

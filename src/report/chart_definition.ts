@@ -5,7 +5,7 @@ import { type Cell, formatCsvRow } from "../csv.ts";
 
 declare module "chart.js" {
   interface InteractionModeMap {
-    /** In each curve, selects the point whose x is nearest to the pointer (client/report_client.ts). */
+    /** Selects in each curve the point whose x is nearest to the pointer (client/report_client.ts). */
     nearestX: (chart: Chart, event: ChartEvent) => InteractionItem[];
   }
 }
@@ -13,16 +13,16 @@ declare module "chart.js" {
 /** A point of a chart, or the end of a horizontal bar. */
 export interface ChartPoint {
   readonly x: number;
-  /** y coordinate, or null for a gap in a curve. For the end of a bar: number of the bar, 0 at the top. */
+  /** y coordinate; null for a gap in a curve. In a bar chart: number of the bar, from 0 at the top. */
   readonly y: number | null;
   /** Sample standard deviation over the runs; null for a single run. */
   readonly sd?: number | null;
   readonly runs?: number;
-  /** Lower end of a whisker, which shows a 95 % bootstrap interval. */
+  /** Lower end of a 95 % bootstrap interval, which a whisker shows. `high` is the upper end. */
   readonly low?: number;
   readonly high?: number;
   readonly name?: string;
-  /** Lines of the tooltip. By default: the name of the dataset, y, sd and `remark`. */
+  /** Lines of the tooltip. The default tooltip has the name of the dataset, y, sd and `remark`. */
   readonly text?: readonly string[];
   readonly remark?: string;
   /** Text that is drawn on a bar, or next to the bar. */
@@ -35,7 +35,7 @@ export interface ChartPoint {
 export interface ChartDataset {
   readonly label: string;
   readonly data: readonly ChartPoint[];
-  /** Name of the line's colour ({@link nameColour}). */
+  /** Name of the line's colour, made by {@link nameColour}. */
   readonly borderColor?: string | readonly string[];
   readonly backgroundColor?: string | readonly string[];
   readonly borderDash?: readonly number[];
@@ -49,11 +49,11 @@ export interface ChartDataset {
   readonly pointBorderColor?: string;
   readonly pointBackgroundColor?: string;
   readonly maxBarThickness?: number;
-  /** True for the edges of a band and for marks on a curve: tooltips and CSV files do not include them. */
+  /** True for edges of a band and marks on a curve, which tooltips and CSV files leave out. */
   readonly isDecoration?: boolean;
-  /** True for a curve without a tooltip, in a chart with many curves. */
+  /** True for a curve that tooltips leave out, because the chart has many curves. */
   readonly isQuiet?: boolean;
-  /** x at which the training stage of the curve begins; 0 for the first stage. */
+  /** x coordinate at which the curve's training stage begins; 0 for the first stage. */
   readonly offset?: number;
 }
 
@@ -76,7 +76,7 @@ export interface ChartHead {
 export interface ChartDefinition extends ChartHead {
   readonly summary: string;
   readonly legend: readonly LegendEntry[];
-  /** Columns of the CSV file. `field` is a field of each point or of the point's dataset. */
+  /** Columns of the CSV file. Values are read from `field` of each point or of its dataset. */
   readonly columns: readonly (readonly [title: string, field: keyof ChartPoint | keyof ChartDataset])[];
   readonly config: {
     readonly type: "line" | "bar" | "scatter";
@@ -99,7 +99,7 @@ export function buildAxis(title: string, logarithmic = false) {
   };
 }
 
-/** Number format with at most four digits, and with the suffixes K (thousands) and M (millions). */
+/** Number format with at most four digits and the suffixes K (thousands) and M (millions), such as 1.5K. */
 const COMPACT = { notation: "compact", maximumSignificantDigits: 4 } as const;
 export const compact = new Intl.NumberFormat("en-US", COMPACT);
 
@@ -114,7 +114,7 @@ export function computeWhisker({ x, sd, low, high }: ChartPoint): readonly [numb
   return typeof sd === "number" ? [x - sd, x + sd] : undefined;
 }
 
-/** An axis is logarithmic if largest value / smallest value is at least this number. */
+/** Smallest ratio of largest to smallest value for which an axis is logarithmic. */
 const DECADE = 10;
 
 export function isLogarithmicRange(values: readonly number[]): boolean {

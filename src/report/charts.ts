@@ -71,7 +71,7 @@ function curves(part: ReportPart, column: string, window: number, offset = compu
   });
 }
 
-/** Returns the x at which a stage's curves begin: 0, or the number of iterations of the Shannon stage. */
+/** Returns where a stage begins on the x axis: at 0, or after the iterations of the Shannon stage. */
 function computeOffset({ model, stage }: Pick<ReportPart, "model" | "stage">): number {
   if (stage === "shannon") return 0;
   return Math.max(0, ...model.runs.map(({ stages }) => stages.shannon?.iteration ?? 0));
@@ -122,7 +122,7 @@ function describeCurves(drawn: readonly Series[], window: number): string {
   ].filter((sentence) => sentence !== "").join(" ");
 }
 
-/** Builds a bar chart for each group of models with equal test users and, for losses, equal `--loss`. */
+/** Builds a bar chart per group of comparable models: equal test users and, for losses, equal `--loss`. */
 function barChart(
   all: readonly ReportModel[],
   parts: readonly ReportPart[],
@@ -157,7 +157,7 @@ function barChart(
   });
 }
 
-/** Starts the axis near the lowest loss, so that small differences are visible. The note says where. */
+/** Starts the axis near the lowest loss, so that small differences are visible. Adds this to the note. */
 function cutAxis<C extends { readonly note: string; readonly bars: readonly Bar[] }>(chart: C) {
   const ends = chart.bars.flatMap(({ mean, sd, range }) => range ?? [mean - (sd ?? 0), mean + (sd ?? 0)]);
   const [low, high] = [Math.min(...ends), Math.max(...ends)];
@@ -192,7 +192,7 @@ function buildBar(part: ReportPart, metric: MetricName): Bar | undefined {
   return undefined;
 }
 
-/** Criterion whose best snapshots are marked on a curve, by stage and by column of validation.csv. */
+/** Per stage and column of validation.csv: criterion (loss, ...) whose best snapshots its curve marks. */
 const SNAPSHOTS: Readonly<Record<ReportPart["stage"], Readonly<Record<string, Criterion>>>> = {
   shannon: { loss: "loss", prec1: "prec1", prec2: "prec2" },
   adversarial: { loss_min: "loss", pi_prec1: "prec1", pi_prec2: "prec2" },

@@ -23,8 +23,8 @@ import { experimentResultSchema, experimentSchema, resultSchema } from "./report
 import { shownBaselines } from "../run/tested_users.ts";
 
 /**
- * Reads the models of a report. An experiment has several models.
- * @param folders - folders of runs, of several seeds, or of experiments
+ * Reads the models of a report.
+ * @param folders - folders of runs, of `train --seeds`, or of experiments, which have several models
  * @throws UserError if a folder is missing, damaged or of another kind, or if the logs have no row yet
  */
 export async function collect(folders: readonly string[]): Promise<ReportData> {
@@ -77,7 +77,7 @@ async function requireModel(folder: string, name: string): Promise<ReportModel> 
   return found;
 }
 
-/** Returns a folder's model, or "none" if the folder has no run, or "empty" if no log has a row yet. */
+/** Reads a folder's model. Returns "none" if the folder has no run, and "empty" if its logs have no row. */
 async function readModel(folder: string, name: string): Promise<ReportModel | "none" | "empty"> {
   const seeds = await readSeeds(folder);
   const numbers = seeds?.seeds.toSorted((a, b) => a - b) ?? [];
@@ -113,7 +113,7 @@ async function readExperiment(folder: string): Promise<Omit<ReportData, "title">
   return { models, claims: result?.claims ?? [], notes };
 }
 
-/** Makes the names of models unique: adds the folder to a name that several models have. */
+/** Makes the names of models unique: if several models have the same name, their folders are added. */
 function withUniqueNames(models: readonly ReportModel[]): ReportModel[] {
   const count = (name: string) => models.filter((model) => model.name === name).length;
   return models.map((model) =>
@@ -121,7 +121,7 @@ function withUniqueNames(models: readonly ReportModel[]): ReportModel[] {
   );
 }
 
-/** Columns of training and validation logs that charts show. A log may lack some of these columns. */
+/** Columns of training and validation logs that charts show. Some logs lack some of these columns. */
 const LOG_COLUMNS = [...new Set(trainedStages.flatMap(({ columns }) => Object.keys(columns)))];
 
 /** Sections of a run's config that describe the machine. */
@@ -180,7 +180,7 @@ function describeData({ data }: RunConfig): string {
   return basename(data.path) + (data.resplit === null ? "" : `, split again with seed ${data.resplit}`);
 }
 
-/** Returns a run's settings (without seed) and facts about its machine; the keys are paths in the config. */
+/** Lists a run's settings, without the seed, and facts about its machine, by path in the config. */
 function listSettings(config: RunConfig): { settings: Settings; machine: Settings } {
   const all = [...flatten(config, "")].filter(([path]) => path !== "training.seed");
   const isMachine = ([path]: readonly [string, string]) => MACHINE_KEYS.includes(path.split(".", 1)[0] ?? "");
@@ -199,8 +199,8 @@ function* flatten(value: unknown, path: string): Generator<readonly [string, str
 }
 
 /**
- * Reads columns of a log; returns no rows if the file is missing. An incomplete last line (without newline)
- * is ignored. @throws UserError with file and line if the column `iteration` is missing, or a row is damaged
+ * Reads columns of a log. A missing file counts as a log without rows. A last line without newline is
+ * ignored. @throws UserError with file and line if the column `iteration` is missing, or a row is damaged
  */
 export async function readLog(path: string, columns: readonly string[]): Promise<RunLog> {
   const text = await readText(path).catch((error: unknown) => {

@@ -1,4 +1,4 @@
-/** Renders two tables: gains of a snapshot over the baseline "click rate" by item, and tastes of users. */
+/** Renders two tables: a model's gains over the baseline "click rate" per item, and the tastes of users. */
 
 import { formatSigned } from "../metrics/baseline_verdict.ts";
 import { formatPercent, formatThousands } from "../number_text.ts";
@@ -8,7 +8,7 @@ import { renderTable, type ReportRow, type ReportRowGroup } from "./report_table
 
 const HEAD = ["item", "gain", "clicked", "model", "click rate", "displays"] as const;
 
-/** Renders the largest gains and losses of items against the click rate; undefined if none was compared. */
+/** Renders the items with the model's largest gains and losses against click rate; undefined without data. */
 export function renderItemGains({ snapshot, itemGains }: SnapshotMetrics): Html | undefined {
   if (!itemGains || itemGains.compared === 0) return undefined;
   const { gains, losses, compared, leastDisplays } = itemGains;
@@ -16,10 +16,10 @@ export function renderItemGains({ snapshot, itemGains }: SnapshotMetrics): Html 
   const present = groups.filter(([, rows]) => rows.length > 0);
   return markup`<p>The model (${snapshot}) is compared with the baseline click rate on
 ${formatThousands(compared)} items with at least ${leastDisplays} displays on test pages. Clicked: share of an
-item's displays in which the item is the first click of the page. Model, click rate: mean probability that
-each predicts for this click. Gain: log-likelihood of the clicks by the model minus log-likelihood by the
-click rate, summed over the displays. The model is better if the gain is above 0. Even if both mean
-probabilities are equal, the model gains by predicting for which users and pages the item is clicked.</p>
+item's displays in which the item is the first click of the page. Columns model and click rate: mean predicted
+probability of this click. Gain: log-likelihood under the model minus log-likelihood under the click rate,
+summed over the displays. The model is better if the gain is above 0. Even if both mean probabilities are
+equal, the model gains by predicting for which users and pages the item is clicked.</p>
 ${renderTable("Items with the largest gains and losses", HEAD, present)}`;
 }
 
@@ -30,7 +30,7 @@ function toRow({ item, name = String(item), displays, gain, ...rates }: Gain): R
   return [markup`${name}`, formatSigned(gain, 1), ...shares, formatThousands(displays)];
 }
 
-/** Renders the categories of some users' actual and predicted clicks; undefined if there are no data. */
+/** Renders actual and predicted clicks of some users by item category; undefined if there are no data. */
 export function renderTastes({ snapshot, tastes, details }: SnapshotMetrics): Html | undefined {
   if (tastes.length === 0) return undefined;
   const groups = tastes.map(({ user, name = String(user), pages, clicks, shares }): ReportRowGroup => [

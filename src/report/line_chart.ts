@@ -1,4 +1,4 @@
-/** Computes learning curves, and builds their charts. Vertical lines in a chart separate training stages. */
+/** Computes learning curves and builds their charts, in which vertical lines separate training stages. */
 
 import type { AnnotationOptions } from "chartjs-plugin-annotation";
 import { meanAndSd } from "../data/mean_sd.ts";
@@ -13,15 +13,15 @@ import type {
 import type { RunLog } from "./report_data.ts";
 import { nameColour } from "./theme.ts";
 
-/** A point of a curve: mean and standard deviation over seeds. y is null or NaN at a gap of the curve. */
+/** A point of a curve: mean (y) and standard deviation over seeds. At a gap in a curve, y is null or NaN. */
 export type CurvePoint = Pick<ChartPoint, "x" | "y" | "sd" | "runs">;
 
 /** Largest number of points per curve. More points would be less than two pixels apart on a phone. */
 const MAX_POINTS = 150;
 
 /**
- * Chooses the window, the number of iterations per point of a curve: 1, 2, 5, 10, 20, ... All curves of a
- * page have the same window, so that their smoothness can be compared.
+ * Chooses the number of iterations (the window) that a point of a curve averages: 1, 2, 5, 10, 20, ... All
+ * curves of a page have the same window, so that their smoothness can be compared.
  * @param iterations - number of iterations of the longest run
  */
 export function chooseWindow(iterations: number): number {
@@ -32,8 +32,8 @@ export function chooseWindow(iterations: number): number {
 }
 
 /**
- * Computes a curve of a log column. Each run has one value per window of iterations: the mean in the window.
- * A point has the mean and sd over the runs. Runs may end at different iterations. Ignores non-finite values.
+ * Computes the curve of a log column: averages it over windows of iterations in each run, then computes mean
+ * and sd over the runs, which may end at different iterations. Ignores non-finite values.
  * @param window - iterations per window, counted from iteration 1; iteration 0 is a point of its own
  * @param offset - number that is added to all iterations @returns [] for a column without values
  */
@@ -63,9 +63,9 @@ function readColumn({ iteration, columns }: RunLog, column: string): ReadonlyMap
   return new Map(values ? iteration.map((at, row) => [at, values[row] ?? null]) : []);
 }
 
-/** A curve of a model. The name of the curve consists of `model` and `part`. */
+/** A curve of a model. Its name consists of `model` and `part`, such as "LSTM: train". */
 export interface Series {
-  /** Points in ascending order of x: an iteration, or the middle of a window of iterations. */
+  /** Points in ascending order of x. x is an iteration, or the middle of a window of iterations. */
   readonly points: readonly CurvePoint[];
   /** Name of the model. All curves of a model have the same colour. */
   readonly model: string;
@@ -77,7 +77,7 @@ export interface Series {
   readonly faint?: boolean;
   /** x at which the training stage of the curve begins; default: 0. */
   readonly offset?: number;
-  /** Points of the best snapshots, one per run. */
+  /** Points that mark the best snapshot of each run. */
   readonly marks?: readonly { readonly x: number; readonly y: number }[];
 }
 
@@ -86,14 +86,14 @@ export interface LineChart extends ChartHead {
   readonly yTitle: string;
   /** True for a logarithmic y axis, which needs values above 0. */
   readonly logarithmic?: boolean;
-  /** Title of the CSV column with half the height of the band; default: "sd". */
+  /** Title of the CSV column that has half the height of the curve's band; default: "sd". */
   readonly spread?: string;
   /** Vertical lines at the start of each model's adversarial stage; one line if all starts are equal. */
   readonly dividers?: readonly { readonly x: number; readonly colour: number; readonly name: string }[];
   readonly series: readonly Series[];
 }
 
-/** In charts with more curves than this, tooltips leave out faint curves. */
+/** If a chart has more curves than this, its tooltips leave out faint curves. */
 const MANY = 8;
 
 /** Builds a chart of curves. Returns [] if no curve has a point. */
@@ -136,7 +136,7 @@ export function buildLineChart(chart: LineChart): ChartDefinition[] {
   }];
 }
 
-/** Names a curve by model and part. Leaves out what all curves of the chart have in common. */
+/** Names a curve by model and part, but leaves out the one that all curves of the chart have in common. */
 function nameSeries(series: readonly Series[], { model, part }: Series): string {
   if (series.every((one) => one.model === model)) return part;
   return series.every((one) => one.part === part) ? model : `${model}: ${part}`;
@@ -155,7 +155,7 @@ export function toFiniteOrNull(value: number | null): number | null {
   return Number.isFinite(value) ? value : null;
 }
 
-/** Builds the datasets of a curve: the curve and, if there are any, its band (mean ± sd) and its marks. */
+/** Builds the Chart.js datasets of a curve: the line and, if there are any, a band (mean ± sd) and marks. */
 function buildCurve(series: Series, label: string, crowded: boolean): ChartDataset[] {
   const { points, colour, dash = dashes.solid, faint = false, offset = 0, marks = [] } = series;
   const most = Math.max(...points.map(({ runs = 1 }) => runs));
@@ -214,7 +214,7 @@ function round(value: number): number {
   return Number(value.toPrecision(6));
 }
 
-/** Builds the legend. An entry shows the colour of a model, or the dash pattern of a `part`. */
+/** Builds the legend of a chart: entries with the colour of a model, or the dash pattern of a `part`. */
 function buildCurveLegend(series: readonly Series[], datasets: readonly ChartDataset[][]): LegendEntry[] {
   const owners = datasets.flatMap((own, k) => own.map(() => k));
   const entries = (key: "model" | "part", look: (first: Series) => Pick<LegendEntry, "colour" | "dash">) =>

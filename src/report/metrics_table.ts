@@ -39,7 +39,7 @@ const MEANINGS = {
   mrr: "Mean of 1 / rank of the clicked item (mean reciprocal rank). Higher is better.",
   ndcg:
     "Mean over pages: DCG / largest DCG. DCG: sum of 1 / log2(1 + rank) of clicked items. Higher is better.",
-  auc: "Share of a page's unclicked items ranked below the clicked item. Higher is better; random: 0.5.",
+  auc: "Share of a page's unclicked items that are ranked below a clicked item. Higher is better; random: 0.5.",
   piPrec1: "prec@1 if the generator pi ranks the items.",
   piPrec2: "prec@2 if the generator pi ranks the items.",
 } as const satisfies Partial<Record<MetricName, string>>;
@@ -79,7 +79,7 @@ ${
 ${renderGlossary([...names, ...(hasGenerator ? PI : [])])}`;
 }
 
-/** Returns true if some test pages have one item. */
+/** Returns true if some test pages have a single item. */
 function hasSingleItemPages(parts: readonly ReportPart[]): boolean {
   const tests = parts.flatMap((part) =>
     listSnapshotNames(part).flatMap((name) => listSnapshotTests(part, name))
@@ -128,10 +128,10 @@ function listBaselineRows(
   return [named ? `baselines of ${models.map(({ name }) => name).join(", ")}` : "baselines", rows];
 }
 
-/** A part of a model, and test metrics of the snapshot `part.judged`. */
+/** A part of a model (stage, generator or reward) with test metrics of the snapshot that represents it. */
 interface ComparedPart {
   readonly part: ReportPart;
-  /** Sums of the metrics over groups of test users; undefined if runs lack them or have different users. */
+  /** Metrics, summed over groups of test users; undefined if runs have no sums or different test users. */
   readonly judged: LoadedSums | undefined;
   readonly prec1: number;
 }
@@ -198,12 +198,12 @@ export function getLossScale({ model, stage }: ReportPart): string | undefined {
 const METRICS = COLUMNS.filter((name) => !LONGER.includes(name));
 const PI: readonly DefinedMetric[] = ["piPrec1", "piPrec2"];
 
-/** Renders a collapsible section with details for each part of a model (first seed only). */
+/** Renders, per training stage of a model, a collapsible table of differences from baselines (first seed). */
 export function renderMetricDetails(models: readonly ReportModel[]): Html {
   return markup`${listLossParts(models).flatMap((part) => renderDifferences(part) ?? [])}`;
 }
 
-/** Returns the result of the first finished run of a part; undefined if no run is finished. */
+/** Returns a stage's result in the first run that has finished the stage; undefined if there is none. */
 export function findFirstResult(part: ReportPart): StageResult | undefined {
   return listStageRuns(part).find(({ result }) => result)?.result;
 }
@@ -237,7 +237,7 @@ ${
   }</details>`;
 }
 
-/** Renders a table per part; undefined if there are no tables. Each of several tables is collapsible. */
+/** Renders a table per part of the models, collapsible if there are several; undefined if there is none. */
 export function renderByPart(
   parts: readonly ReportPart[],
   render: (part: ReportPart) => Html | undefined,
@@ -254,7 +254,7 @@ export function renderByPart(
   }`;
 }
 
-/** Renders a table per model, from the Shannon (maximum likelihood) stage of the first finished run. */
+/** Renders a table per model, from the Shannon stage (maximum likelihood) of its first finished run. */
 export function renderByTest(
   models: readonly ReportModel[],
   render: (test: SnapshotMetrics) => Html | undefined,

@@ -41,7 +41,7 @@ export async function readPageParts(): Promise<PageParts> {
 
 const DATA_ID = "chart-data";
 
-/** Heights in CSS pixels: of a bar with a two-line name, and of the axis. */
+/** Heights, in CSS pixels, of a bar with a two-line name, and of the x axis. */
 const BAR_HEIGHT = 36;
 const AXIS_HEIGHT = 64;
 
@@ -76,14 +76,14 @@ ${inlineScript(script)}`;
   return htmlPage(POLICY, head, body);
 }
 
-/** @param notes - warnings @param verdict - sentences with conclusions, at the top of the page */
+/** Renders the top of a page. @param notes - warnings @param verdict - sentences with conclusions */
 export function renderHeader(title: string, notes: readonly string[], verdict: readonly string[] = []): Html {
   return markup`<h1>${title}</h1>
 ${verdict.map((text) => markup`<p class="outcome">${text}</p>`)}
 ${notes.map(renderNote)}${noScript}`;
 }
 
-/** Renders the last section of a page about simulated users: facts and paragraphs about the simulation. */
+/** Renders the section "About the simulation" of a page: facts, then paragraphs. */
 export function renderAbout(facts: NamedFacts, about: readonly string[]): Html {
   const content = markup`${renderFacts(facts)}
 ${about.map((text) => markup`<p>${text}</p>`)}`;
@@ -130,7 +130,7 @@ ${note !== "" && markup`<figcaption>${note}</figcaption>`}
   return new Html(figure.text, [chart]);
 }
 
-/** Renders a legend button that shows or hides curves, with a sample of their line. */
+/** Renders a legend button that shows or hides curves. The button has a sample of the curves' line. */
 function renderLegendButton({ text, colour, dash }: LegendEntry): Html {
   return markup`<button type="button" aria-pressed="true"><svg width="34" height="10" aria-hidden="true"><line
  x1="1" x2="33" y1="5" y2="5" style="stroke: ${getCssColour(colour)}" stroke-width="2.5" stroke-dasharray="${

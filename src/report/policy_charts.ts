@@ -31,7 +31,7 @@ export function describeEnvironment({ name, role }: ComparisonEnvironment): stri
   return `${name} (${roles[role] ?? role})`;
 }
 
-/** For each environment, builds a bar chart of the returns of all policies. */
+/** Builds a bar chart per environment, which shows the return of each policy. */
 export function buildReturnCharts(comparison: PolicyComparison): ChartDefinition[] {
   const unit = `${getRewardUnit(comparison)} per user`;
   return comparison.environments.map((environment) => {
@@ -51,7 +51,7 @@ export function buildReturnCharts(comparison: PolicyComparison): ChartDefinition
   });
 }
 
-/** For each environment, builds a chart of click rates by page number, with one curve per policy. */
+/** Builds a chart per environment with one curve per policy: the click rate by page number. */
 export function buildPageCharts(comparison: PolicyComparison): ChartDefinition[] {
   const what = "click rate";
   return comparison.environments.flatMap((environment) => {
@@ -70,7 +70,7 @@ export function buildPageCharts(comparison: PolicyComparison): ChartDefinition[]
   });
 }
 
-/** For each environment not used for training, builds a chart of predicted and realised clicks by page. */
+/** Builds charts of predicted and realised clicks by page, for environments that training did not use. */
 export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefinition[] {
   return comparison.environments.filter(({ role }) => role !== "trained on").flatMap((environment) => {
     const series = listPoliciesIn(comparison, environment.name).flatMap(({ name, colour, cells }) => {
@@ -85,7 +85,7 @@ export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefin
     return lineChart(
       formatChartId("calibration", comparison.slate, environment.name),
       `Predicted and realised clicks in ${describeEnvironment(environment)}`,
-      "Predicted: by the model on which the policies were trained. Realised: here, on the same pages.",
+      "Predicted: by the model on which the policies were trained. Realised: in this environment.",
       "page",
       "P(any click), click rate",
       series,
@@ -93,7 +93,7 @@ export function buildCalibrationCharts(comparison: PolicyComparison): ChartDefin
   });
 }
 
-/** For each learned policy, builds charts of each user's return minus the return under other policies. */
+/** Builds charts per learned policy: the users' differences in return from each other policy, ascending. */
 export function buildUserCharts(comparison: PolicyComparison): ChartDefinition[] {
   const policies = listComparedPolicies(comparison);
   const truth = comparison.environments.filter(({ role }) => role === "truth");
@@ -110,7 +110,7 @@ export function buildUserCharts(comparison: PolicyComparison): ChartDefinition[]
       );
       return lineChart(
         formatChartId("users", comparison.slate, policy, environment.name),
-        `${policy} minus its rivals by user, in ${describeEnvironment(environment)}`,
+        `Return under ${policy} minus other policies, by user, in ${describeEnvironment(environment)}`,
         `Users with a lower return under ${policy}: ${losses.join(", ")}.`,
         "% of the users",
         `difference in ${getRewardUnit(comparison)} per user`,
@@ -123,7 +123,7 @@ export function buildUserCharts(comparison: PolicyComparison): ChartDefinition[]
   );
 }
 
-/** Learning curve of a policy: mean returns in the evaluations during its training. */
+/** Learning curve of a policy: mean returns in evaluations during the training. */
 export interface LearningCurve {
   readonly name: string;
   readonly points: readonly Pick<LearningCurvePoint, "userSteps" | "return" | "standardError">[];
@@ -154,14 +154,14 @@ export function buildLearningCharts(
     id: "learning",
     title: `Return while the policies were trained, in ${environment}`,
     note: "Bands: 95 % interval over an evaluation's users. Changes beyond a band are due to training. " +
-      "Circles: evaluation of the weights that the policy uses.",
+      "A circle marks the evaluation whose weights the policy uses.",
     xTitle: "pages shown to users",
     yTitle: `${unit} per user`,
     series,
   });
 }
 
-/** For each learned policy, plots Q at the last slate position (x) and Q at earlier positions (y). */
+/** Builds a scatter chart per learned policy: Q-value at the last position (x) and earlier positions (y). */
 export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefinition[] {
   const seen = new Set<string>();
   return comparison.cells.flatMap((cell: ComparisonCell): ChartDefinition[] => {
@@ -174,9 +174,9 @@ export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefin
     const unit = getRewardUnit(comparison);
     return [buildScatterChart({
       id: formatChartId("consistency", k, cell.policy),
-      title: `Consistency of the values of ${cell.policy}`,
+      title: `Consistency of the Q-values of ${cell.policy}`,
       note:
-        `Points: states that the policy visited in ${cell.environment}. Root mean square difference from ` +
+        `Points: user states that the policy visited in ${cell.environment}. Root mean square difference from ` +
         `Q${k}, divided by the mean of Q${k}: ${
           found.map(({ position, relative }) => `Q${position} ${(100 * relative).toFixed(1)} %`).join(", ")
         }.`,
@@ -196,7 +196,7 @@ export function buildConsistencyCharts(comparison: PolicyComparison): ChartDefin
   });
 }
 
-/** Builds a curve by page: mean and sd over trainings. @param curves - one per training */
+/** Builds a curve over page numbers: mean and sd over trainings. @param curves - one array per training */
 function buildSeries(
   look: Pick<Series, "model" | "colour" | "part" | "dash">,
   curves: readonly (readonly number[])[],

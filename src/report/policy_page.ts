@@ -67,7 +67,7 @@ export function buildPolicyPage(
   };
 }
 
-/** Renders a comparison. @param task - title; "" if there is only one @param once - makes HTML ids unique */
+/** Renders a comparison. @param task - suffix of titles; may be "" @param once - makes HTML ids unique */
 function renderTask(comparison: PolicyComparison, task: string, once: (id: string) => string): Html {
   const several = task === "" ? "" : ` of ${task}`;
   const part = (
@@ -119,7 +119,7 @@ function renderByEnvironment(
   return groups.length > 0 ? renderTable(label, head, groups) : undefined;
 }
 
-/** Renders a table with the reward and the click rate per slate size (columns) and policy (rows). */
+/** Renders a table of rewards and click rates, with a row per policy and two columns per slate size. */
 function slatesTable(comparisons: readonly PolicyComparison[], groups: readonly SlateSizeGroup[]): Html {
   const kinds = comparisons.flatMap(({ slate: k }) => [`reward per page, k = ${k}`, `click rate, k = ${k}`]);
   const rows = groups.map(({ environment, rows }) =>

@@ -6,7 +6,7 @@ import type { StageName } from "../run/stages.ts";
 import type { Criterion } from "../train/best_records.ts";
 import * as v from "../schema.ts";
 
-/** A training log. `columns` has the values by column name; a value that is not finite is null. */
+/** A training log. `columns` has the values of each column by name; values that are not finite are null. */
 export interface RunLog {
   readonly iteration: readonly number[];
   readonly columns: ReadonlyMap<string, readonly (number | null)[]>;
@@ -32,7 +32,7 @@ const measuredSchema = v.looseObject({ metrics: named(metric), intervals: named(
 const sizes = { events: number, users: v.optional(number) };
 const sliceSchema = v.looseObject({ ...measuredSchema.entries, ...sizes, name: v.string() });
 
-/** Schema of the metrics on the test users: `MetricDetails` of metrics/test_result.ts. */
+/** Schema of metrics on the test users, as in `MetricDetails` of metrics/test_result.ts. */
 const detailsSchema = v.looseObject({
   ...measuredSchema.entries,
   calibration: v.optional(v.looseObject({ click: calibration, noClick: calibration })),
@@ -49,7 +49,7 @@ const itemGainsSchema = v.looseObject({
   ...{ gains: v.array(itemGainSchema), losses: v.array(itemGainSchema) },
 });
 
-/** Schema of {@link import("../metrics/user_tastes.ts").UserTaste}. */
+/** Schema of a user's clicks by category: {@link import("../metrics/user_tastes.ts").UserTaste}. */
 const tasteSchema = v.looseObject({
   ...{ user: v.wholeNumber(), name: v.optional(v.string()), pages: v.wholeNumber(), clicks: v.wholeNumber() },
   shares: v.array(v.looseObject({
@@ -57,7 +57,7 @@ const tasteSchema = v.looseObject({
   })),
 });
 
-/** Schema of metric sums per group of test users (metrics/test_result.ts), to compare models. */
+/** Schema of metrics, summed per group of test users (metrics/test_result.ts), to compare models. */
 export const pairedSchema = v.looseObject({
   users: v.string(),
   groups: v.whole(1, MOST_GROUPS),
@@ -87,12 +87,12 @@ const snapshotSchema = v.object({
   paired: v.optional(pairedSchema),
 });
 
-/** Schema of a stage's result.json. After a resumption, the file is out of date until the stage ends. */
+/** Schema of a stage's result.json. When a run is resumed, the file is out of date until the stage ends. */
 export const resultSchema = v.looseObject({
   iteration: v.wholeNumber(),
   /** Time when the result was written, in ISO 8601. */
   finished: v.optional(v.pipe(v.string(), v.isoTimestamp())),
-  /** Duration of the run's last session in seconds, without the set-up. */
+  /** Seconds of training since the run was started or last resumed, without the set-up. */
   sessionSeconds: v.optional(v.atLeast(0)),
   resumed: v.optional(v.boolean(), false),
   data: v.optional(v.looseObject({
@@ -135,7 +135,7 @@ export interface ReportStage {
   readonly iteration: number;
   /** Planned number of iterations; undefined if unknown. */
   readonly planned: number | undefined;
-  /** Iteration of the best snapshot by each criterion; undefined without snapshots. */
+  /** Iteration of the best snapshot by each criterion (loss, prec@1, prec@2); undefined without snapshots. */
   readonly kept?: Readonly<Partial<Record<Criterion, number>>>;
   /** Result of the stage; undefined until the stage ends. */
   readonly result: StageResult | undefined;
@@ -158,7 +158,7 @@ export interface ReportModel {
   readonly data: string;
   /** Runs of the model (at least one) in ascending order of the seed. */
   readonly runs: readonly ReportRun[];
-  /** Planned seeds whose runs have not written a row of a log yet. */
+  /** Planned seeds whose runs have not yet written a row to a log. */
   readonly missingSeeds: readonly number[];
   readonly settings: Settings;
   readonly machine: Settings;

@@ -45,8 +45,8 @@ import {
 import { baselineTitles } from "../metrics/baselines/baseline_names.ts";
 
 /**
- * Writes an HTML page about runs, which replaces an existing page and needs no network.
- * @param folders - folders of runs (finished or not), of several seeds, or of experiments
+ * Writes an HTML page about runs. The page needs no network, and replaces an existing page.
+ * @param folders - folders of runs (finished or not), of `train --seeds`, or of experiments
  * @throws UserError if a folder is damaged or has no run, or if the page cannot be written
  */
 export async function writeReport(folders: readonly string[], out: string): Promise<void> {
@@ -90,7 +90,7 @@ ${renderCharts(charts.filter(({ config }) => config.type === "bar"), "charts bar
 ${renderCharts(charts.filter(({ config }) => config.type === "line"))}`;
 }
 
-/** Renders the settings that all models share, then those that differ. @param what - such as "machine" */
+/** Renders settings that all models share, then those that differ. @param what - kind, such as "machine" */
 function renderSettings(
   models: readonly ReportModel[],
   settings: (model: ReportModel) => Settings,
@@ -133,7 +133,7 @@ function renderModel(model: ReportModel): Html {
 ${renderFacts(listFacts(model), getTimeClass)}`;
 }
 
-/** Renders a model's highest prec@1 (of a stage, generator or reward), the best baseline, and advice. */
+/** Renders conclusions about a model: its highest prec@1, a comparison with the best baseline, and advice. */
 function renderOutcome(model: ReportModel): Html {
   const [best] = judgeParts(model).toSorted((a, b) => b.value - a.value);
   if (!best) return markup``;
@@ -163,7 +163,7 @@ ${
 <ul class="actions">${listActions(model, best).map((text) => markup`<li>${markOptions(text)}</li>`)}</ul>`;
 }
 
-/** Renders the best model's prec@1 and verdict; nothing if the models have different test users. */
+/** Renders prec@1 and verdict of the best model; nothing if the models were tested on different users. */
 function renderBestModel(models: readonly ReportModel[]): Html {
   const judged = models.flatMap((model) => judgeParts(model).map((part) => ({ ...part, model: model.name })));
   const [best] = judged.toSorted((a, b) => b.value - a.value);
@@ -185,10 +185,10 @@ function describeAgainstSimple({ comparisons, value: prec1, users }: PartVerdict
   if (!best) return "";
   const { name, value: difference, interval } = best;
   if (isEqualToBest(comparisons)) return `The model ranks exactly like the best simple method (${name}).`;
-  const reached = `the best one (${name}) reaches ${formatShare(prec1 - difference)}`;
+  const reached = `the best simple method (${name}) reaches ${formatShare(prec1 - difference)}`;
   const points = `the difference is ${formatSigned(100 * difference, 1)} percentage points`;
   if (!interval) {
-    return `There are too few test users for an interval. Of the simple methods, ${reached}; ${points}.`;
+    return `There are too few test users for an interval: ${reached}; ${points}.`;
   }
   const [low, high] = [100 * interval[0], 100 * interval[1]];
   // The verdict depends on an end near 0, so such an end has more digits.
@@ -199,14 +199,14 @@ function describeAgainstSimple({ comparisons, value: prec1, users }: PartVerdict
   }: ${reached}, ${points} (${measured}).`;
 }
 
-/** Compares the loss of a part with that of the best baseline in one sentence. */
+/** Describes the difference in loss from the best baseline in one sentence. */
 function describeLossAgainstSimple({ comparisons, value: loss }: PartVerdict): string {
   const [best] = comparisons;
   if (!best?.interval) return "";
   return `The model's loss (${loss.toFixed(4)}; lower means better probabilities) ${
     AGAINST_SIMPLE[classifyAgainstBaselines(comparisons)]
   }: ` +
-    `the difference from the best one (${best.name}) is ${formatSigned(best.value, 3)} ` +
+    `the difference from the best simple method (${best.name}) is ${formatSigned(best.value, 3)} ` +
     `(95 % interval ${formatSignedRange(best.interval, 3)}).`;
 }
 
@@ -226,7 +226,7 @@ function listActions(model: ReportModel, { stage, comparisons }: PartVerdict): s
   return advice.length > 0 ? advice : [`Until the model ranks better, rank items by ${best?.name}.`];
 }
 
-/** Renders a list of the facts that all models share, and a table of the facts that differ by model. */
+/** Renders facts (data, duration, ...) about models: a list of equal facts, and a table of different ones. */
 function renderModels(models: readonly ReportModel[]): Html {
   const facts = models.map(listFacts);
   const names = (facts[0] ?? []).map(([name]) => name);
@@ -273,7 +273,7 @@ function renderVerdictSign({ comparisons }: BaselineVerdict): Html {
   return markup`<span class="${CLASSES[is]}">${SIGNS[is]}</span>`;
 }
 
-/** Returns the CSS class of a fact: "time" for dates and durations, otherwise the fact's name. */
+/** Returns the CSS class of a fact in a list: "time" for dates and durations, otherwise the fact's name. */
 function getTimeClass(name: string): string {
   return ["finished", "duration"].includes(name) ? "time" : name;
 }
@@ -352,7 +352,7 @@ function listUnfinished({ stages }: ReportRun): string[] {
   });
 }
 
-/** Verdict on a part of a model (stage, generator or reward) that was compared with a baseline. */
+/** Comparison of a part of a model (stage, generator or reward) with the baselines, by one metric. */
 interface PartVerdict extends BaselineVerdict {
   /** Name of the part; "" if the model has only one part. */
   readonly name: string;
@@ -370,7 +370,7 @@ function judgeParts(model: ReportModel): PartVerdict[] {
   });
 }
 
-/** Compares the losses of stages with the baselines' losses. Skips all kinds of loss except `choice`. */
+/** Compares the losses of stages with the baselines' losses, but only for models with `--loss choice`. */
 function judgeLosses(model: ReportModel): PartVerdict[] {
   return listLossParts([model]).filter((part) => getLossScale(part) === "choice").flatMap((part) => {
     const found = judgePart(part, "best-loss", "nll");

@@ -1,4 +1,4 @@
-/** Lists a model's parts that have metrics: stages, and generator and reward of the adversarial stage. */
+/** Lists the parts of a model that have metrics: training stages, generator and reward. */
 
 import { stages as trainedStages } from "../run/stages.ts";
 import type { StageName, TrainingStage as TrainedStage } from "../run/stages.ts";
@@ -15,7 +15,7 @@ import { meanAndSd } from "../data/mean_sd.ts";
 import type { MetricName } from "../metrics/metric_columns.ts";
 import { toFiniteOrNull } from "./line_chart.ts";
 
-/** Splits a verdict into findings (comparisons with baselines) and advice. */
+/** Splits the sentences of a verdict into findings (comparisons with baselines) and advice. */
 export function splitVerdict(
   { verdict, test = [] }: Pick<StoredResult, "verdict" | "test">,
 ): { findings: string[]; advice: string[] } {
@@ -52,7 +52,7 @@ export function listLossParts(models: readonly ReportModel[]): ReportPart[] {
   });
 }
 
-/** Lists the parts that rank items: the Shannon stage, or generator and reward of the adversarial stage. */
+/** Lists the parts that rank items: Shannon stage, and generator and reward of the adversarial stage. */
 export function listRankingParts(models: readonly ReportModel[]): ReportPart[] {
   return listLossParts(models).flatMap((part): ReportPart[] => {
     if (part.stage === "shannon") return [part];
@@ -68,7 +68,7 @@ export function listTrainedStages(model: ReportModel): TrainedStage[] {
   return trainedStages.filter(({ name }) => model.runs.some(({ stages }) => stages[name]));
 }
 
-/** Returns the data of a stage for each run that has begun the stage. */
+/** Returns a stage's logs and results, one element per run that has begun the stage. */
 export function listStageRuns({ model, stage }: Pick<ReportPart, "model" | "stage">): ReportStage[] {
   return model.runs.flatMap(({ stages }) => stages[stage] ?? []);
 }
@@ -80,7 +80,7 @@ const PI: Readonly<Record<string, string>> = {
   longerPrec2: "longerPiPrec2",
 };
 
-/** Computes mean and sd (null for one value) of all values that are numbers; undefined if there are none. */
+/** Computes mean and sd of the values that are numbers; undefined without numbers. sd of one value: null. */
 export function computeMeanAndSd(
   values: readonly (number | null | undefined)[],
 ): { mean: number; sd: number | null; runs: number } | undefined {
@@ -99,7 +99,7 @@ export interface Scoring {
   };
 }
 
-/** Returns the key of a metric in `details.metrics`; undefined if the generator lacks the metric. */
+/** Returns a metric's key in `details.metrics`; undefined if it is not computed for the generator. */
 export function getMetricName(ranking: ReportPart["ranking"], name: MetricName): string | undefined {
   return ranking === "reward" ? name : PI[name];
 }
@@ -120,13 +120,13 @@ function listTests(part: ReportPart): (readonly SnapshotMetrics[])[] {
   return listStageRuns(part).flatMap(({ result }) => result ? [result.test] : []);
 }
 
-/** Metrics of baselines, and all models whose runs report exactly these values. */
+/** Metrics of baselines, and all models whose runs report exactly the same baseline metrics. */
 export interface SharedBaselines {
   readonly models: readonly ReportModel[];
   readonly baselines: readonly BaselineMetrics[];
 }
 
-/** Returns true if all finished models have the same test users. Equal baseline metrics imply equal users. */
+/** Returns true if all finished models have equal test users, or equal baseline metrics, which imply them. */
 export function haveSameTestUsers(models: readonly ReportModel[]): boolean {
   if (groupByBaselines(models).length <= 1) return true;
   const tests = listLossParts(models).flatMap((part) => listSnapshotTests(part, part.judged));
@@ -159,7 +159,7 @@ export function describeIncomparable(models: readonly ReportModel[]): string {
   ].join(" ");
 }
 
-/** Lists the baselines of all groups. A baseline that differs by group has its models in its name. */
+/** Lists the baselines of all groups. If a baseline differs between groups, its name lists its models. */
 export function listDistinctBaselines(groups: readonly SharedBaselines[]): BaselineMetrics[] {
   return groups.flatMap(({ models, baselines }, k) =>
     baselines.flatMap((one) => {

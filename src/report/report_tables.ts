@@ -6,7 +6,7 @@ import { type Html, markup } from "./html.ts";
 
 export const MISSING = "-";
 
-/** Pairs of a name and a value on a page, such as ("folder", "runs/x"). */
+/** Facts on a page, each a name and a value, such as ("folder", "runs/x"). */
 export type NamedFacts = readonly (readonly [string, string])[];
 
 /** Renders facts as a list. @param getClass - maps the name of a fact to the CSS class of its value */
@@ -20,7 +20,7 @@ export function renderFacts(facts: NamedFacts, getClass?: (name: string) => stri
 export type ReportRow = readonly [name: ReportCell, ...cells: ReportCell[]];
 export type ReportCell = string | Html;
 
-/** A group of rows with a title. A group with the title "" has no heading. */
+/** A group of rows with a title. If the title is "", the group has no heading. */
 export type ReportRowGroup = readonly [title: string, rows: readonly ReportRow[]];
 
 /** Returns true if a cell is text that begins with a letter, such as a kernel's name. */
@@ -54,7 +54,7 @@ export function renderTable(
   }</tr></thead>${bodies}</table></div>`;
 }
 
-/** Renders a value, and below it "± sd" or, if the sd is unknown, the interval. */
+/** Renders a value, and below the value "± sd" or, if the sd is unknown, the interval. */
 export function renderMetric(
   value: number | null | undefined,
   digits: number,

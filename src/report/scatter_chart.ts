@@ -12,7 +12,7 @@ export interface ScatterPoint extends Pick<ChartPoint, "low" | "high"> {
 export interface ScatterChart extends ChartHead {
   readonly xTitle: string;
   readonly yTitle: string;
-  /** True for two logarithmic axes. */
+  /** True if both axes are logarithmic. */
   readonly logarithmic?: boolean;
   /** Series of points: at least one series, and at least one point per series. */
   readonly series: readonly {
@@ -24,7 +24,7 @@ export interface ScatterChart extends ChartHead {
   }[];
 }
 
-/** Builds a scatter chart. A whisker shows the 95 % interval of y, from `low` to `high` of a point. */
+/** Builds a scatter chart. The whisker of a point shows the 95 % interval of y, from `low` to `high`. */
 export function buildScatterChart(chart: ScatterChart): ChartDefinition {
   const { id, title, note, xTitle, yTitle, logarithmic = false, series } = chart;
   const points = series.flatMap((one) => one.points);

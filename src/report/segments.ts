@@ -77,7 +77,7 @@ bootstrap interval over test users; a dash (-) for segments of fewer than ${LEAS
 ${renderTable(`Segments of ${part.name}`, head, groups)}`;
 }
 
-/** Builds a chart of the position effects per run. */
+/** Builds a chart of learned position effects with one curve per run. */
 function buildPositionCharts(parts: readonly ReportPart[]): ChartDefinition[] {
   return buildLineChart({
     id: "position-effect",

@@ -17,7 +17,7 @@ export interface SimulationPageData {
   /** Largest number of pages per user. */
   readonly pages: number;
   readonly reward: "click" | "utility";
-  /** True if the page shows click rates. They are unknown if the log has only pages with a click. */
+  /** True to show click rates; false if they are unknown, because the log has only pages with a click. */
   readonly clickRates: boolean;
   /** True if users may leave before the last page. */
   readonly leaves: boolean;
@@ -28,7 +28,7 @@ export interface SimulationPageData {
   readonly about: readonly string[];
   /** Sentences that compare the first policy with its rivals. */
   readonly verdict: readonly string[];
-  /** The requested policy, then the rivals with which it is compared. */
+  /** The requested policy, followed by the policies with which it is compared. */
   readonly policies: readonly SimulatedPolicy[];
 }
 
@@ -70,7 +70,7 @@ catalogue that was shown at least once.</p>
 ${renderTable("Metrics of simulated users", head, [["", rows]])}`;
 }
 
-/** Renders differences in return between the first policy and each rival, paired by user. */
+/** Renders differences in return between the first policy and each other policy, paired by user. */
 function differencesTable(simulation: SimulationPageData): Html {
   const [first, ...rivals] = simulation.policies;
   if (!first) return markup``;
@@ -172,7 +172,7 @@ function computeHalfWidth(interval: Interval | null): number | null {
   return interval && toFiniteOrNull((interval[1] - interval[0]) / 2);
 }
 
-/** Computes a curve: one mean per window of pages, weighted by the number of users on each page. */
+/** Computes a curve over page numbers: means over windows of pages, weighted by each page's users. */
 function computePoints(
   byPage: readonly PageMetrics[],
   window: number,

@@ -7,7 +7,7 @@ export interface Theme {
   readonly background: string;
   /** Colour of baselines and reference lines. */
   readonly neutral: string;
-  /** Colours of curves and bars: curve k has colour k modulo the number of colours. */
+  /** Colours of curves and bars. Curve k has the colour with index k modulo the number of colours. */
   readonly palette: readonly string[];
 }
 
@@ -34,7 +34,7 @@ export const NEUTRAL = -1;
 /** Index of a colour in the theme's palette, or name of the theme's text or background colour. */
 export type Colour = number | "text" | "background";
 
-/** Names a colour with an opacity (0..1), for example "3/0.5". {@link resolveColour} resolves such a name. */
+/** Formats colour and opacity (0..1) as a name for {@link resolveColour}: "3/0.5" is colour 3, half opaque. */
 export function nameColour(colour: Colour, opacity = 1): string {
   return `${colour === NEUTRAL ? "neutral" : colour}/${opacity}`;
 }
@@ -48,7 +48,7 @@ export function resolveColour(theme: Theme, name: string): string {
   return opacity === "1" ? colour : colour + Math.round(255 * Number(opacity)).toString(16).padStart(2, "0");
 }
 
-/** Converts the name of a colour to CSS: the light theme's colour in light mode, otherwise the dark one's. */
+/** Converts a colour name to CSS that selects the light or the dark theme's colour by the browser's mode. */
 export function getCssColour(name: string): string {
   return `light-dark(${resolveColour(light, name)}, ${resolveColour(dark, name)})`;
 }

@@ -31,7 +31,7 @@ const LARGEST = 10;
 export interface OffPolicyEvaluation {
   readonly pages: number;
   readonly users: number;
-  /** Number of skipped pages: no propensity, another slate size, or beyond the pages of a policy's episode. */
+  /** Number of skipped pages: no propensity, another slate size, or after the last page of an episode. */
   readonly excluded: number;
   /** Estimated clicks per page, by estimator. An estimator is missing if the log lacks its columns. */
   readonly estimates: Readonly<Partial<Record<EstimatorName, MeanEstimate>>>;

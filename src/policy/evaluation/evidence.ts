@@ -47,7 +47,7 @@ export type LogEvidence = { readonly [name in keyof Row]: Float64Array } & {
   readonly slate: number;
   /** Sample of logged pages, for advice in error messages: a better temperature, fewer candidate items. */
   readonly samples: readonly PageSample[];
-  /** Number of skipped pages: no propensity, another slate size, or beyond the pages of a policy's episode. */
+  /** Number of skipped pages: no propensity, another slate size, or after the last page of an episode. */
   readonly excluded: number;
   readonly propensityRatios: readonly [least: number, most: number] | undefined;
 };

@@ -208,7 +208,7 @@ export const CURVE_EPISODE = 2 ** 31;
 const LATE = 0.75;
 const LATE_RATE = 0.2;
 
-/** Schedule of a training. Iteration t = 1, 2, ... simulates a page of each user, then runs training steps. */
+/** Schedule of a training. Iteration t = 1, 2, ... simulates a page per user, then runs training steps. */
 export class PolicySchedule {
   /** Number of iterations: a multiple of the pages per episode. */
   readonly iterations: number;
@@ -261,7 +261,7 @@ interface PolicyBatch extends CountedBatch {
   readonly iteration: number;
 }
 
-/** Counts an iteration's entries in the ring buffer: one per training step, and one for the simulated page. */
+/** Counts an iteration's entries in the ring buffer: one per training step, one for the simulated page. */
 function countRingParts({ stepsPerPage }: Pick<PolicyTrainingConfig, "stepsPerPage">): number {
   return stepsPerPage + 1;
 }

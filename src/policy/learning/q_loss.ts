@@ -40,7 +40,7 @@ export function qTarget(
   };
 }
 
-/** Sums the users' rewards of a page in entry `step.slot` of `ring`. @param views - `outcome`: [pages, users] */
+/** Sums a page's rewards over users, in `ring` at `step.slot`. @param views - `outcome`: [pages, users] */
 export function pageReward(
   { users }: Pick<PolicyTrainingConfig, "users">,
   views: { readonly outcome: View; readonly ring: View },

@@ -22,7 +22,7 @@ const sampleKernel = parseKernel("replay_sample", sampleText);
 const masksKernel = parseKernel("replay_sample_masks", masksText);
 const statesKernel = parseKernel("replay_sample_states", statesText);
 
-/** Sizes of a batch of B replayed pages: B pages and rows, B x slate size slots, and the catalogue's items. */
+/** Sizes of a batch of B replayed pages: B pages, B rows, B x slate size slots, and the catalogue's items. */
 export type LearnSizes = Readonly<Record<"pages" | "rows" | "slots" | "items", number>>;
 
 // Shaders that also run on batches of click logs read the number of items at index 3.

@@ -33,7 +33,7 @@ export class ChartCard {
     onSave("png", () => this.#savePng());
   }
 
-  /** Draws the chart without hidden datasets. @param width - in CSS pixels; default: the figure's width */
+  /** Draws the chart's visible datasets. @param width - in CSS pixels; default: the figure's width */
   draw(theme: Theme, width?: number): void {
     const canvas = this.#figure.querySelector("canvas");
     if (!canvas) throw new Error(`Expected a canvas for the chart ${this.#definition.id}.`);

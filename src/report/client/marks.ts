@@ -1,4 +1,4 @@
-/** Plugin of Chart.js that draws whiskers, and values on bars. */
+/** Plugin of Chart.js that draws whiskers, and writes the values of bars. */
 
 import type { Chart, Plugin } from "chart.js";
 import { type ChartDataset, type ChartPoint, computeWhisker } from "../chart_definition.ts";
@@ -6,7 +6,7 @@ import { FONT } from "./defaults.ts";
 
 /** Half the length of the strokes at the ends of a whisker, in pixels. */
 const CAP = 4;
-/** Distance between a bar and its text, in pixels. */
+/** Distance between a bar and the text of its value, in pixels. */
 const GAP = 6;
 
 /** A point of a chart, and its position in pixels. */
@@ -42,7 +42,7 @@ export const marks: Plugin = {
   },
 };
 
-/** Draws a whisker, if the point has one. @returns its ends in pixels; both are `x` without a whisker */
+/** Draws the whisker of a point, if any. @returns the whisker's ends in pixels; both are `x` without one */
 function drawWhisker({ ctx, scales }: Chart, { x, y, point }: Mark, isBars: boolean): [number, number] {
   const scale = isBars ? scales.x : scales.y;
   const [from = x, to = x] = computeWhisker(point)?.map((end) => scale?.getPixelForValue(end) ?? NaN) ?? [];
