@@ -17,7 +17,9 @@ import type { ItemsShape } from "../data/item_catalogue.ts";
 
 /** A categorical feature of the items. Its values are the tokens first .. first + count - 1. */
 export interface CountField {
+  /** First token of the field. */
   readonly first: number;
+  /** Number of tokens of the field. */
   readonly count: number;
   /** Number of the field's tokens that the table of counts stores per item. */
   readonly slots: number;

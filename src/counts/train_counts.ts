@@ -70,8 +70,11 @@ export function startUserProgress(what: string, onProgress: OnProgress | undefin
 
 /** A field (categorical feature) of the items. Its values are the tokens first .. first + count - 1. */
 export interface TokenField {
+  /** Name of the field in the log. */
   readonly name: string;
+  /** First token of the field. */
   readonly first: number;
+  /** Number of tokens of the field. */
   readonly count: number;
   /** Present if the tokens are hashes of item ids, so that two items may have the same token. */
   readonly hashed?: number;

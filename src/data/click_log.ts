@@ -131,8 +131,11 @@ export interface ClickLog extends Clicks {
 
 /** Totals over a user's older pages: the pages before the user's first page in the log. */
 export interface PastPages {
+  /** Number of older pages. */
   readonly pages: number;
+  /** Number of older pages with a click. */
   readonly clickedPages: number;
+  /** Number of displayed items on all older pages. */
   readonly displays: number;
   /** Number of clicked items on all older pages. */
   readonly clicks: number;

@@ -24,6 +24,7 @@ export function getItemsShape(items: ItemFeatures): ItemsShape {
 
 /** The features of a log's items, in memory ({@link MemoryItems}) or in a file (`PackedItems`). */
 export interface ItemCatalogue {
+  /** Sizes of the item features. */
   readonly shape: ItemsShape;
   /** `tokenCounts[n]` is the number of items that have n tokens; empty if the features have no tokens. */
   readonly tokenCounts: Uint32Array;

@@ -36,6 +36,7 @@ export function computeLogSize(
 export interface LogSource extends UserIndex {
   /** Short name of the log in reports, such as "demo" or a file name. */
   readonly name: string;
+  /** Catalogue of the log's items. */
   readonly items: ItemCatalogue;
   /** The whole log; undefined if the log is in a file. */
   readonly log: ClickLog | undefined;

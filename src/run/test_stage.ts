@@ -86,7 +86,9 @@ function describeScale(kept: RescaledBest | undefined): string[] {
   if (!kept || kept.record.iteration === 0) return [];
   const { offset, slope } = kept.scale;
   return [
-    `The utilities u of best-loss were rescaled to ${offset.toFixed(3)} + ${slope.toFixed(3)} u, which fits ` +
+    `The utilities u of best-loss were rescaled to ${offset.toFixed(3)} + ${
+      slope.toFixed(3)
+    } u, which fits ` +
     "the validation users significantly better.",
   ];
 }

@@ -16,7 +16,7 @@ import { createDistributedContext } from "../train/distributed_context.ts";
 import { DivergedError, type TrainingStepResult, type ValidationResult } from "../train/training_results.ts";
 import { listContextColumns } from "../data/manifest.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
-import { type RescaledBest, BestLossChoice } from "./best_loss_choice.ts";
+import { BestLossChoice, type RescaledBest } from "./best_loss_choice.ts";
 import { nameResults } from "./name_results.ts";
 import { type StageTest, testStage } from "./test_stage.ts";
 import { expectUnbegun, RunFolder, type StageFiles } from "./run_folder.ts";
