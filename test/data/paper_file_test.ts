@@ -95,7 +95,7 @@ const faults = parseRows(`
   _ 1 0 0 0         | :3: expected session_new_index … got ""
   0 1 0.5 0 0       | :3: expected item_new_index … got "0.5"
   0 1 -2 0 0        | :3: expected item_new_index … got "-2"
-  0 1 214821275 0 0 | :3: …item_new_index …Renumber the items…214821275
+  0 1 214821275 0 0 | :3: …item_new_index …renumber the items…214821275
   0 0x10 0 0 0      | :3: expected Time to be a number, got "0x10"
   0 1111111111111111111111111111111 0 0 0 | :3: expected Time …at most 30 digits
   0 noon 0 0 0      | :3: expected Time to be a number, got "noon"

@@ -269,7 +269,7 @@ Deno.test("merged sets: propensities and candidates use the numbers of the merge
     const wider = await merged(folder, ["b", "c"], "wider");
     assert.equal(wider.newItems, 1);
     assert.equal(wider.data.items.of(6), "w");
-    assert.match(wider.data.dataset.warnings?.join() ?? "", /drawn from its 6 items, not from all 7/);
+    assert.match(wider.data.dataset.warnings?.join() ?? "", /drawn from the 6 items of .*, not from all 7/);
     const [all, some] = [wider.data, wider.parts[0]?.data].map((data) => data?.dataset.features);
     assert.deepEqual([keepsItemNumbers(some, all), keepsItemNumbers(all, some)], [true, false]);
   }));

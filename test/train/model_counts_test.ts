@@ -400,7 +400,7 @@ Deno.test("a run killed at any moment has the weights of a run that ends there",
         }
         const { weights } = await readSnapshot(file);
         assert.deepEqual(weights, ended.get(iteration) ?? weights, `${file} at ${iteration}`);
-        assert.equal(unfinished?.includes(` iteration ${iteration} of 24 `) ?? iteration === 24, true);
+        assert.equal(unfinished?.includes(` iteration ${iteration} of 24.`) ?? iteration === 24, true);
         if (file.includes("aside")) seen.add("aside");
         if (saved.kept.loss !== undefined) {
           seen.add(saved.kept.loss > 0 ? "lowest" : saved.best.loss.iteration > 0 ? "start" : "first");
