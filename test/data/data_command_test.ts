@@ -341,6 +341,8 @@ Deno.test("a number that changes only later in a log is proposed as an impressio
   const folder = await makeFolderWith({ "log.csv": log });
   const data = new CommandSeries("data", { cwd: folder });
   await data.refused(["log", "--source", "log.csv"], /log\.csv .* --impression-features age\n/);
+  const items = ["log", "--source", "log.csv", "--features", "items.csv"];
+  await data.refused(items, /log\.csv .* --features items\.csv --impression-features age\n/);
 });
 
 const figures = v.looseObject({ nll: v.finiteNumber(), prec1: v.finiteNumber() });

@@ -307,7 +307,11 @@ Deno.test("commands name the dates of a split by time, and refuse options that w
   const { stderr } = await train.ok(["--data", set, "--save-dir", run, ...small]);
   assert.match(stderr, dates);
   assert.match(await Deno.readTextFile(`${run}/report.html`), dates);
-  assert.match((await data.ok(["describe", set])).stdout, dates);
+  const { stdout: about } = await data.ok(["describe", set]);
+  assert.match(about, dates);
+  // A user's pages in all parts are counted together.
+  const each = pages.length / 40;
+  assert.match(about, new RegExp(`events per user: ${new Array(5).fill(each).join(" / ")} `));
   assert.match((await evaluate.ok(["--model", run])).stdout, dates);
 
   // Every page is predicted once, in the part of its time, with its number among the user's pages.
@@ -316,6 +320,11 @@ Deno.test("commands name the dates of a split by time, and refuse options that w
     .map((row) => row.split(",").slice(0, 2).join());
   const expected = pages.flatMap((_, k) => new Array<string>(4).fill(`u${k % 40},${Math.floor(k / 40)}`));
   assert.deepEqual(found.sort(), expected.sort());
+
+  const simulate = new CommandSeries("simulate");
+  const logit = ["--model", run, "--baseline", "logit", "--users", "9", "--pages", "2", "--slate", "3"];
+  assert.match((await simulate.ok(logit)).stdout, /the baseline logit of /);
+  await simulate.refused("--shop demo --truth --baseline logit", /--baseline only with --model/);
 
   // Off-policy estimates of both splits have the same pages, and intervals over the same users.
   const policy = new CommandSeries("policy");
