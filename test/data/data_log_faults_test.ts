@@ -177,7 +177,7 @@ Deno.test("bad rows of several readings are counted together", () => {
 
 const csv = "uid,sku,ts,label\n" + makeGoodRows(9);
 const lost = parseRows(`
-  uid | 9007199254740993.0 | got floating point numbers … in 1 rows…log.ndjson…: expected uid or sku
+  uid | 9007199254740993.0 | or floating point numbers … in 1 rows…log.ndjson…: expected uid or sku
   sku | 9007199254740992.0
     | expected uid or sku or page to be text or a whole number, exactly, got "9007199254740992.0"
   sku | 1e17 | exactly, got "100000000000000000.0"

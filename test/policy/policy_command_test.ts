@@ -166,7 +166,7 @@ Deno.test("policies of a model: compared with a second one, ranked by ids, and r
       assert.ok(text.includes(verdict[0]), text);
       assert.doesNotMatch(html.slice(html.indexOf('id="about"')).split("</section>")[0]!, /deno task|--/);
     }
-    assert.match(html, /Consistency of the values of cdqn/);
+    assert.match(html, /Consistency of the Q-values of cdqn/);
     assert.match(html, /states outside the log/);
     const ranked = JSON.parse(await run("rank", policy, "--history", "3,14", "--page", "3", "--json"));
     assert.equal(ranked.clicks, 2);
