@@ -131,13 +131,13 @@ export interface ClickLog extends Clicks {
 
 /** Totals over a user's older pages: the pages before the user's first page in the log. */
 export interface PastPages {
-  /** Number of older pages. */
+  /** Number of pages before the log. */
   readonly pages: number;
-  /** Number of older pages with a click. */
+  /** Number of pages with a click before the log. */
   readonly clickedPages: number;
-  /** Number of displayed items on all older pages. */
+  /** Number of displayed items on all pages before the log. */
   readonly displays: number;
-  /** Number of clicked items on all older pages. */
+  /** Number of clicked items on all pages before the log. */
   readonly clicks: number;
 }
 

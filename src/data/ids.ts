@@ -113,7 +113,7 @@ export class TextList {
       : this.#decoder.decode(this.bytes.subarray(this.ends[k - 1] ?? 0, end));
   }
 
-  /** Returns a text's last index, or undefined. The first call builds a hash table of 8 to 15 bytes per text. */
+  /** Returns a text's last index, or undefined. The first call makes a hash table, 8 to 15 bytes per text. */
   findLast(text: string): number | undefined {
     const bytes = new TextEncoder().encode(text);
     const { index } = this;

@@ -298,8 +298,8 @@ export function expectExact({ counts, examples }: BadRowSummary, ids: string): v
   if (lost === undefined) return;
   const example = examples.find(({ fault }) => fault.includes(expected));
   throw new UserError(
-    `Expected ${ids} to be text or whole numbers, got fractions, or floating point numbers above ` +
-      `2^53 (32 bits: 2^24), in ${formatThousands(lost)} rows. ` +
+    `Expected ${ids} to be text or whole numbers, got floating point numbers that are fractions ` +
+      `or above 2^53 (32 bits: 2^24) in ${formatThousands(lost)} rows. ` +
       "Different ids may have been rounded to the same number. Write ids as text or integers." +
       (example ? `\n  ${example.place}: ${example.fault}` : ""),
   );
