@@ -29,7 +29,7 @@ export interface RowRange {
   readonly rows: number;
 }
 
-/** For each column: "needed" (must be in the file), "optional", or undefined (not read). */
+/** Requirement for each column: "needed" (must be in the file), "optional", or undefined (not read). */
 export type RequiredColumns<Name extends string> = Readonly<Record<Name, "needed" | "optional" | undefined>>;
 
 /**

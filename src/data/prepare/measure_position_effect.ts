@@ -87,7 +87,7 @@ export function summarizePositionEffect(
     text: small
       ? `Small position bias: ${how}.`
       : `Position bias: ${how}. Either people look at some positions first, or the pages were sorted ` +
-        "by something other than item strength. deno task train learns this bias (off: --position-bias 0).",
+        "by something other than item popularity. deno task train learns this bias (off: --position-bias 0).",
     positions,
   };
 }

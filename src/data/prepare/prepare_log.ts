@@ -300,7 +300,7 @@ const STEPS = [
   { name: "hour", ms: 3_600_000, least: 20, refused: true, order: false },
   { name: "minute", ms: 60_000, least: 20, refused: false, order: false },
 ] as const;
-/** SQL that tests for each unit whether all times leave the same remainder when divided by the unit. */
+/** SQL that tests for each unit of time whether all times are whole numbers of units apart. */
 const TIMES = STEPS.map(({ name, ms, least }) =>
   `(bool_and(time % ${ms} = 0) AND approx_count_distinct(time) >= ${least}) OR ` +
   `(min((time % ${ms} + ${ms}) % ${ms}) = max((time % ${ms} + ${ms}) % ${ms}) ` +

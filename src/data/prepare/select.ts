@@ -110,7 +110,7 @@ function readBy(path: string, node: unknown): string[] {
   if (READERS.test(name)) return [...namesIn(path, name, children[0]), ...below];
   throw new UserError(
     `${path}: expected FROM to read files (read_csv, read_parquet, read_json, ...), ` +
-      `got ${name}(). Replace it by a function that reads files.`,
+      `got ${name}(). Use a function that reads files instead.`,
   );
 }
 

@@ -91,7 +91,7 @@ function createDecoder(path: string): Transform | undefined {
 // Checks that a zstd file (RFC 8878) is complete: zstd decoders accept truncated files. Reads only headers.
 
 const FRAME = 0xfd2fb528;
-/** First of the 16 consecutive numbers that mark zstd frames without data. */
+/** First of the 16 consecutive magic numbers of zstd's skippable frames, which contain no data. */
 const SKIPPABLE = 0x184d2a50;
 const RLE = 1;
 const RESERVED = 3;
