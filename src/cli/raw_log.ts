@@ -207,9 +207,9 @@ export async function expectNoRawLog(
   throw new RawLogError(data, preparation, use?.(preparation.out));
 }
 
-/** Lists the words of arguments: option names without --, file names, and names of columns. */
+/** Lists the words of arguments: options with --, file names, and names of columns. */
 function listWords(args: readonly string[]): string[] {
-  return args.flatMap((text) => text.split(/[,=]/)).map((word) => word.replace(/^--/, ""));
+  return args.flatMap((text) => text.split(/[,=]/));
 }
 
 /**
@@ -222,20 +222,18 @@ function guessFeatureArguments(
 ): readonly string[] {
   if (encoding) return encoding.args;
   const words = listWords(typed);
-  if (!isComplete || args[0] !== "--source" || words.includes("encoding-from")) return [];
+  if (!isComplete || args[0] !== "--source" || words.includes("--encoding-from")) return [];
   const guessed = guessFeatures(sample, columns);
-  const has = (...options: string[]) => options.some((option) => words.includes(option));
   const list = (option: string, names: readonly string[]) => {
-    const free = has(option) ? [] : names.filter((name) => !words.includes(name));
-    return free.length > 0 ? [`--${option}`, free.join(",")] : [];
+    const free = words.includes(option) ? [] : names.filter((name) => !words.includes(name));
+    return free.length > 0 ? [option, free.join(",")] : [];
   };
-  const own = has("features", "tokens", "dense")
-    ? []
-    : [...list("tokens", guessed.tokens), ...list("dense", guessed.dense)];
+  const hasItems = ["--features", "--tokens", "--dense"].some((option) => words.includes(option));
+  const items = hasItems ? [] : [...list("--tokens", guessed.tokens), ...list("--dense", guessed.dense)];
   return [
-    ...own.length > 0 ? ["--features", args[1] ?? "", ...own] : [],
-    ...list("page-features", guessed.page),
-    ...list("impression-features", guessed.impression),
+    ...items.length > 0 ? ["--features", args[1] ?? "", ...items] : [],
+    ...list("--page-features", guessed.page),
+    ...list("--impression-features", guessed.impression),
   ];
 }
 

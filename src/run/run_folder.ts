@@ -46,9 +46,9 @@ export interface StageFiles {
 
 type BestSnapshots = Pick<TrainerState, "best" | "snapshots">;
 
-function withKept({ best, snapshots }: BestSnapshots, kept: RescaledBest | undefined): BestSnapshots {
-  if (!kept) return { best, snapshots };
-  return { best: { ...best, loss: kept.record }, snapshots: { ...snapshots, loss: kept.weights } };
+function withRescaled({ best, snapshots }: BestSnapshots, rescaled: RescaledBest | undefined): BestSnapshots {
+  if (!rescaled) return { best, snapshots };
+  return { best: { ...best, loss: rescaled.record }, snapshots: { ...snapshots, loss: rescaled.weights } };
 }
 
 /** Writes a stage's logs and snapshots. The caller must keep the run's folder locked until `close`. */
@@ -124,23 +124,23 @@ export class RunFolder {
    * Writes all snapshots and logs. First, new best snapshots are written under temporary names. Then `last`
    * is written, which stores the iterations of the best snapshots. At the end, the new best snapshots replace
    * the old ones. So even after a crash, the folder has the best snapshots whose iterations `last` stores.
-   * @param kept - rescaled weights to save as best-loss. If given, `last` also stores the trained weights
+   * @param rescaled - rescaled weights to save as best-loss. If given, `last` also stores the trained weights
    * with the lowest validation loss.
    */
-  async save(state: TrainerState, kept: RescaledBest | undefined): Promise<void> {
+  async save(state: TrainerState, rescaled: RescaledBest | undefined): Promise<void> {
     this.flush();
-    const best = withKept(state, kept);
+    const best = withRescaled(state, rescaled);
     const fresh = criteria.filter((criterion) => this.#saved[criterion] !== best.best[criterion].iteration);
     for (const criterion of fresh) {
       await this.#saveBest(best, criterion, getPendingSnapshotPath(this.path, criterion));
     }
     const more = new Map<string, Weights>([[MOMENT_PREFIXES.m, state.m], [MOMENT_PREFIXES.v, state.v]]);
     const { loss } = state.snapshots;
-    if (kept && loss) more.set(BEST_PREFIXES.loss, this.#filled(loss));
+    if (rescaled && loss) more.set(BEST_PREFIXES.loss, this.#filled(loss));
     const info = this.#info(state.iteration, "last");
     await writeSnapshot(this.file("last"), this.about.specs, this.#filled(state.weights), info, more, {
       best: formatBestRecords(state.best),
-      ...(kept && { rescaled: String(kept.record.iteration) }),
+      ...(rescaled && { rescaled: String(rescaled.record.iteration) }),
       logs: JSON.stringify({ train: this.train.mark(), validation: this.validation.mark() }),
     });
     for (const criterion of fresh) {
@@ -154,8 +154,8 @@ export class RunFolder {
    * Writes the best snapshots of a training that has diverged, and leaves `last` as it is. The previous
    * best snapshots get temporary names, because a training resumed from `last` needs them.
    */
-  async saveBest(state: TrainerState, kept: RescaledBest | undefined): Promise<void> {
-    const best = withKept(state, kept);
+  async saveBest(state: TrainerState, rescaled: RescaledBest | undefined): Promise<void> {
+    const best = withRescaled(state, rescaled);
     for (const criterion of criteria) {
       if (this.#saved[criterion] === best.best[criterion].iteration) continue;
       const file = this.file(`best-${criterion}`);
@@ -202,11 +202,11 @@ export class RunFolder {
  */
 export async function expectUnbegun(path: string, columns: readonly string[]): Promise<void> {
   const names = listContents(path) ?? [];
-  const kept = names.find((name) => /^best-.*\.safetensors$/.test(name) || name === "result.json");
-  if (kept !== undefined) {
+  const left = names.find((name) => /^best-.*\.safetensors$/.test(name) || name === "result.json");
+  if (left !== undefined) {
     throw new UserError(
       `Expected ${getSnapshotPath(path, "last")} to resume from, found none, although ${path} ` +
-        `has ${kept}. Nothing was changed: put the file back. Otherwise the run cannot be resumed; start a ` +
+        `has ${left}. Nothing was changed: put the file back. Otherwise the run cannot be resumed; start a ` +
         "new run in another folder, from a remaining snapshot with --init.",
     );
   }

@@ -58,15 +58,15 @@ export interface SavedStage {
 /** Reads the saved state of a stage. Returns undefined if the state is missing or unreadable. */
 export function readSavedStage(path: string): SavedStage | undefined {
   try {
-    const { names, metadata } = readSnapshotHeader(getSnapshotPath(path, "last"));
+    const { metadata } = readSnapshotHeader(getSnapshotPath(path, "last"));
     const best = parseBestRecords(metadata.best);
     const iteration = v.safeParse(iterationSchema, metadata.iteration);
-    if (!best || !iteration.success) return undefined;
-    const isRescaled = names.some((name) => name.startsWith(BEST_PREFIXES.loss));
+    const rescaled = v.safeParse(v.optional(iterationSchema), metadata.rescaled);
+    if (!best || !iteration.success || !rescaled.success) return undefined;
     const readKept = (criterion: Criterion) => {
       const { value, iteration } = best[criterion];
       if (!Number.isFinite(value)) return undefined;
-      return criterion === "loss" && isRescaled ? Number(metadata.rescaled) : iteration;
+      return (criterion === "loss" ? rescaled.output : undefined) ?? iteration;
     };
     const kept = { loss: readKept("loss"), prec1: readKept("prec1"), prec2: readKept("prec2") };
     return { iteration: iteration.output, best, isGame: metadata.game !== undefined, kept };

@@ -32,14 +32,14 @@ export interface StageTest {
   readonly verdict: readonly string[];
 }
 
-/** Tests a stage's snapshots, then restores the trainer's weights. @param kept - tested as best-loss */
+/** Tests a stage's snapshots, then restores the trainer's weights. @param rescaled - tested as best-loss */
 export async function testStage(
   stage: TrainingStage,
   trainer: ClickTrainer<StageMetrics>,
   data: TestedData,
   config: StagesConfig,
   onProgress: OnProgress | undefined,
-  kept: RescaledBest | undefined,
+  rescaled: RescaledBest | undefined,
 ): Promise<StageTest> {
   const users = listUsers(data.source, "test");
   const tested = TestedUsers.ofPart(data, "test", onProgress);
@@ -60,10 +60,10 @@ export async function testStage(
   };
   const last = await trainer.weights();
   for (const criterion of criteria) {
-    const start = criterion === "loss" ? kept : undefined;
-    const { value, iteration } = start?.record ?? trainer.best[criterion];
+    const chosen = criterion === "loss" ? rescaled : undefined;
+    const { value, iteration } = chosen?.record ?? trainer.best[criterion];
     if (!Number.isFinite(value)) continue;
-    const weights = start?.weights ?? await trainer.snapshot(criterion);
+    const weights = chosen?.weights ?? await trainer.snapshot(criterion);
     trainer.setWeights(weights);
     await take(`best-${criterion}`, iteration, weights);
   }
@@ -78,18 +78,16 @@ export async function testStage(
   );
   const found = { test, baselines: tested.results(), snapshots };
   const verdict = describeTest(test, stage, config, trainer.iteration);
-  return { ...found, verdict: [...verdict, ...describeScale(kept)] };
+  return { ...found, verdict: [...verdict, ...describeScale(rescaled)] };
 }
 
-/** Reports the scale of trained weights in best-loss. For a logit, describeTest reports that it was chosen. */
-function describeScale(kept: RescaledBest | undefined): string[] {
-  if (!kept || kept.record.iteration === 0) return [];
-  const { offset, slope } = kept.scale;
+/** Reports the scale of trained weights in best-loss. If best-loss is the logit, describeTest says so. */
+function describeScale(rescaled: RescaledBest | undefined): string[] {
+  if (!rescaled || rescaled.record.iteration === 0) return [];
+  const { offset, slope } = rescaled.scale;
+  const line = `${offset.toFixed(3)} + ${slope.toFixed(3)} u`;
   return [
-    `The utilities u of best-loss were rescaled to ${offset.toFixed(3)} + ${
-      slope.toFixed(3)
-    } u, which fits ` +
-    "the validation users significantly better.",
+    `The utilities u of best-loss were rescaled to ${line}, a significantly better fit to validation users.`,
   ];
 }
 

@@ -241,9 +241,9 @@ function computeSpent({ size, spent }: MpiRanks, before: CommunicationTimes | un
 
 async function testWithNames(
   { stage, run: { config, data }, events, trainer }: Training,
-  kept: RescaledBest | undefined,
+  rescaled: RescaledBest | undefined,
 ): Promise<StageTest> {
-  const found = await testStage(stage, trainer, data, config, events.onProgress, kept);
+  const found = await testStage(stage, trainer, data, config, events.onProgress, rescaled);
   return { ...found, test: await nameResults(found.test, data) };
 }
 
@@ -279,7 +279,7 @@ async function train(training: Training, folder: RunFolder): Promise<StageRunRes
     const spent = ranks && computeSpent(ranks, before, (performance.now() - began) / 1000);
     const tested = !untested && (trainer.iteration >= iterations || trainer.stopped);
     await save(training, folder);
-    const kept = await training.choice?.choose();
+    const rescaled = await training.choice?.choose();
     const context = listContextColumns(data.features?.context);
     const result: StageRunResult = {
       stage: stage.name,
@@ -297,7 +297,7 @@ async function train(training: Training, folder: RunFolder): Promise<StageRunRes
         ...(context.length > 0 && { context }),
       },
       ...(spent && { ranks: spent }),
-      ...(tested ? await testWithNames(training, kept) : {}),
+      ...(tested ? await testWithNames(training, rescaled) : {}),
     };
     if (tested) await folder.saveResult(result);
     return result;

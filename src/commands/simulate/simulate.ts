@@ -212,8 +212,8 @@ async function writeResult(
   folder: string,
   { options, opened, simulated, summary, runs }: Contents,
 ): Promise<void> {
-  const { users, pages, slate, start, repeats, pool, leave, patience, reward, seed, explore } = options;
-  const { baseline } = options;
+  const { users, pages, slate, start, repeats, pool, leave, patience, reward, seed, explore, baseline } =
+    options;
   const { gpu, found: { model, run }, data: { dataset }, environment, known } = simulated;
   const result = {
     format: FOLDER_FORMATS.simulation,

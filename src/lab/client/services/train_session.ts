@@ -196,7 +196,7 @@ export class TrainSession {
 
   async #getState(): Promise<StageState> {
     const { stage, trainer: { specs }, choice } = this;
-    return { stage, specs, state: await this.trainer.state(), kept: await choice?.choose() };
+    return { stage, specs, state: await this.trainer.state(), rescaled: await choice?.choose() };
   }
 
   #isSaveDue(): boolean {
@@ -267,7 +267,7 @@ interface StageState {
   readonly specs: readonly ParameterSpec[];
   readonly state: TrainerState;
   /** Rescaled weights for the snapshot best-loss; undefined if it has the trained weights. */
-  readonly kept?: RescaledBest;
+  readonly rescaled?: RescaledBest;
 }
 
 export interface SnapshotOffer {
@@ -307,14 +307,14 @@ interface Origin {
  * @throws UserError if the snapshot is missing or has non-finite weights
  */
 function encodeSnapshotFile(
-  { stage, specs, state, kept }: StageState,
+  { stage, specs, state, rescaled }: StageState,
   kind: SnapshotName,
   { config, data, adapter }: Origin,
 ): Uint8Array<ArrayBuffer> {
   const criterion = criteria.find((criterion) => kind === `best-${criterion}`);
-  const start = criterion === "loss" ? kept : undefined;
-  const { iteration, value } = start?.record ?? (criterion ? state.best[criterion] : { ...state, value: 0 });
-  const own = start?.weights ?? (criterion ? state.snapshots[criterion] : state.weights);
+  const chosen = criterion === "loss" ? rescaled : undefined;
+  const { iteration, value } = chosen?.record ?? (criterion ? state.best[criterion] : { ...state, value: 0 });
+  const own = chosen?.weights ?? (criterion ? state.snapshots[criterion] : state.weights);
   if (!own || !Number.isFinite(value)) {
     throw new UserError(
       `Expected an existing snapshot, but there is no ${kind} yet. Save another snapshot.`,
