@@ -173,7 +173,7 @@ function guessByValues({ names, rows }: LogSample, found: Partial<Record<LogOpti
     inMost((page) => count(on(values, page)) === page.length));
 }
 
-export interface FeatureColumns {
+export interface GuessedFeatures {
   /** Columns for --tokens: categories that depend only on the item. */
   readonly tokens: readonly string[];
   /** Columns for --dense: numbers that depend only on the item. */
@@ -185,7 +185,7 @@ export interface FeatureColumns {
 }
 
 /** Guesses which columns describe items, pages or impressions. Columns of almost unique texts are ignored. */
-export function guessFeatures({ names, rows }: LogSample, columns: LogColumns): FeatureColumns {
+export function guessFeatures({ names, rows }: LogSample, columns: LogColumns): GuessedFeatures {
   const place = (name: string | undefined) => names.indexOf(name ?? "");
   const at = (k: number) => (row: readonly string[]) => row[k] ?? "";
   const pageKey = columns.page === undefined ? [columns.user, columns.time] : [columns.page];

@@ -31,7 +31,7 @@ import { U } from "../selftest/ops/op_batches.ts";
 import { createOpTrial, useBuffers } from "../selftest/ops/op_run.ts";
 import { drawNormals } from "../selftest/optimiser_bench.ts";
 import { chooseTrial, listShownSlates } from "../selftest/pages/page_cases.ts";
-import { createScoredRows, type ScoredRows, scoreTrial } from "../selftest/slates/slate_cases.ts";
+import { createScoreTrialRows, scoreTrial, type ScoreTrialRows } from "../selftest/slates/slate_cases.ts";
 import type { TrainingPage } from "../selftest/small_logs.ts";
 import { createHistoryLog, createOneHotItems, createRowsBatch, logOfPages } from "../selftest/small_logs.ts";
 
@@ -302,7 +302,7 @@ export function drawTrial(
 }
 
 /** Inputs that replace the random inputs of {@link createSlateTrial}. */
-export interface SlateRule extends Partial<Pick<ScoredRows, "taken" | "equal">> {
+export interface SlateRule extends Partial<Pick<ScoreTrialRows, "taken" | "equal">> {
   readonly weights?: (unit: number) => number;
   readonly table?: (item: number, unit: number) => number;
 }
@@ -313,7 +313,7 @@ export function createSlateTrial(
   [rows = 1, items = 1, units = 4]: LadderSize,
   rule: SlateRule = {},
 ): KernelTrial<ClickSizes> {
-  const usual = createScoredRows({ rows, items, units });
+  const usual = createScoreTrialRows({ rows, items, units });
   const { weights, table, ...others } = rule;
   const arena = new CanaryArena(gpu, "slates");
   const sizes = { users: rows, events: rows, rows, items };

@@ -48,7 +48,7 @@ function withNoise(words: Uint32Array<ArrayBuffer>, rows: number, items: number)
   );
 }
 
-export interface ScoredRows {
+export interface ScoreTrialRows {
   readonly base: Float32Array<ArrayBuffer>;
   readonly table: Float32Array<ArrayBuffer>;
   readonly weights: Float32Array<ArrayBuffer>;
@@ -63,7 +63,7 @@ function isTaken(items: number) {
 }
 
 /** Draws rows and items. In every eight items, 0, 1, 4, 5 share one table row, and 2, 3, 6, 7 another. */
-export function createScoredRows({ rows, items, units }: ScoreSizes): ScoredRows {
+export function createScoreTrialRows({ rows, items, units }: ScoreSizes): ScoreTrialRows {
   const [base, table] = [
     drawSlateNormals(rows * units, "base", units),
     drawSlateNormals(items * units, "table", units),
@@ -83,7 +83,7 @@ export function scoreTrial<S extends BatchSizes>(
   { gpu, arena, rows, textured }: Pick<SlateBench, "gpu" | "arena" | "textured"> & { rows: SlateRows<S> },
   step: Pick<KernelTrial<S>, "sizes" | "headers" | "offsets">,
   { rows: R, items, units, exact = false }: ScoreSizes,
-  { scored, plain = false }: { readonly scored: ScoredRows; readonly plain?: boolean },
+  { scored, plain = false }: { readonly scored: ScoreTrialRows; readonly plain?: boolean },
 ): KernelTrial<S> {
   const { base, table, weights, taken, equal } = scored;
   const kernels = [gpu.variants.kind === "cpu" ? "slate_score_panel" : "slate_score_tiled"];
@@ -164,7 +164,7 @@ export function scoreTrial<S extends BatchSizes>(
 
 export async function checkScore(gpu: Gpu, checks: CheckCollector, sizes: ScoreSizes): Promise<void> {
   using bench = createSlateBench(gpu, { rows: sizes.rows, items: sizes.items }, checks);
-  await runTrial(scoreTrial(bench, bench.step(), sizes, { scored: createScoredRows(sizes) }), checks);
+  await runTrial(scoreTrial(bench, bench.step(), sizes, { scored: createScoreTrialRows(sizes) }), checks);
 }
 
 /** Checks a network's input: state, and share of past pages. @param columns - width of the state */
