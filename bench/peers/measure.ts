@@ -30,12 +30,12 @@ export function findDisagreement(
   tolerance = TOLERANCE,
 ): string | undefined {
   if (found.length !== expected.length) return `${found.length} losses, expected ${expected.length}`;
-  const step = expected.findIndex((loss, k) =>
-    !(Math.abs((found[k] ?? NaN) - loss) <= tolerance * Math.max(1, Math.abs(loss)))
-  );
-  if (step < 0) return undefined;
+  const getLimit = (loss: number) => tolerance * Math.max(1, Math.abs(loss));
+  const step = expected.findIndex((loss, k) => !(Math.abs((found[k] ?? NaN) - loss) <= getLimit(loss)));
+  const loss = expected[step];
+  if (loss === undefined) return undefined;
   return `the loss of step ${step + 1} is ${found[step]?.toPrecision(7)}, clickgan's is ` +
-    `${expected[step]?.toPrecision(7)}; the losses differ by more than ${tolerance}`;
+    `${loss.toPrecision(7)}; expected a difference of at most ${getLimit(loss).toPrecision(2)}`;
 }
 
 /** Number of blocks of steps that a peer runs when its turn comes. A sample is a block's mean step time. */
