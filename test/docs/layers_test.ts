@@ -1,4 +1,4 @@
-/** The folders of src are layers. A layer may import from itself and lower layers, but not higher ones. */
+/** The folders of src are layers: a layer imports from itself and lower layers. Names of types are unique. */
 
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
@@ -113,20 +113,39 @@ Deno.test("imports in src have no cycle", () => {
   for (const file of imports.keys()) visit(file, []);
 });
 
+const ROOT = new URL("../../", import.meta.url);
+
+/** Returns the paths of all TypeScript files in the folders, relative to {@link ROOT}. */
+function listScripts(...folders: readonly string[]): string[] {
+  return folders.flatMap((folder) =>
+    readdirSync(new URL(folder, ROOT), { recursive: true, encoding: "utf8" }).map((name) =>
+      `${folder}/${name}`
+    )
+  ).filter((path) => path.endsWith(".ts"));
+}
+
 /** Modules that may open files directly: of the program, of Deno, of the system or of a native library. */
 const OPENS_ITSELF =
   /^src\/(files|lab\/build|report\/page_shell|serve\/bundle\/|gpu\/host\/driver)|^bench\/compiled\/gather/;
 
 Deno.test("only src/files opens files; it reads only regular files, and replaces only files of this program", () => {
-  const root = new URL("../../", import.meta.url);
-  const opening = ["src", "bench"].flatMap((folder) =>
-    readdirSync(new URL(folder, root), { recursive: true, encoding: "utf8" }).map((name) =>
-      `${folder}/${name}`
-    )
-  ).filter((path) => /\.ts$/.test(path) && !OPENS_ITSELF.test(path)).filter((path) => {
-    const text = Deno.readTextFileSync(new URL(path, root));
+  const opening = listScripts("src", "bench").filter((path) => !OPENS_ITSELF.test(path)).filter((path) => {
+    const text = Deno.readTextFileSync(new URL(path, ROOT));
     return /Deno\.(open|create|readFile|readTextFile|writeFile|writeTextFile|copyFile|mkdir|link|symlink)(Sync)?\((?!requireWritable)/
       .test(text);
   });
   assert.deepEqual(opening, []);
+});
+
+Deno.test("no two exported types share a name, and no two scripts of src", () => {
+  const types = listScripts("src", "bench", "test").flatMap((path) => {
+    const text = Deno.readTextFileSync(new URL(path, ROOT));
+    return [...text.matchAll(/^export (?:abstract )?(?:interface|type|class) (\w+)/gm)].map(([, name]) =>
+      name
+    );
+  });
+  const scripts = listScripts("src").map((path) => path.replace(/.*\//, ""));
+  const findRepeated = (names: readonly unknown[]) => names.filter((name, k) => names.indexOf(name) !== k);
+  assert.deepEqual(findRepeated(types), []);
+  assert.deepEqual(findRepeated(scripts).filter((name) => name !== "command.ts"), []);
 });
