@@ -127,7 +127,7 @@ INSERT INTO note
 SELECT 'logarithms of numbers with a heavy tail: ' || string_agg(name, ', ' ORDER BY k)
 FROM number_scale WHERE is_used AND scale IS NOT NULL AND NOT is_time AND NOT getvariable('is_like') HAVING count(*) > 0;
 INSERT INTO note
-SELECT 'times converted to log(age in days) at the end of the ' || if(getvariable('split') = 'time', 'train part', 'log') || ' (the same on every page): ' || string_agg(name, ', ' ORDER BY k)
+SELECT 'times converted to log(age in days) at the end of the ' || if(getvariable('split') = 'time', 'train part', 'log') || ' (the same on every page; for the age on each page, join the date to the log and name it in --impression-features): ' || string_agg(name, ', ' ORDER BY k)
 FROM number_scale WHERE is_used AND is_time AND NOT getvariable('is_like') HAVING count(*) > 0;
 INSERT INTO note
 SELECT 'ignored columns with one value for all items: ' || string_agg(name, ', ' ORDER BY k)

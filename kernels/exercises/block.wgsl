@@ -21,5 +21,5 @@ fn block(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_ind
   let i = id.x;
   // YOUR CODE: tile[local] is x[i].
   workgroupBarrier();  // an invocation waits here until all invocations of its workgroup are here
-  y[i] = tile[local];  // YOUR CODE: the element as far from the tile's end as local is from its beginning.
+  y[i] = tile[local];  // YOUR CODE: invocation 0 reads the tile's last element, the last reads the first.
 }

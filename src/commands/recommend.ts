@@ -67,7 +67,10 @@ function formatContextExample({ dataset: { features } }: OpenedDataset, columns:
   const values = own.filter(({ type }) => type === "category").map(({ column, values }) =>
     ` Values of ${column}: ${values.slice(0, 8).join(", ")}${values.length > 8 ? ", ..." : ""}.`
   );
-  return `--context ${quoteShellWord(json)}.${values.join("")}`;
+  const dates = impression?.some(({ type }) => type === "age")
+    ? ' "*" gives all items one date: give each item its own by its id, and the time of the page by "time".'
+    : "";
+  return `--context ${quoteShellWord(json)}.${values.join("")}${dates}`;
 }
 
 async function main(): Promise<void> {

@@ -19,6 +19,11 @@ export function findItemIdField(features: FeatureManifest | undefined): Field | 
   return isLast ? field : undefined;
 }
 
+/** Lists the names of all item features: dense features, then token fields. Item ids are the field "item". */
+export function listItemFeatures({ dense, tokens }: FeatureManifest): string[] {
+  return [...dense, ...tokens].map(({ name }) => name);
+}
+
 /** Returns the N of `--hash-items N`; undefined if item ids are not hashed. */
 export function getHashSize(features: FeatureManifest | undefined): number | undefined {
   return features?.tokens.find(({ hashed }) => hashed !== undefined)?.hashed;

@@ -297,6 +297,8 @@ export interface DataSizes {
   /** N if item ids are hashed to 2 x N tokens; absent if item ids are not hashed. */
   readonly hashed?: number;
   readonly warnings?: readonly string[];
+  /** Names of all item features. */
+  readonly features?: readonly string[];
   /** Dates of a split by time; absent for a split by users. */
   readonly timeSplit?: TimeSplit;
   readonly context?: readonly ContextColumn[];

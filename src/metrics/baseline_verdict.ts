@@ -110,7 +110,11 @@ export function describeVerdict(
     const [first, ...others] = comparisons.filter((one) => one.is === is);
     if (!first) return [];
     const baseline = first === best ? `the best baseline (${first.name})` : first.name;
-    const same = others.length === 0 ? "" : ` Likewise: ${others.map(({ name }) => name).join(", ")}.`;
+    const names = others.map(({ name }) => name).join(", ");
+    const also = is === "worse"
+      ? `Also worse than: ${names}.`
+      : `No significant difference from ${names} either.`;
+    const same = others.length === 0 ? "" : ` ${also}`;
     return [`${describeSignificance(is, subject, baseline)}: ${numbers(first)}.${same}`];
   });
 }

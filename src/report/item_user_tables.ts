@@ -33,8 +33,8 @@ function toRow({ item, name = String(item), displays, gain, ...rates }: Gain): R
 /** Renders actual and predicted clicks of some users by item category; undefined if there are no data. */
 export function renderTastes({ snapshot, tastes, details }: SnapshotMetrics): Html | undefined {
   if (tastes.length === 0) return undefined;
-  const groups = tastes.map(({ user, name = String(user), pages, clicks, shares }): ReportRowGroup => [
-    `user ${name}: ${formatThousands(clicks)} clicks on ${formatThousands(pages)} test pages`,
+  const groups = tastes.map(({ pages, clicks, shares }, k): ReportRowGroup => [
+    `Test user ${k + 1}: ${formatThousands(clicks)} clicks on ${formatThousands(pages)} test pages`,
     shares.map(({ category, observed, predicted, average }): ReportRow => [
       category,
       ...[observed, predicted, average].map((share) => formatPercent(share, 0)),
@@ -44,6 +44,6 @@ export function renderTastes({ snapshot, tastes, details }: SnapshotMetrics): Ht
   return markup`<p>The table shows the test users with the most clicks. For each user, it lists the
 categories with the largest shares: the share of the user's clicks on items of the category, the share that
 the model (${snapshot}) predicts on the same pages, and the share of the clicks of all test users. Only the
-first click of each page counts. An item may have several categories.</p>
+first click of each page counts. An item may have several categories. The page contains no ids of users.</p>
 ${renderTable("Taste of some users by category", [field, "the user", "the model", "all users"], groups)}`;
 }

@@ -100,6 +100,7 @@ export const resultSchema = v.looseObject({
     ...{ pages: v.wholeNumber(), rows: v.wholeNumber(), items: v.wholeNumber() },
     hashed: v.optional(v.whole(1)),
     warnings: v.optional(v.array(v.string())),
+    features: v.optional(v.array(v.string())),
     context: v.optional(v.array(v.looseObject({
       ...{ kind: v.picklist(["impression", "page"]), column: v.string() },
       type: v.picklist(["number", "age", "category"]),

@@ -84,7 +84,7 @@ function differencesTable(simulation: SimulationPageData): Html {
   return markup`<p>Differences in ${
     returnUnit(simulation)
   }, paired by user: all policies have the same users and random
-numbers. So a user loses only if the policy itself gives the user a lower return.</p>
+numbers. A user "loses" if the first policy gives this user a lower return than the rival.</p>
 ${renderTable("Differences of policies", head, [["", rows]])}`;
 }
 

@@ -140,7 +140,7 @@ export function describeRanking(
   const words = describeVerdict({ ...verdict, fittedTo });
   const isKnown = isTrainingData && comparisons.some(({ interval }) => interval);
   if (!isKnown || classifyAgainstBaselines(comparisons) === "better") return words;
-  const more = [SEARCH_ADVICE, "More users, item features or context features (data/README.md) may help."];
+  const more = [SEARCH_ADVICE, "More users, or further item or context features (data/README.md), may help."];
   if (isEqualToBest(comparisons)) return [...words, ...more];
   const own = findJudged(test, judged);
   const isLossBetter = isChoice && own &&

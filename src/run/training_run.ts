@@ -1,6 +1,6 @@
 /** Trains a run in its folder, from the start or from the last save of the run, and computes test metrics. */
 
-import { getHashSize } from "../data/item_ids.ts";
+import { getHashSize, listItemFeatures } from "../data/item_ids.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 import { computeDataSizes, type DataSizes, type LogSource, type OnProgress } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -294,6 +294,7 @@ async function train(training: Training, folder: RunFolder): Promise<StageRunRes
         hashed: getHashSize(data.features),
         warnings: data.warnings,
         timeSplit: data.timeSplit,
+        features: data.features && listItemFeatures(data.features),
         ...(context.length > 0 && { context }),
       },
       ...(spent && { ranks: spent }),

@@ -89,7 +89,7 @@ Deno.test("a model that does not beat every baseline reports it and what to try"
   );
   assert.doesNotMatch(found, /click rate|^best-loss is better than every/m);
   const worst = verdict([snapshot("best-loss", 1000, { random: -0.1, clickRate: -0.2, itemKnn: -0.3 })]);
-  assert.match(worst, /item-kNN\): prec@1 -0\.300, .*\. Likewise: click rate, random\.$/m);
+  assert.match(worst, /item-kNN\): prec@1 -0\.300, .*\. Also worse than: click rate, random\.$/m);
   const zero = { value: 0, interval: [0, 0] as const };
   const own = snapshot("best-loss", 0, ALL);
   const equal = verdict([{ ...own, against: { ...own.against, logit: { prec1: zero, nll: zero } } }]);

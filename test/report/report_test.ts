@@ -422,7 +422,7 @@ Deno.test("a result with slices, position effects and context shows segments, a 
     assert.ok(!listIds((await render()).main.charts).includes("position-effect"));
   }));
 
-Deno.test("a result with item gains and tastes shows both by names; an older result has no such sections", () =>
+Deno.test("a result with item gains and tastes shows names of items, no ids of users; an older result has no such sections", () =>
   withEmptyFolder(async (folder) => {
     const item = { item: 4, displays: 1234, clicked: 0.25, model: 0.125, clickRate: 0.5, gain: 3.25 };
     const more = {
@@ -448,7 +448,8 @@ Deno.test("a result with item gains and tastes shows both by names; an older res
     assert.deepEqual(cells(page, "&lt;i&gt;Dune&lt;/i&gt;"), ["+3.3", "25.0 %", "12.5 %", "50.0 %", "1,234"]);
     assert.equal(cells(page, "4")?.[0], "-2.0");
     assert.deepEqual(cells(page, "drama"), ["50 %", "25 %", "13 %"]);
-    assert.match(page, /u3: 8 clicks on 12 /);
+    assert.match(page, /Test user 1: 8 clicks on 12 /);
+    assert.doesNotMatch(page, /u3/);
     assert.doesNotMatch(await render({}), /id="(items|tastes)"/);
   }));
 

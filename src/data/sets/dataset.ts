@@ -294,7 +294,8 @@ export function fitDataset(
   if (difference !== undefined) {
     throw new UserError(
       `Expected the item features that ${what} was trained on, got a difference in ${name}: ${difference}. ` +
-        "Prepare this log with --encoding-from and the set that the model was trained on.",
+        "Prepare this log with --encoding-from and the set that the model was trained on. To compare runs " +
+        "with different item features, run deno task -q report RUN RUN.",
     );
   }
   const isOneHot = items.kind === "one-hot";

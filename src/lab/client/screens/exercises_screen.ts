@@ -44,7 +44,10 @@ class ExerciseView {
       ...all.map((one) => element("option", { value: one.name }, `${one.name}: ${one.what}`)),
     );
     this.#names.addEventListener("change", () => location.hash = `exercise=${this.#names.value}`);
-    this.#solution.addEventListener("change", () => this.#show());
+    this.#solution.addEventListener("change", () => {
+      this.#notice.clear();
+      this.#show();
+    });
     const check = this.#stop.startButton("Check", (signal) => this.#check(0, signal));
     const time = this.#stop.startButton("Check and time", (signal) => this.#check(ROUNDS, signal));
     const reset = element("button", { type: "button", onclick: () => this.#reset() }, "Reset");
