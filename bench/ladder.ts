@@ -170,8 +170,8 @@ export function listLadderCells(
 export function explainLadderCells(cpuTimes: boolean): string {
   const gains = 'vs. step 1: speedup over step 1; gain: speedup over the step in column "vs. step"; ';
   const cpuNote = "A CPU driver's times do not show gains on a GPU: it runs invocations one vector after " +
-    "another, and barriers are slow. The counts do not depend on the driver. But reads are per invocation: " +
-    "multiply them by the number of invocations to compare kernels.\n";
+    "another, and barriers are slow. The counts do not depend on the driver. But reads are per invocation " +
+    "that accesses memory: multiply them by the number of such invocations to compare kernels.\n";
   return (cpuTimes ? cpuNote : gains) +
     "reads: per invocation; read and write sectors: of 32 bytes, per 32 reads or writes; " +
     "conflicts: extra cycles per access to workgroup memory (bench/ladder.md)";

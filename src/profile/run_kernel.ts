@@ -113,12 +113,18 @@ export function parseOwnKernel(text: string, values: Constants = {}): Kernel {
     throw new UserError(`kernel ${name}: expected ${expected}, got ${got}.`);
   };
   if (!/\bvar<uniform>\s*step\s*:/.test(code)) {
-    const count = [...code.matchAll(/@binding\(/g)].length;
-    refuse(`the last line of bindings to be @group(0) @binding(${count}) var<uniform> step: vec4u;`, "none");
+    const [other] = /\bvar<uniform>\s*\w+/.exec(code) ?? [];
+    const count = [...code.matchAll(/@binding\(/g)].length - (other ? 1 : 0);
+    refuse(
+      `the last line of bindings to be @group(0) @binding(${count}) var<uniform> step: vec4u;`,
+      other ?? "none",
+    );
   }
   const kernel = parseKernel(name, code);
   const unknown = Object.keys(values).find((constant) => !kernel.constants.has(constant));
-  if (unknown) refuse(`constants of the text (${[...kernel.constants.keys()].join(", ")})`, unknown);
+  if (unknown) {
+    refuse(`constants that begin a line of the text (${[...kernel.constants.keys()].join(", ")})`, unknown);
+  }
   const [, sizes = ""] = /@workgroup_size\(([^)]*)\)/.exec(code) ?? [];
   const [x = 0, y = 1, z = 1] = sizes.split(",").map((size) => size.trim()).filter((size) => size !== "").map(
     (size) => {
