@@ -287,7 +287,7 @@ function listFacts(model: ReportModel): [name: string, value: string][] {
   return [
     ["data", data],
     ["sizes", sizes ? describeSizes(sizes) : MISSING],
-    ["item features", sizes ? sizes.features?.join(", ") || "none" : MISSING],
+    ["item features", sizes?.features ? sizes.features.join(", ") || "none" : MISSING],
     ["context", sizes ? sizes.context?.map(describeContext).join(", ") || "none" : MISSING],
     ["finished", finished ? formatDate(known) : "not yet"],
     ["duration", formatRunDuration(known, runs.length)],
