@@ -278,7 +278,7 @@ export function proposeCommand(found: LogPreparation, problem: string, use?: str
     ? `The header is one cell, "${names[0]}": remove its quotes.`
     : `Replace COLUMN (${missing.join(", ")}) by one of: ${names.map((name) => `"${name}"`).join(", ")}.`;
   const commands = [formatLogCommand([...args, ...features]), ...(use === undefined ? [] : [use])];
-  const yes = `With --yes, your command runs this command at once${more ? ", without features" : ""}.`;
+  const yes = `Add --yes to run this command at once${more ? ", without features" : ""}.`;
   const advice = isComplete ? [...listUnnamed(found, features), ...(hasYes ? [yes] : [])] : [];
   const lines = commands.map((line) => `  ${line}`).join("\n");
   return [`${problem}. ${next}`, lines, advice.join("\n")].join("\n\n").trimEnd();

@@ -32,7 +32,7 @@ const LAUNCH = 2;
 /** Dispatches that reach this share of the attainable rate do not count as bound by latency. */
 const NEAR = 0.5;
 
-/** Computes where a dispatch or copy lies in the roofline model. @param invocations - absent for copies */
+/** Computes where a dispatch or copy lies in the roofline model. @param invocations - absent for a copy */
 export function computeRooflinePosition(
   { flops, bytes }: Cost,
   microseconds: number,

@@ -31,9 +31,9 @@ import { NEUTRAL } from "./theme.ts";
 /** Definitions of the metrics in plain words, for tooltips and for a glossary. */
 const MEANINGS = {
   nll: "Mean of -log(predicted probability of the user's action on a page). Lower is better.",
-  prec1: "Share of the pages with a click on which the clicked item is ranked first. Higher is better.",
+  prec1: "Of the pages with a click, the share whose clicked item is ranked first. Higher is better.",
   prec2:
-    "Share of the pages with a click on which the clicked item is ranked first or second. Higher is better.",
+    "Of the pages with a click, the share whose clicked item is ranked first or second. Higher is better.",
   longerPrec1: "prec@1 on pages with more than one item.",
   longerPrec2: "prec@2 on pages with more than one item.",
   mrr: "Mean of 1 / rank of the clicked item (mean reciprocal rank). Higher is better.",

@@ -200,7 +200,7 @@ export async function runChecked<T>(
   return result;
 }
 
-/** Returns the names of the kernels that dispatches run, without duplicates. */
+/** Returns the names of the kernels of a list of dispatches, without duplicates. */
 export function listKernels(specs: readonly KernelTextInputs[]): string[] {
   return [...new Set(specs.map(({ kernel }) => kernel.name))];
 }

@@ -151,7 +151,7 @@ export class PageProgram {
     return new PageProgram(headers, parts);
   }
 
-  /** Encodes the dispatches of a step in order; chunked dispatches once per chunk. */
+  /** Encodes the dispatches of a step in order. A dispatch in chunks is encoded once per chunk. */
   encode(commands: CommandRecorder, place: number): void {
     const { headers } = this;
     for (const { program, chunked } of this.parts) {

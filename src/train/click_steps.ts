@@ -40,7 +40,7 @@ export interface TrainingPhase extends WeightUpdate {
 export interface ClickBatches {
   readonly training: TrainingLog;
   readonly plan: BatchPlan;
-  /** Limits of a micro-batch. A batch that exceeds these limits is split into micro-batches. */
+  /** Largest sizes of a micro-batch. A larger batch is split into micro-batches. */
   readonly cut: MicroBatchPlan;
   readonly trainUsers: Uint32Array;
   readonly schedule: { readonly seed: number; readonly batchSize: number };

@@ -348,7 +348,7 @@ Deno.test("a model reads its own context features of a set with more, and refuse
     assert.deepEqual(fit([]).rows, undefined);
     await expectRefusal(
       () => fit([...of, { ...of[0]!, name: "hour" }]),
-      "got … without hour. Name a data set",
+      "got … without hour. Choose a data set",
     );
   }
 });

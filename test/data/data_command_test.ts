@@ -255,14 +255,14 @@ Deno.test("a raw log is answered with the command that prepares it; --yes runs t
     "--clicked 'Geklickt?' --position position --out runs/data/raw_log";
   const source = ["--source", "raw log.csv"];
   const proposed = `${command} --features 'raw log.csv' --dense price`;
-  assert.ok((await data.refused(["log", ...source], /With --yes/)).includes(`\n\n  ${proposed}\n\n`));
+  assert.ok((await data.refused(["log", ...source], /Add --yes/)).includes(`\n\n  ${proposed}\n\n`));
   const typed = ["--features", "raw log.csv", "--dense", "price", "--max-events", "5"];
   const complete = await data.refused(
     ["log", ...source, ...typed],
-    /With --yes, your command runs this .* once\./,
+    /Add --yes to run this .* once\./,
   );
   assert.ok(complete.includes(`\n\n  ${proposed} --max-events 5\n\n`), complete);
-  const refused = await train.refused(["--data", "raw log.csv", "--dims", "8"], /With --yes/);
+  const refused = await train.refused(["--data", "raw log.csv", "--dims", "8"], /Add --yes/);
   assert.ok(refused.includes(`\n\n  ${proposed}\n  deno task -q train `), refused);
   assert.match(refused, / --data runs\/data\/raw_log --dims 8\n/);
   await data.refused(["log", "--source", "other.csv", "--yes"], /Replace COLUMN .* by one of: "a", "b"/);

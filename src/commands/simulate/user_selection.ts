@@ -99,8 +99,8 @@ async function expectOwnShop(
   if (!trainedOn) {
     if (dataSeed !== undefined) return;
     throw new UserError(
-      `Expected --data-seed, got none: the seed of the ${name} shop on which the model was trained is ` +
-        `unknown, because ${path} is not in the folder of a run.`,
+      `Expected --data-seed, got none. The model was trained on the ${name} shop with an unknown seed: ` +
+        `${path} is not in the folder of a run, which stores the seed.`,
     );
   }
   if (isSameCatalogue(trainedOn, data.dataset.config)) return;

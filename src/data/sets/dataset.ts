@@ -253,7 +253,7 @@ export function removeOtherContext(
     throw new UserError(
       `Expected the context features that ${what} was trained on, got ${source.name} without ${
         missing.join(", ")
-      }. Name a data set with all of these features (--data), or prepare this log with their columns.`,
+      }. Choose a data set that has all of these features (--data), or prepare this log again with all of them.`,
     );
   }
   const kept = context.keys().filter((k) => names.includes(context[k]!.name)).toArray();
