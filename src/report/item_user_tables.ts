@@ -44,6 +44,6 @@ export function renderTastes({ snapshot, tastes, details }: SnapshotMetrics): Ht
   return markup`<p>The table shows the test users with the most clicks. For each user, it lists the
 categories with the largest shares: the share of the user's clicks on items of the category, the share that
 the model (${snapshot}) predicts on the same pages, and the share of the clicks of all test users. Only the
-first click of each page counts. An item may have several categories. The page contains no ids of users.</p>
+first click of each page counts. An item may have several categories.</p>
 ${renderTable("Taste of some users by category", [field, "the user", "the model", "all users"], groups)}`;
 }

@@ -49,9 +49,9 @@ const itemGainsSchema = v.looseObject({
   ...{ gains: v.array(itemGainSchema), losses: v.array(itemGainSchema) },
 });
 
-/** Schema of a user's clicks by category: {@link import("../metrics/user_tastes.ts").UserTaste}. */
+/** Schema of a user's clicks by category, without the user's id: {@link import("../metrics/user_tastes.ts").UserTaste}. */
 const tasteSchema = v.looseObject({
-  ...{ user: v.wholeNumber(), name: v.optional(v.string()), pages: v.wholeNumber(), clicks: v.wholeNumber() },
+  ...{ pages: v.wholeNumber(), clicks: v.wholeNumber() },
   shares: v.array(v.looseObject({
     ...{ category: v.string(), observed: number, predicted: number, average: number },
   })),
