@@ -45,12 +45,21 @@ const LAYERS = [
   [COMMANDS],
 ];
 
-const SRC = new URL("../../src/", import.meta.url);
+const ROOT = new URL("../../", import.meta.url);
+
+/** Returns the paths of all TypeScript files in the folders, relative to {@link ROOT}. */
+function listScripts(...folders: readonly string[]): string[] {
+  return folders.flatMap((folder) =>
+    readdirSync(new URL(folder, ROOT), { recursive: true, encoding: "utf8" }).map((name) =>
+      `${folder}/${name}`
+    )
+  ).filter((path) => path.endsWith(".ts"));
+}
+
+const SRC = new URL("src/", ROOT);
 
 function readImports(): Map<string, string[]> {
-  const files = readdirSync(SRC, { recursive: true, encoding: "utf8" }).filter((path) =>
-    path.endsWith(".ts")
-  );
+  const files = listScripts("src").map((path) => path.slice("src/".length));
   return new Map(files.map((path) => {
     const text = Deno.readTextFileSync(new URL(path, SRC));
     const names = [...text.matchAll(/\b(?:from |await import\()"(\.[^"]+)"/g)].map(([, name]) => name ?? "");
@@ -112,17 +121,6 @@ Deno.test("imports in src have no cycle", () => {
   };
   for (const file of imports.keys()) visit(file, []);
 });
-
-const ROOT = new URL("../../", import.meta.url);
-
-/** Returns the paths of all TypeScript files in the folders, relative to {@link ROOT}. */
-function listScripts(...folders: readonly string[]): string[] {
-  return folders.flatMap((folder) =>
-    readdirSync(new URL(folder, ROOT), { recursive: true, encoding: "utf8" }).map((name) =>
-      `${folder}/${name}`
-    )
-  ).filter((path) => path.endsWith(".ts"));
-}
 
 /** Modules that may open files directly: of the program, of Deno, of the system or of a native library. */
 const OPENS_ITSELF =
