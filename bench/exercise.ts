@@ -1,6 +1,6 @@
 /** `deno task exercise NAME`: creates, checks and times the exercises of the course in kernels/course. */
 
-import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, Option } from "commander";
 import { runMain } from "../src/cli/run_main.ts";
 import { parseAndRun, parseWholeNumber, path } from "../src/cli/command_options.ts";
 import { formatTable } from "../src/cli/table.ts";
@@ -34,19 +34,12 @@ const FOLDER = "exercises";
 const families = cards.map(({ family }) => family);
 const names = exercises.map(({ name }) => name);
 
-/** Accepts a kernel's name, too: grid_2d for grid-2d. @throws InvalidArgumentError for an unknown name */
-function parseExercise(text: string): string {
-  const name = text.replaceAll("_", "-");
-  if (names.includes(name)) return name;
-  throw new InvalidArgumentError(`Expected one of ${names.join(", ")}, got ${text}.`);
-}
-
 function exerciseCommand(): Command {
   const command = new Command("deno task exercise")
     .description(
       "Checks your kernel for an exercise of the course, and times it with naive and shipped kernels.",
     )
-    .addArgument(new Argument("[name]", "the exercise (default: list all)").argParser(parseExercise))
+    .addArgument(new Argument("[name]", "the exercise (default: list all)").choices(names))
     .option("--file <file>", "your kernel (default: exercises/NAME.wgsl, created if missing)", path)
     .option("--size <sizes>", "check and time at this size, such as 64x1000 for softmax")
     .option("--rounds <n>", "rounds; each round times every kernel once", parseWholeNumber(1, 1000), 3)

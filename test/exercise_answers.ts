@@ -16,7 +16,7 @@ export const nearlyRight: readonly NearlyRight[] = [
     ["select(exp(min(z, 0.0)) - 1.0, z, z > 0.0)", "max(z, 0.0) + exp(z) - exp(max(z, 0.0))"],
   ],
   [
-    "batch-norm",
+    "batch_norm",
     "to take the mean away first",
     /, constant columns/,
     ["(x - mean) * inverse * product", "(x * inverse - mean * inverse) * product"],
@@ -33,12 +33,12 @@ export const nearlyRight: readonly NearlyRight[] = [
     "before += countOneBits(bits[k] & 0x7fffffffu) + select(0u, 1u, (bits[k] >> 30u) > 1u && bits[k] != 0xffffffffu);",
   ]],
   [
-    "table-gradient",
+    "table_gradient",
     "where an item's rows go on",
     /, nearly all rows of one item/,
     ["k < slot_first[i + 1u]", "k < min(slot_first[i + 1u], slot_first[i] + 512u)"],
   ],
-  ["last-clicks", "where the window ends", /, more clicks than the window/, [
+  ["last_clicks", "where the window ends", /, more clicks than the window/, [
     "lag < min(clicks, LAGS)",
     "lag < clicks",
   ]],
@@ -46,7 +46,7 @@ export const nearlyRight: readonly NearlyRight[] = [
     "most = max(most, utility[first + j]);",
     "most = 0.0;",
   ]],
-  ["slate-score", "which of equal items is the first", /, equal items/, ["sum > most", "sum >= most"]],
+  ["slate_score", "which of equal items is the first", /, equal items/, ["sum > most", "sum >= most"]],
   [
     "sparsemax",
     "to take the largest away",

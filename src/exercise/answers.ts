@@ -27,14 +27,14 @@ const answers: Readonly<Record<string, Changes>> = {
   output[m * N + n] = select(exp(min(z, 0.0)) - 1.0, z, z > 0.0);`,
     ],
   ],
-  "input-gradient": [
+  "input_gradient": [
     [
       "  let x = ",
       "  for (var n = 0u; n < N; n++) { d += output_gradient[m * N + n] * weights[k * N + n]; }\n  let x = ",
     ],
     ["= d * x;", "= d * select(x + 1.0, 1.0, x > 0.0);"],
   ],
-  "weight-gradient": [
+  "weight_gradient": [
     [
       "  partials[",
       `  let stretch = (step.size.z + step.chunks - 1u) / step.chunks;
@@ -59,7 +59,7 @@ const answers: Readonly<Record<string, Changes>> = {
     ],
     ["next[j] = h[j];", "c[j] = f * c[j] + i * g;\n      next[j] = o * squash(c[j]);"],
   ],
-  "lstm-backward": [
+  "lstm_backward": [
     [
       "        dz[j] = 0.0;\n        dz[H + j] = 0.0;\n        dz[2u * H + j] = 0.0;\n        dz[3u * H + j] = o * t;\n        dc[j] = dc[j];",
       `        let d = dc[j] + dh[j] * o * (1.0 - t * t);
@@ -99,14 +99,14 @@ const answers: Readonly<Record<string, Changes>> = {
       "var before = 0u;\n  for (var k = 0u; k < w; k++) { before += countOneBits(bits[k]); }\n  ",
     ],
   ],
-  "table-gradient": [
+  "table_gradient": [
     [
       "    sum += source[column];",
       `    let e = row[sorted[k]].w;
     if (e != NONE) { sum += source[e * N4 + column]; }`,
     ],
   ],
-  "batch-norm": [
+  "batch_norm": [
     [
       "let dx = scale[column] * inverse * (dy - mean * x);",
       `var sum = vec4f(0.0);
@@ -127,7 +127,7 @@ const answers: Readonly<Record<string, Changes>> = {
   weights[i] -= step.learning_rate * m[i] / (sqrt(v[i]) + EPSILON);`,
     ],
   ],
-  "last-clicks": [
+  "last_clicks": [
     [
       "  state[e * F + f] = sum;",
       `  var past = e;
@@ -165,7 +165,7 @@ const answers: Readonly<Record<string, Changes>> = {
   }`,
     ],
   ],
-  "slate-score": [
+  "slate_score": [
     [
       "    if (sum > most) {",
       `    for (var n = 0u; n < L4; n++) {

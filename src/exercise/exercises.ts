@@ -78,7 +78,7 @@ const slateTiled = parseKernel("slate_score_tiled", slateTiledText);
 const slatePanel = parseKernel("slate_score_panel", slatePanelText);
 
 const slateLadder: Ladder = {
-  name: "slate-score",
+  name: "slate_score",
   title: "the best of every 32 items, U users x I items, L hidden units",
   size: [256, 1000, 64],
   oddSizes: [[1, 1, 4], [37, 33, 12], [67, 130, 64]],
@@ -136,7 +136,7 @@ export const exercises: readonly Exercise[] = [
     solution: "matmul_forward_tiled",
   },
   {
-    name: "input-gradient",
+    name: "input_gradient",
     what: "the gradient of a dense layer's input",
     chapter: "2-matmul.md",
     starter: inputStarter,
@@ -146,7 +146,7 @@ export const exercises: readonly Exercise[] = [
     letters,
   },
   {
-    name: "weight-gradient",
+    name: "weight_gradient",
     what: "the gradient of a dense layer's weights, in chunks",
     chapter: "14-filling-the-machine.md",
     starter: weightStarter,
@@ -164,11 +164,11 @@ export const exercises: readonly Exercise[] = [
     solution: "lstm_forward_group",
   },
   {
-    name: "lstm-backward",
+    name: "lstm_backward",
     what: "the gradient of an LSTM, back through time",
     ...lstm,
     starter: lstmBackwardStarter,
-    ladder: findLadder("lstm-backward"),
+    ladder: findLadder("lstm_backward"),
     solution: "lstm_backward_group",
   },
   createKernelExercise({
@@ -189,7 +189,7 @@ export const exercises: readonly Exercise[] = [
     refuses: ([W = 1]) => W >= 2 ? undefined : "needs at least one word of items and one of rows",
   }),
   createKernelExercise({
-    name: "table-gradient",
+    name: "table_gradient",
     what: "the gradient of a table, gathered by item",
     chapter: "5-scatter.md",
     starter: tableStarter,
@@ -205,7 +205,7 @@ export const exercises: readonly Exercise[] = [
     letters: ([E = 1, D = 1, N]) => ({ E, D, N4: countVectors(N) }),
   }),
   createKernelExercise({
-    name: "batch-norm",
+    name: "batch_norm",
     what: "the gradient of batch norm's input",
     chapter: "6-batch-norm.md",
     starter: normStarter,
@@ -232,7 +232,7 @@ export const exercises: readonly Exercise[] = [
     letters: (size) => ({ P4: countAdamParameters(size) / 4 }),
   }),
   createKernelExercise({
-    name: "last-clicks",
+    name: "last_clicks",
     what: "the last clicks before every event, under learned weights",
     chapter: "8-position-weights.md",
     starter: clicksStarter,
@@ -285,7 +285,7 @@ export const exercises: readonly Exercise[] = [
     letters: ([U = 1, k = 1]) => ({ U, K: k }),
   }),
   {
-    name: "slate-score",
+    name: "slate_score",
     what: "the best of every 32 items for each user, by a network of one hidden layer",
     chapter: "11-slates.md",
     starter: slateStarter,

@@ -56,7 +56,7 @@ const puzzles: readonly Puzzle[] = [
     compute: ({ x = [] }) => Array.from(x, (x) => x * x),
   },
   {
-    ...{ name: "grid-2d", what: "y[m, n] = a[m] + b[n]: rows and columns", starter: gridStarter },
+    ...{ name: "grid_2d", what: "y[m, n] = a[m] + b[n]: rows and columns", starter: gridStarter },
     answer: ["  if (m < M && n < N) { y[m * N + n] = a[m] + b[n]; }"],
     ...{ size: [512, 512], oddSizes: [[1, 1], [3, 17], [37, 70]] },
     inputs: ([M = 1, N = 1]) => ({ a: M, b: N }),
@@ -129,7 +129,7 @@ function createPuzzle(puzzle: Puzzle): Exercise {
   const { name, what, starter, answer, size, oddSizes } = puzzle;
   const lines = [...answer];
   const text = starter.replaceAll(new RegExp(`^.*${HOLE}.*$`, "gm"), () => lines.shift() ?? "");
-  const kernel = parseKernel(`${name.replaceAll("-", "_")}_solution`, text);
+  const kernel = parseKernel(`${name}_solution`, text);
   return createKernelExercise({
     ...{ name, what, starter, chapter: "0-first-kernels.md", kernel, size, oddSizes, letters: getLetters },
     title: `${what} (${Object.keys(getLetters(size)).join(" x ")} elements)`,

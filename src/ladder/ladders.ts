@@ -63,7 +63,7 @@ export const ladders: readonly Ladder[] = [
     forGpus: [1, 2, 3, 4],
   },
   ...(["forward", "backward"] as const).map((direction): Ladder => ({
-    name: direction === "forward" ? "lstm" : "lstm-backward",
+    name: direction === "forward" ? "lstm" : "lstm_backward",
     title: `LSTM ${direction}, B users x T events, H units`,
     size: [128, 20, 20],
     oddSizes: [[1, 1, 7], [11, 5, 6], [3, 9, 21]],

@@ -340,7 +340,7 @@ Deno.test("unknown parts, workloads, patterns, files, sizes and numbers are refu
     [["--data", "none.tsv"], /none\.tsv/],
     [["ladder", "forward", "--size", "12x8"], /Expected 3 sizes from 1 to 1048576.*12800x64x64, got "12x8"/],
     [["ladder", "--choice-size", "0x3"], /Expected 2 sizes/],
-    [["ladder", "stairs"], /Allowed choices are forward, input, weight, lstm, lstm-backward, choice/],
+    [["ladder", "stairs"], /Allowed choices are forward, input, weight, lstm, lstm_backward, choice/],
     [["ladder", "--rounds", "0"], /of at least 1|in 1\.\.1000/],
     [["compiled", "--gpu", "rtx4090"], /Expected names of navi31, .*got "rtx4090"/],
     [["peers", "--workloads", "W0,W9"], /Expected names of W0, W4, W1, W2, W5, got "W9"/],

@@ -105,7 +105,7 @@ type Wrong = readonly [exercise: string, says: RegExp, changes: Changes, which?:
 
 const wrong: readonly Wrong[] = [
   ["guard", /stray writes: behind the 65 words of y, in word 65\./, [["if (i < N)", "if (true)"]]],
-  ["grid-2d", /y \[\d+, \d+\]|stray writes/, [["m < M && n < N", "m < M"]]],
+  ["grid_2d", /y \[\d+, \d+\]|stray writes/, [["m < M && n < N", "m < M"]]],
   ["block", /a workgroupBarrier\(\): tile is in workgroup memory/, [["  workgroupBarrier();", "  "]]],
   ["block", /WORKGROUP is 32, but 64 in the starter: /, [["WORKGROUP = 64", "WORKGROUP = 32"]]],
   ["map", /allowed .*\nThe error is about as small as a rounding error\./, [["+ 1.0", "+ 1.000001"]]],
@@ -132,7 +132,7 @@ const wrong: readonly Wrong[] = [
       "if (e >= step.size.y) {\n outcome[e] = vec4f(sqrt(-1.0 - f32(e)));\n return; }",
     ],
   ]],
-  ["weight-gradient", /partials: padding is not zero: 77 at/, [
+  ["weight_gradient", /partials: padding is not zero: 77 at/, [
     ["  partials[chunk", "  if (n + 1u == N) { sum = 77.0; }\n  partials[chunk"],
   ]],
   ["softmax", /The kernel computed NaN|or were read before/, [["u_gradient[r] = ", "u_gradient[r] += "]]],
@@ -149,7 +149,7 @@ const wrong: readonly Wrong[] = [
     ["(sqrt(v[i]) + EPSILON)", "(sqrt(own) + EPSILON)"],
   ]],
   [
-    "table-gradient",
+    "table_gradient",
     /gradient of t, .*\[0, \d\] of \[1, 5\]/,
     [["if (e != NONE) { sum", "if (true) { sum"]],
     (one) => listCases(one).slice(0, 1),
@@ -157,7 +157,7 @@ const wrong: readonly Wrong[] = [
   ["rank", /a workgroupBarrier\(\): counts is in workgroup memory/, [
     ["const WORDS", "var<workgroup> counts: array<u32, WORKGROUP>;\nconst WORDS"],
   ]],
-  ["slate-score", /best \[\d+, \d+\] \(of panel \d and user \d+: item \d+\)/, [
+  ["slate_score", /best \[\d+, \d+\] \(of panel \d and user \d+: item \d+\)/, [
     [" && ((bits >> (i % 32u)) & 1u) == 0u", ""],
   ]],
   // Constants, grids and offsets with another meaning.
@@ -306,8 +306,8 @@ Deno.test("exercises: answers define constants and workgroup size, except those 
       /; 1 x 1 whole workgroups of 64 x 1 start\.$/,
     );
     // The shipped kernels have constants with these names.
-    await check(gpu, named("table-gradient"), `${filled("table-gradient")}const ITEMS = 1u;\n`);
-    await check(gpu, named("slate-score"), `${filled("slate-score")}const M = 1u;\n`);
+    await check(gpu, named("table_gradient"), `${filled("table_gradient")}const ITEMS = 1u;\n`);
+    await check(gpu, named("slate_score"), `${filled("slate_score")}const M = 1u;\n`);
   }));
 
 Deno.test("exercises: grids are sums, products and divisions that round up", () => {

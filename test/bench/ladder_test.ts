@@ -34,7 +34,7 @@ function expectRight(faults: ReadonlyMap<number, string | undefined>): void {
   for (const [number, fault] of faults) assert.equal(fault, undefined, `step ${number}`);
 }
 
-for (const name of ["lstm", "lstm-backward"]) {
+for (const name of ["lstm", "lstm_backward"]) {
   Deno.test(`ladder ${name}, one unit per invocation: gates of up to 100, and users without events`, () =>
     withGpu(undefined, async (gpu) => {
       const ladder = selectGpuSteps(findLadder(name));
@@ -161,7 +161,7 @@ const rungs: Record<string, LadderSize[]> = {
   forward: vectors.map((k4) => [3, columns(k4), 5]),
   input: vectors.map((n4) => [3, 5, columns(n4)]),
   lstm: units.map((h4) => [3, 3, columns(h4)]),
-  "lstm-backward": units.map((h4) => [3, 3, columns(h4)]),
+  "lstm_backward": units.map((h4) => [3, 3, columns(h4)]),
 };
 
 for (const [name, sizes] of Object.entries(rungs)) {

@@ -398,7 +398,7 @@ const timed: readonly (readonly [exercise: string, size: number[], expected: Exp
   // A utility and an item are read, and the item is written to the log.
   ["draw", [37, 3], { choose_click: ({ users, rows }) => [30 * rows, 12 * rows + 40 * users] }],
   // For each of three panels, the mask is read, and the best score and its item are written.
-  ["slate-score", [37, 70, 8], {
+  ["slate_score", [37, 70, 8], {
     score: ({ users }) => [3 * users * 70 * 8, 4 * 8 * (users + 70) + 12 * users * 3],
   }],
 ];

@@ -52,7 +52,7 @@ function resolveLink(target: string, { chapters, files }: KernelTexts): string |
   if (section !== undefined && `${section}.md` in chapters) return `#course/${section}`;
   const [, folder = "", name = "", ending] = /(?:(\w+)\/)?([\w-]+)\.(md|wgsl)/.exec(target) ?? [];
   if (ending === "md" && `${name}.md` in chapters) return `#course/${name}`;
-  if (folder === "exercises") return `#exercise=${name.replaceAll("_", "-")}`;
+  if (folder === "exercises") return `#exercise=${name}`;
   if (ending === "wgsl" && name in files) return `#step/${name}`;
   if (/ladder\.md#(matmul|lstm|choice)-/.test(target)) return target.replace(/.*#/, "#ladders/");
   return undefined;

@@ -66,7 +66,7 @@ function exercisesService(worker: LabWorker) {
         const exercise = exercises.find((one) => one.name === name);
         if (!exercise) throw new UserError(`Expected the name of an exercise, got ${name}.`);
         const size = parseSize(exercise, sizeText);
-        const file = getFileName(name);
+        const file = `${name}.wgsl`;
         const step = createAnswerStep(exercise, file, text);
         const onProgress = reportProgress(call);
         const gpu = await worker.gpu();
@@ -77,11 +77,6 @@ function exercisesService(worker: LabWorker) {
       });
     },
   };
-}
-
-/** Returns the file name that compiler errors show for a user's kernel, such as "row_sum.wgsl". */
-function getFileName(exercise: string): string {
-  return `${exercise.replaceAll("-", "_")}.wgsl`;
 }
 
 function summarizeExercise(exercise: Exercise): ExerciseSummary {
