@@ -50,7 +50,7 @@ const MARKERS = { gpus: "bench compiled gpus", steps: "bench compiled steps" };
 /** RADV's names of the GPUs for which kernels are compiled. */
 const FAMILIES = cards.map(({ family }) => family);
 const { W0, W1, W2, W4 } = workloads;
-/** Workloads whose kernels are compiled, in this order. Tables show only the first variant of a kernel. */
+/** Workloads in the order in which their kernels are compiled. Tables show a kernel's first variant only. */
 const WORKLOADS: readonly Workload[] = [W1, W2, mixedWorkload, W0, W4];
 /** Name by which `--model` selects the kernels of simulated users and policies. */
 const SIMULATED = "simulated users";

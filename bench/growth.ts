@@ -13,9 +13,9 @@ export interface GrowthAxis {
   readonly unit: string;
   readonly values: readonly number[];
   workload(value: number): Workload;
-  /** Returns the sizes of the hidden layers. Without this function, the default sizes are used. */
+  /** Returns the sizes of the hidden layers; if undefined, the model has its default sizes. */
   dims?(value: number): number[];
-  /** Returns x of the fitted line, such as rows per batch. Without this function, x is the value itself. */
+  /** Returns x of the fitted line, such as rows per batch; if undefined, x is the size that grows. */
   x?(value: number): number;
 }
 
@@ -106,7 +106,7 @@ async function measurePoint(gpu: Gpu, axis: GrowthAxis, value: number, seconds: 
   }
 }
 
-/** The line y = constant + slope x, fitted by least squares of the relative errors. */
+/** The line y = constant + slope * x, fitted by least squares of the relative errors. */
 export interface FittedLine {
   readonly constant: number;
   readonly slope: number;

@@ -17,7 +17,7 @@ interface KernelCase extends Cost {
   readonly spec: ClickDispatch;
   readonly invocations: readonly [number, number];
   readonly key: string;
-  /** Index of the dispatch's program in the model. `dispatch` is the dispatch's index in the program. */
+  /** Index of the dispatch's program in the model. `dispatch`: index of the dispatch in this program. */
   readonly part: number;
   readonly dispatch: number;
 }
@@ -35,13 +35,13 @@ export interface KernelOptions {
   onProgress?(text: string, share: number): void;
 }
 
-/** Returns a model's programs, of which the first `steps` belong to a training step. */
+/** Returns a model's programs. The first `steps` programs run a training step. */
 export async function listParts(recording: Recording): Promise<{ parts: RecordedPart[]; steps: number }> {
   const step = recording.step();
   return { parts: [...step, ...await recording.others()], steps: step.length };
 }
 
-/** @param steps - number of programs of a training step, which come first in `parts` */
+/** @param steps - number of programs at the start of `parts` that run a training step */
 export function listCases(parts: readonly RecordedPart[], steps: number): KernelCase[] {
   const unique = createUniqueLabels();
   return parts.flatMap(({ program, sizes, slice = onlySlice }, part) =>
@@ -144,7 +144,7 @@ function prepare(gpu: Gpu, parts: readonly RecordedPart[], { part, dispatch }: K
   });
 }
 
-/** Compiles the WGSL of all dispatches up to `last`, and adds the times of new sources to `compiled`. */
+/** Compiles the WGSL of all dispatches up to `last`, and adds compile times of new WGSL to `compiled`. */
 async function compile(
   gpu: Gpu,
   parts: readonly RecordedPart[],

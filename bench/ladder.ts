@@ -37,7 +37,7 @@ interface LadderCommandOptions {
 }
 
 const FORMAT = "clickgan-ladders";
-/** Start of the JSON file of measured ladders (versions of a kernel). Other files are not replaced. */
+/** First characters of a JSON file of kernel times. Files that begin otherwise are never overwritten. */
 const LADDERS_MARK = '\n[\n {"ladder":';
 const names = ladders.map(({ name }) => name);
 
@@ -142,7 +142,7 @@ function makeSizeParser(count: number, most: number): (text: string) => LadderSi
   };
 }
 
-/** Returns a table with a row per step of a ladder. @param options.cpuTimes - true to omit speedups */
+/** Returns a table with a row per step of a ladder. @param options.cpuTimes - true: no speedups */
 export function listLadderCells(
   results: readonly LadderStepMeasurement[],
   { cpuTimes = false }: { readonly cpuTimes?: boolean } = {},

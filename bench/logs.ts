@@ -113,11 +113,11 @@ interface LogKind {
   readonly types: number;
   /** Constant of the utility: the lower it is, the more pages have no click. */
   readonly constant: number;
-  /** Standard deviation of the constant over the user types. */
+  /** Standard deviation of the number that a user type adds to `constant`. */
   readonly rate: number;
-  /** Standard deviation of the items' strengths. */
+  /** Standard deviation of an item's quality, which adds to the item's utility for all users. */
   readonly strength: number;
-  /** Standard deviation of a user type's utilities of categories. */
+  /** Standard deviation of the utility that a user type adds to all items of a category. */
   readonly taste: number;
   /** Weight of the dot product of the item's and the type's hidden vectors. */
   readonly similar: number;
@@ -125,7 +125,7 @@ interface LogKind {
   readonly price: number;
   /** Utility that an item loses per position further down the page. */
   readonly place: number;
-  /** Utility that a clicked item gains on later pages. The item clicked last also gains `last`. */
+  /** Utility that a clicked item gains on later pages. The most recently clicked item also gains `last`. */
   readonly again: number;
   readonly last: number;
   /** Utility that an item gains when it is added to the catalogue. The gain falls to 1 / e in 30 days. */
@@ -187,7 +187,7 @@ export const kinds: readonly LogKind[] = [
 const CATEGORIES = 8;
 const BRANDS = 12;
 const WIDTH = 4;
-/** Probability that a recently clicked item (one of MOST_AGAIN) is on the user's next page. */
+/** Probability of each of the last MOST_AGAIN clicked items to be on the user's next page. */
 const SHOWN_AGAIN = 0.7;
 const MOST_AGAIN = 3;
 const DAY = 86_400;
@@ -203,7 +203,7 @@ interface GeneratedPage {
 interface World {
   /** [types, items] utility of each item for a user type, without effects of position and earlier clicks. */
   readonly utility: Float64Array;
-  /** [items] cumulative sum of the display weights, by which items are drawn for a page. */
+  /** [items] cumulative sum of display weights. Items are drawn in proportion to their weight. */
   readonly shown: readonly number[];
   /** Lines of the CSV file of items. */
   readonly itemRows: string[];
@@ -244,7 +244,6 @@ function makeWorld(kind: LogKind, random: Random): World {
   return { utility, shown, itemRows };
 }
 
-/** Simulates a user. */
 function makePages(kind: LogKind, { utility, shown }: World, random: Random): GeneratedPage[] {
   const type = random.integer(kind.types);
   const own = utility.subarray(type * kind.items, (type + 1) * kind.items);

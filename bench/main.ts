@@ -17,7 +17,7 @@ const none = { adapter: false, cold: false };
 const warm = { adapter: true, cold: false };
 const cold = { adapter: true, cold: true };
 
-/** Studies by name. The file NAME.ts of a study exports `createCommand()`, and is loaded on demand. */
+/** Studies by name. A study's file NAME.ts exports `createCommand()`, and is loaded when the study runs. */
 export const studies: Readonly<Record<string, Study>> = {
   ladder: { ...cold, about: "times kernels from the naive to the shipped version, one new idea per step" },
   compiled: { ...cold, about: "compiles every kernel for GPUs; needs no GPU" },

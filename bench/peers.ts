@@ -180,7 +180,7 @@ async function measureAll(
   return measured;
 }
 
-/** Returns names of workloads, and the absolute path of the log of --data. */
+/** Returns the workloads' names, and the absolute path of the log file after --data. */
 function listSources({ workloads, data }: Options): string[] {
   if (data === undefined) return workloads ?? workloadNames;
   return [...workloads ?? [], resolve(data)];

@@ -96,7 +96,7 @@ interface SimulateRow {
   readonly kind: SimulationKind;
   readonly items: number;
   readonly users: number;
-  /** Milliseconds for one page of all users, by name of the program (clickgan or a PyTorch). */
+  /** Milliseconds for one page of all users, by program: clickgan or a version of PyTorch. */
   readonly played: ReadonlyMap<string, number>;
 }
 
@@ -111,7 +111,7 @@ const kinds = ["random", "greedy", "cdqn", "learn"] as const satisfies Simulatio
 /** Largest number of (user, item) pairs that are scored per page. */
 const MOST_PAIRS = 6e6;
 
-/** Returns the number of users, so small that a page scores at most {@link MOST_PAIRS} pairs. */
+/** Returns a number of users for which a page scores at most {@link MOST_PAIRS} pairs. */
 export function chooseUsers(most: number, items: number, kind: SimulationKind): number {
   if (kind === "learn") return trainingConfig.users;
   return kind === "random"

@@ -72,7 +72,8 @@ async function makeTrialsTable(runs: TrialRuns): Promise<string> {
   }));
   const titles = runs.python ? objectives.map((objective) => `LightGBM ${objective}`) : [];
   return [
-    `Loss and prec@1 of best-loss on test users (mean and sd of ${SEEDS} seeds), the best baseline of each metric, and the ` +
+    "The table has loss and prec@1 of the snapshot `best-loss` on test users (mean and sd of " +
+    `${SEEDS} seeds), the best baseline of each metric, and the ` +
     "number of seeds in which the model is significantly better or worse (paired 95 % interval over users)." +
     (runs.python ? " For LightGBM, the two numbers of seeds are in brackets." : ""),
     "",
@@ -121,7 +122,7 @@ async function listLogs({ logs, papers }: TrialRuns): Promise<[string, string][]
   return [...found.sort(([a], [b]) => a < b ? -1 : 1), ["demo", "demo"]];
 }
 
-/** Returns a metric's cells: values of model and best baseline, and numbers of better and worse seeds. */
+/** Returns cells of a metric: the model's and the best baseline's value, number of better and worse seeds. */
 function formatCells(own: readonly Trial[], of: Metric, lightgbm: readonly LightgbmResult[]): string[] {
   const sign = of === "nll" ? -1 : 1;
   const valueOf = (name: string) => own[0]?.baselines[name]?.details.metrics[of] ?? NaN;
@@ -142,7 +143,7 @@ function formatCells(own: readonly Trial[], of: Metric, lightgbm: readonly Light
   ];
 }
 
-/** Returns the confidence interval of (model - LightGBM). @throws UserError if the test users differ */
+/** Returns the confidence interval of a metric's (model - LightGBM). @throws UserError if users differ */
 function compareSums(own: StoredSums | undefined, of: Metric, { paired }: LightgbmResult) {
   const found = own && compareLoadedSums(loadSums([own]), of, loadSums([paired]));
   if (found) return found.interval;

@@ -86,7 +86,7 @@ function findLoops(
   return [...ends];
 }
 
-/** Matches vector operations. The prefixes v_dual_ (RDNA) and v_pk_ (CDNA) mark two operations. */
+/** Matches vector operations. The prefixes v_dual_ (RDNA) and v_pk_ (CDNA) mean two operations at once. */
 const OPERATION = /v_(dual_|pk_)?(\w+)/g;
 const FMA = /^(fma|fmac|fmaak|fmamk|mad|mac)_f32/;
 const FLOP = /^(add|sub|subrev|mul|max|min|exp|log|rcp|sqrt|rsq|sin|cos)_f32/;
@@ -114,7 +114,7 @@ export interface InstructionCycles {
 const MEMORY_LOAD = /^(buffer|global|flat|scratch)_load/;
 const NEAR_LOAD = /^(ds_(load|read)|s_(buffer_)?load)/;
 
-/** Returns how many loads may be pending after a wait instruction; undefined if it sets no limit. */
+/** Returns how many loads may be pending after a wait instruction; undefined: any number. */
 function readWait(text: string): Readonly<Record<"memory" | "near", number | undefined>> {
   const count = (pattern: RegExp) => {
     const [, digits] = text.match(pattern) ?? [];
@@ -128,7 +128,7 @@ function readWait(text: string): Readonly<Record<"memory" | "near", number | und
   };
 }
 
-/** Estimates the cycles of a subgroup that runs alone on a SIMD. @param times - how often the code runs */
+/** Estimates the cycles of a subgroup that runs alone on a SIMD. @param times - repetitions of the code */
 export function timeCode(
   { lines }: Pick<Code, "lines">,
   { vector, ...latency }: InstructionCycles,

@@ -316,7 +316,7 @@ async function recordSimulation(gpu: Gpu, at: OnRecording): Promise<void> {
   }
 }
 
-/** Compiles a WGSL file, with values for its constants, to SPIR-V. @throws UserError if this fails. */
+/** Compiles a WGSL file, with values for its constants, to SPIR-V. @throws UserError on failure. */
 export async function gatherFile(
   file: string,
   constants: ReadonlyMap<string, string>,

@@ -60,7 +60,7 @@ export function formatFacts(facts: CompiledFacts): string[] {
 }
 export const factNames = factColumns.map(([name]) => name);
 
-/** Tabulates statistics (rows) of kernels (columns). @param marked - true to mark rows that differ. */
+/** Tabulates statistics (rows) of kernels (columns). @param marked - true to mark rows of unequal values. */
 export function listComparisonCells(
   texts: readonly { readonly name: string; readonly facts: CompiledFacts }[],
   marked = false,

@@ -1,6 +1,6 @@
 /**
  * Estimates the time of a dispatch on each graphics card for which kernels are compiled. No estimate was
- * compared with a measurement (bench/compiled.md). A dispatch takes launch + max(memory, vector, latency):
+ * compared with a measurement (bench/compiled.md). The time is launch + max(memory, vector, latency):
  *   launch  = {@link LAUNCH_US}
  *   memory  = bytes / bandwidth of the memory, or of the last cache if the training step's data fit into it
  *   vector  = time of one SIMD to issue all vector instructions / number of SIMDs
@@ -119,13 +119,13 @@ export interface DispatchWork {
 export const bounds = ["memory", "vector", "latency", "launch"] as const;
 export type TimeBound = typeof bounds[number];
 
-/** Times in microseconds. `us` is launch + max(memory, vector, latency); `bound` names the longest time. */
+/** Microseconds. `us` is launch + max(memory, vector, latency); `bound` names the longest of these four. */
 export interface TimeEstimate extends Readonly<Record<TimeBound, number>> {
   readonly us: number;
   readonly bound: TimeBound;
 }
 
-/** Returns the cycles of a subgroup: those that issue vector instructions, and all if it runs alone. */
+/** Returns a subgroup's cycles: `issue` to issue vector instructions, `alone` for a run alone on a SIMD. */
 function computeSubgroupCycles(
   { lanes }: GpuCard,
   { loop, subgroup, ...all }: CompiledFacts,
@@ -143,7 +143,7 @@ function computeSubgroupCycles(
   };
 }
 
-/** Estimates the time of a dispatch. @param facts - compiler's results for the dispatch's kernel */
+/** Estimates the time of a dispatch. @param facts - the compiler's statistics of the kernel */
 export function estimateTime(
   card: GpuCard,
   facts: CompiledFacts,
@@ -156,7 +156,7 @@ export function estimateTime(
   const held = Math.max(1, facts.subgroups * card.counted / facts.subgroup);
   const working = parts.filter(({ workgroups }) => workgroups > 0).map(({ workgroups, flops }) => {
     const { issue, alone } = computeSubgroupCycles(card, facts, flops / (workgroups * invocations));
-    /** Subgroups on the fullest SIMD: those of all workgroups (`busiest`), those of one workgroup (`own`). */
+    /** Number of subgroups on the SIMD that has the most: of all workgroups, or (`own`) of one workgroup. */
     const busiest = Math.ceil(Math.ceil(workgroups / units) * each / unitSimds);
     const own = Math.ceil(each / unitSimds);
     const rounds = Math.ceil(busiest / Math.max(own, held));

@@ -44,7 +44,7 @@ const layouts = {
     30,
   ),
   subgroupSize: new StructLayout("u32 size", 1000225001),
-  /** VkComputePipelineCreateInfo. `stageInfo` to `specialization` are its field `stage`. */
+  /** VkComputePipelineCreateInfo. Its field `stage` is a struct: `stageInfo` to `specialization`. */
   pipeline: new StructLayout(
     "u32 flags, u64 stageInfo, pointer stageNext, u32 stageFlags, u32 stage, u64 module, pointer entry, " +
       "pointer specialization, u64 layout, u64 base, u32 baseIndex",
@@ -240,7 +240,7 @@ export class NullCompiler {
     };
   }
 
-  /** Returns structs that Vulkan fills. @param fill - adds buffers to a struct, for Vulkan to fill */
+  /** Returns the structs that a Vulkan query writes. @param fill - adds text buffers to the structs */
   #list(
     kind: Kind,
     of: Uint8Array<ArrayBuffer>,

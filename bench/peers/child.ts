@@ -21,7 +21,7 @@ async function createPeer(name: string, setting: string, job: PeerJob): Promise<
 
 const parseBackend = (setting: string) => v.parse(v.picklist(backends), setting);
 
-/** Prints a message on a line that begins with {@link MARK}. Lines without the mark are from libraries. */
+/** Prints a message after {@link MARK}, which distinguishes it from the output of libraries. */
 function say(message: PeerMessage): void {
   process.stdout.write(`${MARK}${JSON.stringify(message)}\n`);
 }

@@ -1,9 +1,9 @@
 /**
  * Peer jax-js (a library that is compared with clickgan). The whole step, with gradient and Adam, is one
  * compiled function. jax-js compiles a function again for every shape, so all batches are padded to one size,
- * and all pages to the longest page. jax-js frees arrays passed to it; `.ref` keeps an array for another
- * use. The library's gradient of `take` does not compile on Deno's WebGPU: its shader passes a storage
- * pointer to a function. On other backends this gradient runs on one thread. {@link takeBack} replaces it.
+ * and all pages to the longest page. jax-js frees arrays passed to it; `.ref` keeps an array for another use.
+ * The library's gradient of `take` does not compile on Deno's WebGPU: its shader passes a storage pointer to
+ * a function. On other backends it runs on one thread. So {@link takeBack} replaces the library's gradient.
  */
 
 import { defaultDevice, init, jit, lax, nn, numpy as np, tree, valueAndGrad, vjp } from "@jax-js/jax";
@@ -15,7 +15,7 @@ type Arrays = Record<string, np.Array>;
 
 type TrainingState = { parameters: Arrays; m: Arrays; v: Arrays };
 
-/** Gather whose outputs copy table rows. `taken`: [outputs] index of the row that an output copies. */
+/** Indices of a gather, which copies table rows. `taken`: [outputs] index of each output's table row. */
 type TakenRows = {
   taken: np.Array;
   /** [table rows, n] indices of the outputs that copy each row, padded with an index past the last output. */
@@ -25,13 +25,13 @@ type TakenRows = {
 type Batch = {
   /** [D] index in the catalogue of each of the batch's D distinct items. */
   slotItem: TakenRows;
-  /** [E K] index of each shown item among the distinct items, for K page positions of E events. */
+  /** [E * K] index of each shown item among the distinct items, for K page positions of E events. */
   rowItem: TakenRows;
   /** [E] index of each event's state among the states from {@link computeStates}. */
   eventState: TakenRows;
-  /** [L B] index of the clicked item among the distinct items, for L clicks of B users. */
+  /** [L * B] index of the clicked item among the distinct items, for L clicks of B users. */
   fedItem: TakenRows;
-  /** [D, F] features of distinct items. `fedFeatures`: [L B, F] those of clicked items. One-hot: unused. */
+  /** [D, F] features of distinct items. `fedFeatures`: [L * B, F] of clicked items. One-hot: unused. */
   slotFeatures: np.Array;
   fedFeatures: np.Array;
   /** [E, K] 1 at the clicked position of a page, 0 elsewhere. */
@@ -167,7 +167,7 @@ function createDeviceBatch(batch: PeerBatch, sizes: Sizes, { features, width, it
 
 const take = (table: np.Array, { taken }: TakenRows) => np.take(table, taken.ref, 0);
 
-/** Returns the gradient of a table: for each row, the sum of the gradients of its outputs. */
+/** Returns the gradient of a table: for each row, the sum of the gradients of its copies. */
 function takeBack(gradient: np.Array, { takers }: TakenRows): np.Array {
   const columns = gradient.shape[1] ?? 0;
   return np.take(np.concatenate([gradient, np.zeros([1, columns])]), takers.ref, 0).sum(1);
@@ -214,7 +214,7 @@ function lossAndGradients(
   };
 }
 
-/** @param states - [E, H] @param rowItems - [E K, N] features of shown items, multiplied by ITEM_KERNEL */
+/** @param states - [E, H] @param rowItems - [E * K, N] features of shown items @ ITEM_KERNEL */
 function computeLoss(
   states: np.Array,
   rowItems: np.Array,
@@ -237,7 +237,7 @@ function computeLoss(
   return partition.sum().sub(u.mul(batch.clicked.ref).sum()).mul(batch.share.ref).sum();
 }
 
-/** Returns [(L + 1) B, H] states after 0 to L clicks. @param input - [L B, 4H] items @ INPUT_KERNEL */
+/** Returns [(L + 1) * B, H] states after 0 to L clicks. @param input - [L * B, 4 * H] items @ INPUT_KERNEL */
 function computeStates(input: np.Array, lstm: Arrays, { users, clicks }: Sizes): np.Array {
   const of = (name: string) => lstm[`encoder/lstm/${name}`]!;
   const recurrent = of("recurrent_kernel");

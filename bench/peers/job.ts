@@ -24,7 +24,7 @@ function isWorkloadName(text: string): text is keyof typeof workloads {
   return Object.hasOwn(workloads, text);
 }
 
-/** Models that peers train. A step of "pair" updates generator and reward network by one batch. */
+/** Models that peers train. A step of "pair" updates generator and reward network with one batch. */
 export const models = ["lstm", "pw", "pair"] as const;
 export type PeerModel = typeof models[number];
 
@@ -148,11 +148,11 @@ export async function writeJob(file: string, job: PeerJob): Promise<void> {
 
 /** Names of a {@link PeerBatch}'s arrays, also in the job file. */
 const batchArrays = [
-  /** [E + 1] first row of each event, followed by R. */
+  /** [E + 1] first row of each event; the last element is the number of rows R. */
   "eventFirst",
   /** [E] clicked row of each event; NONE for no click. */
   "eventClick",
-  /** [E] index of each event's state among (L + 1) B states. The first B states, before any click, are 0. */
+  /** [E] index of each event's state among (L + 1) * B states. The first B states, before clicks, are 0. */
   "eventState",
   /** [R] event of each row. */
   "rowEvent",

@@ -18,8 +18,9 @@ export interface PeerMeasureOptions {
 export const COMPARED_STEPS = 10;
 
 /**
- * Largest allowed |a - b| / max(1, |a|) of two losses. The losses of two correct f32 programs differ in ten
- * steps by a few times 1e-6. A missing step, wrong rate or wrong batch changes losses by 1e-4 or more.
+ * Largest allowed |a - b| / max(1, |a|) of clickgan's loss a and a peer's loss b. The losses of two correct
+ * f32 programs differ in ten steps by a few times 1e-6. A missing step, wrong rate or wrong batch changes
+ * losses by 1e-4 or more.
  */
 export const TOLERANCE = 2e-5;
 
@@ -120,7 +121,7 @@ function describeError(error: unknown): string {
   return error instanceof Error ? `failed: ${error.message}` : String(error);
 }
 
-/** Starts a peer, runs the steps whose losses are compared (at least `least`), and sets `stepsPerBlock`. */
+/** Starts a peer, runs at least `least` steps to compare their losses, and sets `stepsPerBlock`. */
 async function start(
   entry: PeerEntry,
   variant: PeerVariant,

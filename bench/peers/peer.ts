@@ -21,7 +21,7 @@ export type Backend = typeof backends[number];
 /**
  * Returns a peer's function `run`, which reads back only the last step's loss. Step t = 1, 2, ... takes batch
  * (t - 1) modulo the number of batches.
- * @param step - its `rate` includes Adam's bias correction @param read - reads and disposes of a loss
+ * @param step - `rate`: learning rate with Adam's bias correction @param read - reads and disposes of a loss
  */
 export function createRunner<Batch, Loss extends { dispose(): void }>(
   learningRate: number,
@@ -48,9 +48,9 @@ export const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
 export const MARK = "@peer ";
 
 const messageSchema = v.union([
-  /** The peer is ready. The text, which may be empty, describes the peer's platform. */
+  /** Message that the peer is ready. The text, which may be empty, describes the peer's platform. */
   v.object({ ready: v.string() }),
-  /** The steps took `ms` milliseconds in total. `loss` is the last step's loss; null if it is not finite. */
+  /** Milliseconds that the steps took in total. `loss`: loss of the last step; null if it is not finite. */
   v.object({ ms: v.finiteNumber(), loss: v.nullable(v.finiteNumber()) }),
   v.object({ failed: v.string(), cannot: v.boolean() }),
 ]);

@@ -109,7 +109,7 @@ export function createPythonOption(): Option {
     .default([], `${CANDIDATES.join(" and ")}, if they have torch`);
 }
 
-/** @param given - paths of Pythons; if empty, {@link CANDIDATES}. @throws UserError if one lacks torch. */
+/** @param given - paths of Pythons; if empty, {@link CANDIDATES}. @throws UserError if torch is missing. */
 export async function findTorches(given: readonly string[]): Promise<Torch[]> {
   const found = new Map<string, Torch>();
   const named = new Map<string, number>();

@@ -39,7 +39,7 @@ async function openBackend(backend: Backend): Promise<string> {
 
 type Gather = (table: tf.Tensor2D, places: tf.Tensor1D) => tf.Tensor2D;
 
-/** Gathers rows. The gradient is a scatter, because the wasm backend has no unsortedSegmentSum. */
+/** Gathers rows. Its gradient is `scatterND`, because the wasm backend has no `unsortedSegmentSum`. */
 const gatherByScatter: Gather = (table, places) => {
   const [rows, columns] = table.shape;
   const gather = tf.customGrad((x) => {
@@ -135,7 +135,7 @@ class TensorflowModel {
   }
 }
 
-/** Returns [(L + 1) B, H] LSTM states of B users after 0 to L clicks; zero before the first click. */
+/** Returns [(L + 1) * B, H] LSTM states of B users after 0 to L clicks; zero before the first click. */
 function computeStates(batch: DeviceBatch, of: (name: string) => tf.Tensor2D, gather: Gather): tf.Tensor2D {
   const recurrent = of("encoder/lstm/recurrent_kernel");
   const H = recurrent.shape[0];
@@ -205,10 +205,10 @@ function createDeviceBatch(batch: PeerBatch, features: tf.Tensor2D | undefined) 
     fedItem,
     /** [R] 1 for a clicked row, else 0. */
     clicked: tf.tensor1d(clicked),
-    /** [D, F] features of the distinct items; undefined for one-hot items. `fedFeatures`: [L B, F]. */
+    /** [D, F] features of the distinct items; undefined for one-hot items. `fedFeatures`: [L * B, F]. */
     slotFeatures: getRows(index(batch.slotItem)),
     fedFeatures: getRows(fedItem),
-    /** [E K] row at each position of a page that is padded to K positions; R at padded positions. */
+    /** [E * K] row index at each of a page's K positions; R at positions without an item. */
     pageRows: index(pageRows),
     longestPage,
   };

@@ -107,7 +107,7 @@ async function addLesson(gpu: Gpu, model: UserModel, put: Put): Promise<{ loss: 
 const PATIENCE = 300;
 
 /**
- * Maximum differences between PyTorch and clickgan, which add float32 numbers in different orders. `slates`
+ * Allowed differences between PyTorch and clickgan, which add float32 numbers in different orders. `slates`
  * is the share of slates that differ. Losses and Q-values above 1 are compared by relative difference.
  */
 const TOLERANCE = { probability: 1e-4, slates: 0.01, loss: 1e-4, q: 1e-4 };

@@ -10,7 +10,7 @@ import { JobSlots } from "../../src/cli/jobs.ts";
 import { runCommand } from "../study.ts";
 
 const FORMAT = "clickgan-kept-run";
-/** State of a run. `made`: arguments of the finished command; null if it has not finished. */
+/** State of a run. `made`: arguments of the finished command; null if the command has not finished. */
 const doneSchema = v.strictObject({ format: v.literal(FORMAT), made: v.nullable(v.array(v.string())) });
 
 /** Function that creates and fills a folder. @param cores - number of cores that may be used */
@@ -50,7 +50,7 @@ export class TrialRuns {
     });
   }
 
-  /** Calls `make` to fill a folder, unless an earlier run filled it with equal `words`. @returns the path */
+  /** Calls `make` to fill a folder, unless a run with equal `words` has filled it. @returns the path */
   kept(name: string, words: readonly string[], make: Make): Promise<string> {
     const key = JSON.stringify([name, ...words]);
     const known = this.#asked.get(key) ?? this.#jobs.run(() => this.#make(name, words, make));
