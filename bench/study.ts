@@ -33,7 +33,7 @@ export function createReadmeOption(markers: string, what = "the table") {
   ] as const;
 }
 
-/** Creates the option --only. @param what - words before "matches" in the help, such as "rows whose name" */
+/** Creates the option --only. @param what - subject of its help text, such as "rows whose name" */
 export function createOnlyOption(what: string): Option {
   return createPatternOption("--only <pattern>", `only ${what} matches this regular expression`);
 }
@@ -66,7 +66,7 @@ export function selectMatching<T extends { readonly name: string }>(
   throw new UserError(`Expected ${option} to match ${what} (${known}), got ${only.source}.`);
 }
 
-/** Returns a parser of names joined by commas. Parsed names are in the order of `known`. */
+/** Returns a parser of a comma-separated list of names, which it sorts in the order of `known`. */
 export function makeNamesParser<T extends string>(known: readonly T[]): (text: string) => T[] {
   return (text) => {
     const names = text.split(",").map((name) => name.trim());

@@ -193,14 +193,14 @@ export interface MeasuredChange {
   readonly unit: string;
   readonly before?: Measured;
   readonly after?: Measured;
-  /** Relative change of the median: after / before - 1. */
+  /** Relative change of the median: (later median / earlier median) - 1. */
   readonly change?: number;
   /** Sum of both benches' interquartile ranges and clock errors, divided by the earlier median. */
   readonly noise?: number;
   readonly verdict: "better" | "worse" | "noise" | "new" | "gone";
 }
 
-/** Returns the measurements of a bench that {@link compare} compares, by name. */
+/** Returns a bench's measurements by name, in the form that {@link compare} reads. */
 function collectMeasurements(
   { probes, kernels, steps, growth, ladders = [] }: BenchReport,
 ): Map<string, Measured> {
@@ -247,7 +247,7 @@ function computeSpread({ lower, upper, error = 0 }: Measured): number {
   return upper - lower + error;
 }
 
-/** Compares medians. A change is noise if it is not larger than the sum of both interquartile ranges. */
+/** Compares medians. A change that is at most the sum of both interquartile ranges is noise. */
 function computeChange(id: string, before: Measured | undefined, after: Measured): MeasuredChange {
   const { unit } = after;
   if (!before) return { id, unit, after, verdict: "new" };

@@ -48,7 +48,7 @@ export interface CompilableText {
 export interface StepDispatch {
   readonly label: string;
   readonly text: CompilableText;
-  /** The dispatch's workgroups, grouped by the kind of work that they do. */
+  /** The dispatch's workgroups, one element per kind of work (a dispatch may have several). */
   readonly parts: readonly DispatchPart[];
   readonly bytes: number;
   /** Number of training steps whose batches the dispatch builds; 1 for all other dispatches. */

@@ -1,4 +1,4 @@
-/** Compiles collected kernels for several GPUs, and lists registers and other facts of each kernel. */
+/** Compiles collected kernels for several GPUs, and lists registers and other statistics of each kernel. */
 
 import { estimateTime, getCard, type GpuCard, type TimeEstimate } from "./time_model.ts";
 import type { CompilableText, GatheredTexts, RecordedStep, StepDispatch } from "./gather.ts";

@@ -8,7 +8,7 @@ interface Field {
   readonly bytes: number;
 }
 
-/** Memory to which a struct's pointers refer. The map keeps this memory alive while the struct is in use. */
+/** Memory to which each struct's pointers refer. The map keeps the memory alive as long as the struct. */
 const pointedTo = new WeakMap<Uint8Array, unknown[]>();
 
 const SIZES: Readonly<Record<string, number>> = { u32: 4, u64: 8, pointer: 8 };
@@ -45,7 +45,7 @@ export class StructLayout {
     return field;
   }
 
-  /** Makes a struct in which fields without a given value are 0. */
+  /** Makes a struct from values of its fields; fields without a value are 0. */
   make(values: Readonly<Record<string, Value>> = {}): Uint8Array<ArrayBuffer> {
     const struct = new Uint8Array(this.size);
     if (this.#sType !== undefined) this.set(struct, "sType", this.#sType);

@@ -28,7 +28,7 @@ function isWorkloadName(text: string): text is keyof typeof workloads {
 export const models = ["lstm", "pw", "pair"] as const;
 export type PeerModel = typeof models[number];
 
-/** Settings of a job, which are also in the job file for PyTorch. */
+/** Settings of a job. The job file that PyTorch reads contains them as JSON. */
 interface PeerSettings {
   readonly model: PeerModel;
   readonly items: number;
@@ -48,7 +48,7 @@ export interface PeerJob extends PeerSettings {
   readonly features: Float32Array<ArrayBuffer> | undefined;
   /** Batches. Step t = 1, 2, ... takes batch (t - 1) modulo the number of batches. */
   readonly batches: readonly PeerBatch[];
-  /** The whole log. `batchUsers`: users of each batch. */
+  /** The whole log. `batchUsers`: indices of each batch's users in this log. */
   readonly log: ClickLog;
   readonly batchUsers: readonly Uint32Array[];
 }
@@ -88,7 +88,7 @@ export function openJob(source: string, model: PeerModel): PeerJob {
   return makeJob(readPaperFile(source, ["train"]), model, batchSize, false);
 }
 
-/** @param inOrder - true to take the batches' users in order, false to draw them */
+/** @param inOrder - true: batches take the train users in order; false: they draw users at random */
 export function makeJob(log: ClickLog, model: PeerModel, batchSize: number, inOrder: boolean): PeerJob {
   const train = listUsers(log, "train");
   if (train.length < batchSize * (inOrder ? LOG_BATCHES : 1)) {
@@ -150,11 +150,11 @@ export async function writeJob(file: string, job: PeerJob): Promise<void> {
 const batchArrays = [
   /** [E + 1] first row of each event; the last element is the number of rows R. */
   "eventFirst",
-  /** [E] clicked row of each event; NONE for no click. */
+  /** [E] index of each event's clicked row; NONE for no click. */
   "eventClick",
   /** [E] index of each event's state among (L + 1) * B states. The first B states, before clicks, are 0. */
   "eventState",
-  /** [R] event of each row. */
+  /** [R] index of each row's event. */
   "rowEvent",
   "rowItem",
   /** [R] index of each row's item among the distinct items. */

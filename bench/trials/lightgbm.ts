@@ -107,7 +107,7 @@ export async function writeFeatures({ source, features, pageOrder }: Dataset, fo
   }
 }
 
-/** Tests LightGBM's scores after a linear calibration, which is fitted on the validation users. */
+/** Computes LightGBM's test metrics; a line fitted on validation users turns its scores into utilities. */
 async function testScores({ source }: Dataset, features: string, scored: string): Promise<LightgbmResult> {
   const read = async (split: string) => {
     const buffer = async (file: string) => (await readBytes(file)).buffer;
