@@ -1,4 +1,4 @@
-/** Times the kernels of the models. Dispatches with equal kernel, constants and sizes are timed once. */
+/** Times the benchmarked models' kernels. Dispatches with equal kernel, constants, sizes are timed once. */
 
 import type { ClickDispatch } from "../src/batch/click_sizes.ts";
 import type { Gpu } from "../src/gpu/device.ts";

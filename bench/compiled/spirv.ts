@@ -19,7 +19,7 @@ const HEADER_WORDS = 5;
 const op = { entryPoint: 15, executionMode: 16, variable: 59, decorate: 71 } as const;
 const LOCAL_SIZE = 17;
 const [BINDING, DESCRIPTOR_SET] = [33, 34];
-/** VkDescriptorType by SPIR-V storage class: 3 is a storage image, 6 a uniform buffer, 7 a storage buffer. */
+/** Maps SPIR-V storage classes to Vulkan's types: 3 storage image, 6 uniform buffer, 7 storage buffer. */
 const TYPES: Readonly<Record<number, number>> = { 0: 3, 2: 6, 12: 7 };
 const UNIFORM_DYNAMIC = 8;
 const STEP_BINDING = /@binding\((\d+)\) var<uniform> steps?:/;

@@ -30,7 +30,7 @@ export interface GpuCard {
   readonly clock: number;
   /** Bandwidth of the card's memory, without caches, in GB/s. */
   readonly bandwidth: number;
-  /** Size of the last cache in MiB, and its bandwidth in GB/s, which is an assumption. */
+  /** Size (MiB) and assumed bandwidth (GB/s) of the last-level cache. */
   readonly cache: { readonly mib: number; readonly bandwidth: number };
   /** Number of vector registers per SIMD, counted as registers of 64 lanes. */
   readonly registers: number;
@@ -156,7 +156,7 @@ export function estimateTime(
   const held = Math.max(1, facts.subgroups * card.counted / facts.subgroup);
   const working = parts.filter(({ workgroups }) => workgroups > 0).map(({ workgroups, flops }) => {
     const { issue, alone } = computeSubgroupCycles(card, facts, flops / (workgroups * invocations));
-    /** Number of subgroups on the SIMD that has the most: of all workgroups, or (`own`) of one workgroup. */
+    /** Number of subgroups on the busiest SIMD. `own`: number of one workgroup's subgroups on a SIMD. */
     const busiest = Math.ceil(Math.ceil(workgroups / units) * each / unitSimds);
     const own = Math.ceil(each / unitSimds);
     const rounds = Math.ceil(busiest / Math.max(own, held));

@@ -44,7 +44,7 @@ export function createRunner<Batch, Loss extends { dispose(): void }>(
 /** Constants of Adam in TensorFlow's form. */
 export const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
 
-/** Start of a line that is a message of the peer. All other lines of standard output come from libraries. */
+/** Prefix of the peer's messages on standard output. Lines without this prefix come from libraries. */
 export const MARK = "@peer ";
 
 const messageSchema = v.union([
