@@ -7,7 +7,7 @@ import { ADDITIONAL_CLICK, type ClickLog, FURTHER, getRowWidth, GIVEN, NONE } fr
 export interface ReferenceBatch {
   /** Array [B+1]: index of each user's first event. */
   readonly userFirst: number[];
-  /** For each event: rows `first` to `end` - 1, clicked row or a code such as NONE, encoded item or NONE. */
+  /** For each event: rows `first` to `end` - 1, clicked row (or a code such as NONE), encoded item. */
   readonly events: { first: number; end: number; click: number; fed: number }[];
   /** For each event: number of the user's earlier clicks, and the index after the user's last event. */
   readonly history: { clicks: number; end: number }[];

@@ -20,7 +20,7 @@ export interface SimulationSummary {
   readonly items: number;
   /** Reason why clicks are not reported; undefined if clicks are reported. */
   readonly noClickRateReason: string | undefined;
-  /** Caution for users of a model ({@link MODEL_USERS}); undefined for others, or without reported clicks. */
+  /** Caution {@link MODEL_USERS} if a model simulates users and clicks are reported; else undefined. */
   readonly caution?: string | undefined;
   readonly notes: readonly string[];
   /** Paragraphs about the click model and the pages. */

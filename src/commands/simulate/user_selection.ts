@@ -33,9 +33,9 @@ export interface UserSelection {
   readonly run: OpenedRun | undefined;
   /** Paragraphs to print about the model and the simulated pages; [] without a model. */
   readonly notes: readonly string[];
-  /** Context features of simulated pages; undefined if the model has none, or each feature is its mean. */
+  /** Context features of simulated pages; undefined if the model has none, or if all are their means. */
   readonly contexts: SimulatedContexts | undefined;
-  /** @param other - used instead of `contexts` if both have the same context features */
+  /** @param other - replaces `contexts` if both have values of the same context features */
   open(gpu: Gpu, stack: DisposableStack, other?: SimulatedContexts): UserEnvironment;
 }
 
