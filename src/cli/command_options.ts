@@ -105,8 +105,8 @@ export function listSeeds(first: number, count: number): number[] {
 }
 
 /**
- * Checks that the user typed only options that can be typed with --resume. @param allowed - their names
- * @param shown - their flags, for the error message. @throws UserError if the user typed another option
+ * Checks that the user typed only options that --resume allows. @param allowed - names of allowed options
+ * @param shown - flags of these options, for the message. @throws UserError if the user typed others
  */
 export function expectResumedAlone(
   given: GivenOptions,

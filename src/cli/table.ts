@@ -5,8 +5,8 @@ import { writeFileAtomically } from "../files/atomic_write.ts";
 import { readText, withFileErrors } from "../files/local_file.ts";
 
 /**
- * Maximum width of a table, and headings of columns that are dropped one by one, in this order, until it
- * fits. Of several columns with the same heading, the last one is dropped.
+ * Maximum width of a table, and headings of columns to drop one by one, in this order, until the table fits.
+ * Of several columns with the same heading, the last one is dropped.
  */
 export interface TableFit {
   readonly width?: number;

@@ -183,8 +183,9 @@ export function mergeCommand(): Command {
     .description(
       "Merges prepared data sets, for example a log and the pages that a policy showed later. Users keep " +
         "their split. If two sets have a user with the same id, the later set's name is put before the " +
-        "user's id. The new column source has the name of a page's data set. Items with equal ids and features " +
-        "are the same item. If only the ids are equal, the item gets a new version. The sets are read into memory.",
+        "user's id. The new column source has the name of a page's data set. Items with equal ids and " +
+        "features are the same item. If only the ids are equal, the item gets a new version. The data sets " +
+        "are read into memory.",
     )
     .argument(
       "<sets...>",

@@ -83,5 +83,6 @@ export function describeReturn(
   const words = `Predicted return of this page and all later pages: ${value.toFixed(3)}.`;
   const most = pages - page + 1;
   if (reward !== "click" || value <= most) return words;
-  return `${words} At most ${most} is possible: the policy overestimates returns. Train it longer, or use only its order of items.`;
+  return `${words} At most ${most} is possible: the policy overestimates returns. Train the policy longer, ` +
+    "or use only its order of items.";
 }

@@ -29,7 +29,7 @@ export interface SimulationSummary {
 
 /** Warning that a learned model usually overestimates clicks, and a policy's gain in clicks. */
 export const MODEL_USERS = "These are the model's users, not real ones. Models are usually too optimistic " +
-  "about slates that they prefer, and the intervals are over simulated users, not over the model's errors. " +
+  "about slates that they prefer, and the intervals do not include the errors of the model. " +
   "Test the policy on real users before you rely on the gain.";
 
 const RANGE = "95 % CI";
