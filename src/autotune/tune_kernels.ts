@@ -22,16 +22,16 @@ import type { ModelConfig } from "../model/model_config.ts";
 import { loadUncountedLog, recordModelStep } from "../model/model_program.ts";
 import { listModelParameters, recordModel } from "../model/user_model.ts";
 
-/** Matrix product, LSTM or sum ("product" in this file), with its kernel variants; the default is first. */
+/** Matrix product, LSTM or sum (here all called "product") with its kernel variants, the default first. */
 export interface TunableKernel {
   /** Key such as "forward 64x64" or "lstm backward 20"; for a sum, the name of the kernel. */
   readonly key: string;
   readonly variants: readonly KernelVariant[];
 }
 
-/** Compiles and times kernel variants. P is the type of a variant that is ready to run. */
+/** Compiles and times kernel variants. P is the type of a compiled variant. */
 export interface KernelMeter<P> {
-  /** Returns the products to tune, most FLOPs first, because the time limit may end the tuning early. */
+  /** Lists the products to tune. Those with most FLOPs are first: the time limit may end the tuning. */
   products(): readonly TunableKernel[];
   /** Compiles a variant and runs it once, because a driver may compile a kernel only at its first run. */
   prepare(key: string, variant: KernelVariant): Promise<P>;
@@ -44,12 +44,12 @@ export interface TuningResult {
   /** Fastest variants by kernel key. A kernel that keeps its default variant has no entry. */
   readonly chosen: Readonly<Record<string, KernelVariant>>;
   readonly gain: Readonly<Record<string, number>>;
-  /** Variants ("KEY VARIANT") that were not timed: time ran out, or the adapter cannot run them. */
+  /** Variants ("KEY VARIANT") that were not timed, as time ran out or the adapter cannot run them. */
   readonly untried: readonly string[];
   /** Number of products (matrix products, LSTMs, sums) for which at least two variants were timed. */
   readonly compared: number;
   readonly seconds: number;
-  /** Part of `seconds` in which default variants were compiled, which training also needs. */
+  /** Seconds for the compilation of default variants, which training needs in any case. */
   readonly neededSeconds: number;
 }
 
@@ -57,10 +57,10 @@ export interface TuningResult {
 export const BUDGET = 2300;
 /** A variant replaces the default variant only if it saves this fraction of the default variant's time. */
 const MARGIN = 0.1;
-/** Numbers of timing rounds: `first` with all variants, `again` with only the default and the fastest. */
+/** Numbers of rounds that time all variants (`first`), and only the default and the fastest (`again`). */
 const ROUNDS = { first: 5, again: 9 };
 
-/** Assumed times in fractions of BUDGET: to compile a family's first variant, and to time a variant. */
+/** Assumed fractions of BUDGET to compile a family's first variant (`unknown`), and to time a variant. */
 const SHARE = { unknown: 0.65, timing: 0.1 };
 
 interface Ready<P> {
@@ -69,8 +69,8 @@ interface Ready<P> {
 }
 
 /**
- * Tunes kernels. Variants of the default variant's family (such as "panel 32", "panel 64") are tried first: a
- * CPU adapter may need seconds to compile another family. A compiled variant is timed even after the budget.
+ * Tunes kernels. First tries the family of the default variant (such as all "panel" variants), because a CPU
+ * adapter may need seconds to compile another family. Times each compiled variant, even after the time limit.
  */
 export async function tuneKernels<P>(meter: KernelMeter<P>): Promise<TuningResult> {
   const began = meter.now();
@@ -156,7 +156,7 @@ function isFaster(time = Infinity, fixed = 0): boolean {
   return time <= (1 - MARGIN) * fixed;
 }
 
-/** Returns each variant's median time. As the machine's speed may change, each round times all variants. */
+/** Returns each variant's median time. Every round times all variants: the machine's speed may change. */
 async function timeInTurn<P>(
   meter: KernelMeter<P>,
   all: readonly Ready<P>[],
@@ -169,7 +169,7 @@ async function timeInTurn<P>(
 
 export interface PreparedProduct {
   readonly encode: EncodePass;
-  /** Number of dispatches per timed pass, large enough that the clock can measure the pass. */
+  /** Number of dispatches per timed pass, so large that the clock can measure the pass. */
   readonly repeats: number;
   readonly clock: PassClock;
 }
@@ -183,7 +183,7 @@ const LEAST_SHARE = 0.1;
 const MOST_ROWS = 8192;
 /** Minimum duration of a timed pass in microseconds. */
 const PASS = 300;
-/** Minimum clock ticks of a timed pass (`pass`), and of a pass that only estimates `repeats` (`guess`). */
+/** Minimum clock ticks: `pass` of a timed pass, `guess` of a pass that only estimates `repeats`. */
 const STEPS = { pass: 30, guess: 15 };
 const MOST_REPEATS = 1024;
 /** If a pass is too short to be timed, its number of repeats is multiplied by at most this factor. */
@@ -193,7 +193,7 @@ export interface PassClock extends Pick<Clock, "step"> {
   time(passes: readonly EncodePass[]): Promise<number[]>;
 }
 
-/** Times matrix products, LSTMs and sums of a training step. Inputs are 0: values do not affect the time. */
+/** Times matrix products, LSTMs and sums of a training step. Inputs are 0: no value affects the time. */
 export class StepProducts implements KernelMeter<PreparedProduct> {
   readonly #stack: DisposableStack;
   readonly #choices = new Map<string, { choice: KernelChoice<ClickSizes>; flops: number }>();
@@ -201,7 +201,7 @@ export class StepProducts implements KernelMeter<PreparedProduct> {
   readonly #sizes: ClickSizes;
 
   /**
-   * @param users - number of users per batch @param clock - by default GPU timestamps, else the host's time
+   * @param users - number of users per batch @param clock - default: GPU timestamps, else host time
    * @throws UserError if a batch exceeds the adapter's limits
    */
   constructor(

@@ -89,7 +89,7 @@ function firstLine({ message }: Error): string {
   return message.split("\n", 1)[0] ?? message;
 }
 
-/** Chooses kernel variants for batches of `users` users. @param folder - cache folder; undefined for none */
+/** Chooses kernel variants for batches of `users` users. @param folder - undefined for no cache */
 export async function fitShapes(
   gpu: Gpu,
   source: LogSource,

@@ -18,7 +18,7 @@ const groupKernel = parseKernel("batch_group", groupText);
 
 const MOST_SLICES = 16;
 const SLICE_BYTES = 8 * 2 ** 20;
-/** Alignment in elements of each batch's slice, because WebGPU requires aligned offsets of bindings. */
+/** Alignment of each batch's slice, in elements. WebGPU requires that offsets of bindings are aligned. */
 const SLICE_ALIGNMENT = 64;
 
 /** Index arrays of the batches of the next training steps. Each array has one slice per batch. */
@@ -79,7 +79,7 @@ export class BatchIndexBuffers implements ClickBatch, LogIndices {
     return this.log.facts ?? throwMissingCounts();
   }
 
-  /** Returns how many batches are built at once. Memory and the size of uniform buffers limit this number. */
+  /** Returns how many batches a dispatch builds, limited by memory and the size of uniform buffers. */
   static countSlices(
     { itemBits, capacity: { rows: logRows } }: DeviceLog,
     { events, rows, items }: ClickSizes,
@@ -103,7 +103,7 @@ export class BatchIndexBuffers implements ClickBatch, LogIndices {
     return this.#tokenPairs ??= new TokenPairs(this.arena, tokens, this, this.capacity);
   }
 
-  /** Returns the dispatches that build {@link tokenPairs}, to run after the dispatches of {@link layout}. */
+  /** Returns the dispatches that build {@link tokenPairs}. They must run after those of {@link layout}. */
   ownDispatches(): ClickDispatch[] {
     this.#dispatched = true;
     return this.#tokenPairs?.dispatches() ?? [];

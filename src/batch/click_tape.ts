@@ -36,25 +36,25 @@ export interface ClickBatch {
   readonly row: View;
   /** Counts from which the kernels compute count features; absent for simulated pages. */
   readonly facts?: LogCountSummary;
-  /** Counts [words, users] of displays without a click (see pass_over.wgsl); `slate` items per page. */
+  /** Counts of displays without a click, [words, users] (see pass_over.wgsl). Pages have `slate` items. */
   readonly passed?: {
     readonly view: View;
     readonly users: number;
     readonly words: number;
     readonly slate: number;
   };
-  /** Context features of simulated pages, see `SimulatedContexts`; by default, each feature's mean. */
+  /** Context features of simulated pages (`SimulatedContexts`). If undefined, features are their means. */
   readonly contexts?: {
-    /** Array [count + items x perItem, X]: `ofItem` impression features, then page features. */
+    /** Array [count + items x perItem, X]. A row has `ofItem` impression features, and then page features. */
     readonly view: View;
-    /** Number of rows drawn from logged pages. After these, each item has `perItem` rows. */
+    /** Number of rows that are drawn from logged pages. They are followed by `perItem` rows of each item. */
     readonly count: number;
     readonly ofItem: number;
     readonly perItem: number;
   };
   /** Number of items per page. If undefined, each event is one page, which may have any number of items. */
   readonly pageLength?: number;
-  /** Index of each displayed item among the batch's distinct items; for one-hot items, its number. */
+  /** Index of each displayed item among the batch's distinct items; for one-hot items, the item's number. */
   readonly rowItem: View;
   readonly slotItem: View;
 }

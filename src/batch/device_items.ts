@@ -76,7 +76,7 @@ interface TokenCapacity {
   readonly pairs: number;
 }
 
-/** Tokens of items with mixed features, stored on the GPU, and all (item, token) pairs in order of tokens. */
+/** Tokens of items with mixed features, and all (item, token) pairs sorted by token, stored on the GPU. */
 export class DeviceTokens {
   /** V, the number of different tokens. */
   readonly count: number;
@@ -115,12 +115,12 @@ export class DeviceTokens {
     return this.#host;
   }
 
-  /** Array [P]: index of each (item, token) pair among the pairs sorted by token. */
+  /** Array [P]: index of each (item, token) pair in the list of pairs that is sorted by token. */
   get position(): View {
     return this.#ordered(this.#position);
   }
 
-  /** Array [V+1]: index of each token's first (item, token) pair among the pairs sorted by token. */
+  /** Array [V+1]: index of each token's first (item, token) pair in the list that is sorted by token. */
   get tokenFirst(): View {
     return this.#ordered(this.#tokenFirst);
   }

@@ -1,4 +1,4 @@
-/** Click log on the GPU. The log is uploaded once. A step uploads only a list of user numbers. */
+/** Click log on the GPU, uploaded once. A training step uploads only a list of user numbers. */
 
 import { OWN_WORDS } from "../counts/count_columns.ts";
 import { expectRowFeatures, type LogWithCounts, packOwnCounts } from "../counts/page_counts.ts";
@@ -21,7 +21,7 @@ export interface LogCapacity {
 
 /** Values per row (displayed item) and per item of a log, from which count features are computed. */
 export interface LogCountSummary {
-  /** Array [rows, words]: item number in the catalogue, counts of the user, context features. */
+  /** Array [rows, words]. A row has the item's catalogue number, the user's counts, context features. */
   readonly fact: View;
   /** For each item of the log, its number in the catalogue. */
   readonly itemId: View;
@@ -50,11 +50,11 @@ export class DeviceLog {
   readonly capacity: LogCapacity;
   /** @internal Array `log_event` of batch_expand.wgsl: four words per event. */
   readonly event: View;
-  /** Number of bits in a bit set of items: the items of the log; for one-hot items, of the catalogue. */
+  /** Bits in a bit set of items: one per item of the log, or for one-hot items one per catalogue item. */
   readonly itemBits: number;
   /** @internal Array `log_row` of batch_expand.wgsl: three words per row. */
   readonly row: View;
-  /** @internal Array [items, 2]: number of each displayed item, and its first row in item order. */
+  /** @internal Array [items, 2]: number of each displayed item, and its first row in rows sorted by item. */
   readonly item: View;
   /** @internal Counts from which the count features are computed; undefined for a log without counts. */
   readonly facts: LogCountSummary | undefined;
@@ -95,7 +95,7 @@ export class DeviceLog {
     }
   }
 
-  /** Replaces the log by one with the same kind of items. @throws Error if the log exceeds the capacity. */
+  /** Replaces the log by another with the same kind of items. @throws Error if it exceeds the capacity. */
   write(log: ClickLog): void {
     const { eventRows, eventClick, eventKind, rowItem } = log;
     const [events, rows] = [eventClick.length, rowItem.length];
@@ -178,11 +178,10 @@ function orderByItem(
   const ids = rowItem.length < count ? sortUnique(rowItem) : undefined;
   const items = ids?.length ?? count;
   const own = ids ? rowItem.map((id) => findSortedIndex(ids, id)) : rowItem;
-  /** Number of rows of each item; in the second loop, the sorted index of the item's next row. */
+  /** Number of rows of each item. The second loop replaces it by the sorted index of the item's next row. */
   const next = new Uint32Array(items);
   for (const id of own) next[id] = (next[id] ?? 0) + 1;
   const item: number[] = [];
-  /** For each displayed item of the catalogue, its index among the displayed items. */
   const position = new Uint32Array(items);
   let before = 0;
   for (let id = 0; id < items; id++) {

@@ -1,5 +1,5 @@
 /**
- * The batch plan is a GPU buffer that lists the users of the next steps. Steps upload nothing but this list.
+ * The batch plan is a GPU buffer that lists the users of the next training steps.
  *
  * Batches that are too large for the device are split into micro-batches of whole users, which are computed
  * one after another. A user is never split, because the encoder's state depends on all of the user's events.
@@ -16,14 +16,14 @@ import { StepHeaders, type StepSettings } from "../gpu/step.ts";
 import { clickDimensions, type ClickSizes } from "./click_sizes.ts";
 
 export type BatchSlot = ClickSizes & {
-  /** Number of predicted events, by which sums over the batch are divided. */
+  /** Number of predicted events, the denominator of the batch's mean loss. */
   readonly counted: number;
 };
 
 /**
  * Ring buffer with one slot per training step. A slot has step headers (batch sizes and settings), and the
- * list of the batch's users (`plan` in batch_expand.wgsl). The GPU's queue runs writes and steps in
- * order, so the host may queue a write to a slot while earlier steps need its old contents.
+ * list of the batch's users (`plan` in batch_expand.wgsl). The GPU's queue runs writes and steps in order, so
+ * the host may queue a write to a slot while earlier steps still need the old contents.
  */
 export class BatchPlan {
   readonly #arena: Arena;
@@ -36,7 +36,7 @@ export class BatchPlan {
 
   /**
    * @param capacity - sizes of the largest batch, for which buffers are allocated.
-   * @param headersEach - number of step headers per slot: one per program with its own settings.
+   * @param headersEach - number of step headers per slot: one for each program that has its own settings.
    * @param slices - number of batches that one dispatch builds, from consecutive slots.
    * @param dimensions - names of batch sizes. All tapes that use the plan must have the same names.
    */
@@ -71,8 +71,8 @@ export class BatchPlan {
 
   /**
    * Writes a slot (the users of one step) on the host; {@link upload} copies the slot to the GPU.
-   * @param purpose - settings of each step header; further step headers get the last settings.
-   * @param of - for a micro-batch: number of predicted events in the whole batch.
+   * @param purpose - settings of each step header. If there are fewer settings, the last are repeated.
+   * @param of - number of predicted events in the whole batch, if `users` are a micro-batch.
    * @throws UserError for an unknown or repeated user, or if the whole batch has only context events.
    */
   put(
@@ -137,7 +137,7 @@ export class BatchPlan {
     return { sizes: { users: users.length, events, rows, items }, context };
   }
 
-  /** Marks the items of rows `from` to `to` - 1. @returns the number of items that had no mark `stamp` yet */
+  /** Marks the items of rows `from` to `to` - 1 by `stamp`. @returns the number of items not marked before */
   #newItems(rowItem: Uint32Array, from: number, to: number, stamp: number): number {
     const stamps = this.#itemStamps;
     let items = 0;
@@ -157,7 +157,7 @@ export class BatchPlan {
     this.#headers.upload(first, count);
   }
 
-  /** Uploads `count` consecutive slots of the ring, from slot `first` mod `slots` on. */
+  /** Uploads `count` consecutive slots of the ring buffer. The first of them is slot `first` mod `slots`. */
   uploadRing(first: number, count: number): void {
     const start = first % this.slots;
     const straight = Math.min(count, this.slots - start);
@@ -208,7 +208,7 @@ export function computeBatchCapacity(
 
 export type MicroBatchLimit = Pick<ClickSizes, "rows" | "events">;
 
-/** Limits of micro-batches, into which large batches are split. */
+/** Largest size and number of the micro-batches into which a large batch is split. */
 export interface MicroBatchPlan {
   readonly limit: MicroBatchLimit;
   readonly capacity: ClickSizes;
@@ -216,7 +216,7 @@ export interface MicroBatchPlan {
   readonly parts: number;
 }
 
-/** @param single - sizes of the largest user. @param rows - row limit, raised if one user has more rows */
+/** @param single - sizes of the largest user @param rows - row limit; raised to the rows of `single` */
 export function planMicroBatches(whole: ClickSizes, single: ClickSizes, rows: number): MicroBatchPlan {
   if (rows >= whole.rows) return { limit: whole, capacity: whole, parts: 1 };
   const share = rows / whole.rows;

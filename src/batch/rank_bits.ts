@@ -18,7 +18,7 @@ export function padBitWords(words: number): number {
 export interface BitRanks {
   readonly label: string;
   readonly constants: { readonly WORDS: number; readonly HEADERS_SEEN?: number; readonly SLICE?: number };
-  /** Bit set `bits`, and array `ranked` with each word of `bits` and the number of 1 bits before the word. */
+  /** Bit set `bits`, and array `ranked` of pairs: a word of `bits`, and the number of 1 bits before it. */
   readonly views: Readonly<Record<string, View>>;
 }
 

@@ -7,11 +7,11 @@ import { ADDITIONAL_CLICK, type ClickLog, FURTHER, getRowWidth, GIVEN, NONE } fr
 export interface ReferenceBatch {
   /** Array [B+1]: index of each user's first event. */
   readonly userFirst: number[];
-  /** For each event: rows `first` to `end` - 1, clicked row or a code such as NONE, encoded item or NONE. */
+  /** For each event: rows `first` to `end` - 1, clicked row (or a code such as NONE), encoded item. */
   readonly events: { first: number; end: number; click: number; fed: number }[];
-  /** For each event: number of the user's earlier clicks, and the index after the user's last event. */
+  /** For each event: number of the user's earlier clicks, and end (exclusive) of the user's events. */
   readonly history: { clicks: number; end: number }[];
-  /** For each row: its event, log row and item; `fedEvent` is the event if this row's click is encoded. */
+  /** For each row: event, log row, item; `fedEvent` is `event` if the encoder reads a click on the row. */
   readonly rows: { event: number; logRow: number; item: number; fedEvent: number }[];
   /** For each row: index of the row's item in `slotItem`. */
   readonly rowSlot: number[];

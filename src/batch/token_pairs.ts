@@ -1,4 +1,4 @@
-/** Two lists of (item, token) pairs, each sorted by token: for a batch's items, and for its clicked items. */
+/** Lists the (item, token) pairs of a batch's items, and those of its clicked items, both sorted by token. */
 
 import groupText from "../../kernels/scatter/token_group.wgsl" with { type: "text" };
 import markText from "../../kernels/scatter/token_mark.wgsl" with { type: "text" };
@@ -22,9 +22,9 @@ export interface RowsByItem {
 }
 
 export class TokenPairs {
-  /** Array `pair` of token_group.wgsl: both lists, one after the other. */
+  /** Array `pair` of token_group.wgsl: pairs of the batch's items, and then pairs of its clicked items. */
   readonly pair: View;
-  /** Words of both lists' bit sets, each with the number of 1 bits before it; finally the number of pairs. */
+  /** Words of both lists' bit sets, each with the number of 1 bits before it; last, the number of pairs. */
   readonly ranked: View;
   readonly words: number;
   readonly #bits: View;

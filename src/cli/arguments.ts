@@ -76,7 +76,7 @@ export function getCacheFolder(
   return home ? join(home, ".cache", "clickgan") : undefined;
 }
 
-/** Folder in the working directory that contains new runs if the user typed no --save-dir. */
+/** Default folder of new runs (without --save-dir), relative to the working directory. */
 export const DEFAULT_RUN_FOLDER = "runs";
 
 /** Returns the default path of a report about runs. @param run - folder of the first run */

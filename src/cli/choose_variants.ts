@@ -1,4 +1,4 @@
-/** Chooses a new run's kernel variants: the variants that were fastest when timed, or the standard ones. */
+/** Chooses a new run's kernel variants: the fastest variants according to timing, or default variants. */
 
 import type { LogSource } from "../data/log_source.ts";
 import type { Gpu } from "../gpu/device.ts";

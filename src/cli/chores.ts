@@ -20,7 +20,7 @@ function run(script: string, ...permissions: readonly string[]): string[] {
   return ["run", ...DENO_FLAGS, "--no-prompt", ...permissions.map((name) => `--allow-${name}`), script];
 }
 
-/** All chores. The outer key is the name of a task in deno.json, the inner key is the name of a chore. */
+/** All chores, by the name of a task in deno.json and the name of the chore. */
 const CHORES: Readonly<Record<string, Readonly<Record<string, Chore>>>> = {
   build: {
     report: {

@@ -57,7 +57,7 @@ export function createOption(definition: OptionDefinition): Option {
   }
 }
 
-/** Makes a parser of JSON text, or of @FILE (a file with JSON). @param example - for error messages */
+/** Makes a parser of JSON text or of @FILE, a file with JSON. @param example - for error messages */
 function makeJsonParser<T>(schema: v.GenericSchema<unknown, T>, example: string): (text: string) => T {
   return (text) => {
     let json: unknown;
@@ -106,7 +106,7 @@ export function listSeeds(first: number, count: number): number[] {
 
 /**
  * Checks that the user typed only options that --resume allows. @param allowed - names of allowed options
- * @param shown - flags of the allowed options, for the error message. @throws UserError otherwise
+ * @param shown - flags of these options, for the message. @throws UserError if the user typed others
  */
 export function expectResumedAlone(
   given: GivenOptions,

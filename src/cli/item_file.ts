@@ -32,7 +32,7 @@ export function readItemFile(path: string, data: OpenedDataset): number[] {
   return [...places.keys()];
 }
 
-/** Reads item ids from a JSON list or lines. `place` is the number of the entry or line, from 1. */
+/** Reads item ids from a JSON list or lines. `place`: number of the entry or line, from 1. */
 function idsOfFile(path: string): { id: string; place: number }[] {
   expectLocal(path);
   expectFile(path);

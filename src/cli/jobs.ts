@@ -75,7 +75,7 @@ export class JobSlots {
     else this.#free++;
   }
 
-  /** Returns the environment variable with a child's share of the cores. @param alone - true for all cores */
+  /** Returns the environment variable with a child's number of cores. @param alone - true for all cores */
   cores(alone = false): Record<string, string> {
     const all = navigator.hardwareConcurrency;
     return { [CORES_VARIABLE]: String(alone ? all : Math.max(1, Math.floor(all / this.count))) };

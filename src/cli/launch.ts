@@ -82,7 +82,7 @@ const CAUSES: Partial<Record<Deno.Signal, string>> = {
 
 /**
  * Describes why a signal ended a process, such as "was ended by SIGSEGV: it crashed, most likely in the
- * graphics driver". @returns undefined if the process exited by itself, or was asked to end.
+ * graphics driver". @returns undefined if the process exited by itself, or by SIGINT, SIGTERM or SIGHUP.
  */
 export function describeSignal(signal: Deno.Signal | null): string | undefined {
   if (signal === null || REQUESTED_SIGNALS.includes(signal)) return undefined;

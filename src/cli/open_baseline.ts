@@ -13,8 +13,8 @@ import type { OpenedRun } from "../run/open_run.ts";
 import { UserError } from "../user_error.ts";
 
 /**
- * Opens a baseline. Returns undefined for "logit on counts", which is a model and replaces that of `run`.
- * @param trained - training data of the run @param own - the command's data set, which may have more items
+ * Opens a baseline. Returns undefined for "logit on counts", a model that is put in place of `run`'s model.
+ * @param trained - training data of the run @param own - the command's data set, possibly with more items
  * @throws UserError if `own` lacks items of `trained`, or the baseline cannot be fitted to `trained`
  */
 export function openBaseline(
@@ -44,7 +44,7 @@ export function openBaseline(
   return new BaselineModel(source, fitted, name, run.info.model);
 }
 
-/** Scale that does not change the utilities, used if there are no validation users to fit a scale. */
+/** Scale that leaves utilities unchanged, for data without validation users (to whom a scale is fitted). */
 const NO_SCALE = { offset: 0, slope: 1 };
 
 /** Replaces a run's model by the logit on counts. Returns false if tables of counts would be too large. */

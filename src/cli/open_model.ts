@@ -44,7 +44,7 @@ export const MODEL = [
   path,
 ] as const;
 
-/** Adds options that choose data other than the run's own. @param seed - see {@link addShopSeeds} */
+/** Adds options for data other than the training data. @param seed - see {@link addShopSeeds} */
 export function addRunData(command: Command, seed: string): Command {
   command
     .option(DATA, "data set, as in train --data (default: the data of the run)", path)
@@ -60,7 +60,7 @@ export function createModelCommand(task: string, description: string): Command {
     .option(...RESPLIT);
 }
 
-/** Adds --split and --evaluation-shards. @param about - what is done with the users of the split */
+/** Adds --split and --evaluation-shards. @param about - use of the split's users, for the help */
 export function addUserSplit(command: Command, about: string, standard: Split | "all"): Command {
   return command
     .addOption(new Option("--split <users>", about).choices([...splits, "all"]).default(standard))
@@ -81,7 +81,7 @@ export function nameModel({ path }: OpenedRun, { baseline }: Pick<ModelDataOptio
 
 export interface OpenedModel {
   readonly run: OpenedRun;
-  /** Data set of the command, without item ids if the model does not use them. */
+  /** Data set that the command reads; without item ids if the model does not use item ids. */
   readonly data: OpenedDataset;
   readonly model: UserModel;
   /** The model, or the baseline that replaces it. */
@@ -115,7 +115,7 @@ export async function fitBaseline(run: OpenedRun, own: Dataset, option: string) 
   const { path, trainedOn } = run;
   if (!trainedOn) {
     throw new UserError(
-      `Expected --baseline ${option} with a run (its config.json names the training data), got ${path}.`,
+      `Expected --baseline ${option} with a run (whose config.json names the training data), got ${path}.`,
     );
   }
   const isOwn = JSON.stringify(own.config) === JSON.stringify(trainedOn);
@@ -148,7 +148,7 @@ export function openModelData(path: string, trainedOn: DataConfig | undefined, o
   );
 }
 
-/** Opens model, data and device, calls `use`, and closes all three. @throws UserError as {@link openModel} */
+/** Opens model, data and device, calls `use`, closes all three. @throws UserError, see {@link openModel} */
 export async function withModel<T>(
   options: ModelDataOptions,
   use: (opened: OpenedModel) => Promise<T>,

@@ -34,20 +34,19 @@ export function expectOutputsApart(command: Command): void {
   [...outputs.map(({ path }) => path), ...resumed, DEFAULT_RUN_FOLDER].forEach(allowWrites);
 }
 
-/** Allows writes to a folder. @throws UserError if the folder is in, or is, another command's output */
+/** Allows writes to a folder. @throws UserError if it is another command's output, or inside of one */
 export function allowFolder(folder: NamedPath): void {
   expectApart(folder, []);
   expectNotMade(folder);
   allowWrites(folder.path);
 }
 
-/** Lists all strings in a parsed option value; the value may be a string, an array or an object. */
 function listTexts(value: unknown): string[] {
   if (typeof value === "string") return [value];
   return typeof value === "object" && value !== null ? Object.values(value).flatMap(listTexts) : [];
 }
 
-/** @throws UserError if `path` is, or is in, one of `others`, or is in another command's output folder. */
+/** @throws UserError if `path` equals or is inside of one of `others`, or is in another command's output. */
 export function expectApart({ by, path }: NamedPath, others: readonly NamedPath[]): void {
   const { place, above } = resolvePath(path);
   const within = others.find((other) => isWithin(place, resolvePath(other.path).place));

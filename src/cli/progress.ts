@@ -15,7 +15,7 @@ export interface ProgressMetrics {
 interface ProgressMetricNames {
   readonly loss: string;
   readonly prec1: string;
-  /** Unit of the finished and total numbers, such as " users" (with a space). Iterations have no unit. */
+  /** Unit of the progress numbers, such as " users" (with a space); undefined for iterations. */
   readonly unit?: string;
 }
 export const usualNames: ProgressMetricNames = { loss: "loss", prec1: "prec@1" };
@@ -23,7 +23,7 @@ export const usualNames: ProgressMetricNames = { loss: "loss", prec1: "prec@1" }
 /** Progress display of a training. The process cannot end before the display is stopped or disposed of. */
 interface TrainingProgress extends Disposable {
   update(iteration: number, metrics?: ProgressMetrics): void;
-  /** Prints a line of text above the display. */
+  /** Prints a line of text above the progress line. */
   note(text: string): void;
   stop(): void;
 }
@@ -48,8 +48,8 @@ export interface TrainingStatus {
 }
 
 /**
- * Shows the progress of a training: on a terminal a changing line, from the first iteration on; otherwise a
- * line after each tenth. Notes appear above the line. @param total - number of the last iteration
+ * Shows the progress of a training: on a terminal a changing line, elsewhere a line after each tenth of the
+ * training. Notes appear above the line. @param total - number of the last iteration
  * @param start - number of iterations of earlier sessions, which do not affect the estimate of the time left
  */
 export function createTrainingProgress(

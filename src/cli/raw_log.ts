@@ -46,17 +46,17 @@ export interface LogPreparation {
   readonly sample: LogSample;
   /** Options that encode the log for a trained model; undefined if no model will use the log. */
   readonly encoding?: ModelEncoding;
-  /** SQL query that reads the log, and a file for this query; undefined if column names suffice. */
+  /** SQL query that reads the log, and a file to save it; undefined if options can name the columns. */
   readonly select?: { readonly file: string; readonly text: string };
 }
 
 /** Options with which `data log` encodes a log in the same way as the data set of a trained model. */
 interface ModelEncoding {
-  /** Columns of the log that were named in the command that made the model's data set. */
+  /** Columns of the log, as named in the command that prepared the model's data set. */
   readonly given: LogColumns;
   /** Options of `data log` for item features. */
   readonly args: readonly string[];
-  /** Columns that contain these features. */
+  /** Columns that contain item features. */
   readonly names: readonly string[];
 }
 
@@ -207,15 +207,14 @@ export async function expectNoRawLog(
   throw new RawLogError(data, preparation, use?.(preparation.out));
 }
 
-/** Lists the words of arguments: options with --, file names, and names of columns. */
 function listWords(args: readonly string[]): string[] {
   return args.flatMap((text) => text.split(/[,=]/));
 }
 
 /**
  * Lists options of `data log` for features: those of the model's data set, or else options that are guessed
- * from the first rows. Omits item features, page features or impression features for which the user typed
- * an option. Returns [] if the log needs a SELECT, if a required column is unknown, or with --encoding-from.
+ * from the first rows. Omits a kind of features (item, page, impression) if the user typed an option for this
+ * kind. Returns [] if the log needs a SELECT, if a required column is unknown, or with --encoding-from.
  */
 function guessFeatureArguments(
   { sample, columns, args, typed, isComplete, encoding }: LogPreparation,

@@ -56,7 +56,7 @@ export async function runToExitCode(
   }
 }
 
-/** If an error led to further errors while files or devices were closed, returns the first error. */
+/** Returns the first error if further errors followed when files or devices were closed. */
 function findFirstError(error: unknown): unknown {
   return error instanceof SuppressedError ? findFirstError(error.suppressed) : error;
 }

@@ -119,7 +119,7 @@ async function probeInChild(): Promise<AdapterSummary | null> {
   if (code === 0) return JSON.parse(new TextDecoder().decode(stdout));
   throw new UserError(
     `Expected a WebGPU adapter, but the process that searches for it failed with exit code ${code}, most ` +
-      `likely in the graphics driver. Update the driver, or choose another by VK_DRIVER_FILES. Its output:\n${
+      `likely in the graphics driver. Update the driver, or set VK_DRIVER_FILES to another. Its output:\n${
         new TextDecoder().decode(stderr).trim()
       }`,
   );

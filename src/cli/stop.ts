@@ -2,7 +2,7 @@
  * Stops commands by signals. The first Ctrl-C (or SIGTERM, SIGHUP) ends a training as soon as the steps on
  * the GPU are finished. A later signal ends the process at once. No child process outlives its parent
  * process, even if `kill -9` ends the parent. If a command's launcher (launch.ts) has ended, the command
- * stops as after Ctrl-C. A launcher stops when the `deno task` that started it has ended.
+ * stops as if the user had pressed Ctrl-C. A launcher stops when the `deno task` that started it has ended.
  */
 
 import { readEnvironmentVariable } from "./arguments.ts";
@@ -57,7 +57,7 @@ export function reportAtStop(
 export const LAUNCHER_VARIABLE = "CLICKGAN_LAUNCHER";
 const LOOK_MS = 500;
 
-/** Called when the launcher has ended. {@link stopOnSignals} sets a function that first saves the work. */
+/** Called when the launcher has ended. {@link stopOnSignals} replaces it, to save the work first. */
 let end: () => void = () => Deno.exit(143);
 
 /** Ends this command when its launcher has ended. */

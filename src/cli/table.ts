@@ -5,8 +5,8 @@ import { writeFileAtomically } from "../files/atomic_write.ts";
 import { readText, withFileErrors } from "../files/local_file.ts";
 
 /**
- * Maximum width of a table, and the headings of the columns to drop, in this order, until the table fits. Of
- * several columns with the same heading, the last one is dropped.
+ * Maximum width of a table, and headings of columns to drop one by one, in this order, until the table fits.
+ * Of several columns with the same heading, the last one is dropped.
  */
 export interface TableFit {
   readonly width?: number;
@@ -168,7 +168,7 @@ async function aroundMarkers(
   const [from, to] = [text.indexOf(begin), text.indexOf(end)];
   if (from < 0 || to < from) {
     throw new UserError(
-      `Expected the line ${begin} and, below it, ${end} in ${file}. Add both where the table belongs.`,
+      `Expected the line ${begin} and a later line ${end} in ${file}. Add them around the table.`,
     );
   }
   const start = from + begin.length;

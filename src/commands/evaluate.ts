@@ -90,8 +90,8 @@ async function main(): Promise<void> {
   );
   if (options.split === "all" && opened.timeSplit) {
     throw new UserError(
-      `Expected one part in --split, got all: ${opened.source.name} is split by time, so its ` +
-        "users can be in several parts. Evaluate each part separately.",
+      `Expected --split train, validation or test, got all: ${opened.source.name} is split by time, so its ` +
+        "users can be in several of these parts. Evaluate each part separately.",
     );
   }
   if (baseline !== undefined) await fitBaseline(run, opened, baseline);
@@ -130,14 +130,13 @@ async function main(): Promise<void> {
   );
 }
 
-/** Says that the data are not the model's training data, and how to compare the model with a fair baseline. */
 function describeOtherData(
   { source: { name }, timeSplit }: Dataset,
   { model, baseline, against }: EvaluateOptions,
 ): string {
   const text = `${name} is not the model's training data: the model was fitted to the train users of its ` +
-    `training data, the baselines to the train ${timeSplit ? "part" : "users"} of ${name}. So a difference ` +
-    "between model and baselines may come from the data.";
+    `training data, but the baselines to the train ${timeSplit ? "part" : "users"} of ${name}. So a ` +
+    "difference between model and baselines may come from the data.";
   if (!timeSplit) {
     return `${text} For a comparison with baselines, prepare both logs as one set that is split by time: ` +
       "data/README.md#next-months-log.";
@@ -185,8 +184,8 @@ function printResults(
   const fittedTo = isTrainingData ? undefined : data.source.name;
   const compared = hasTrainUsers
     ? [
-      `The tested users include the train users of ${data.source.name}, whose clicks the baselines would have ` +
-      `counted, so baselines are left out. For a comparison, use --split test.`,
+      `Baselines are left out, because the tested users include the train users of ${data.source.name}, ` +
+      `whose clicks baselines count. For a comparison, use --split test.`,
     ]
     : [
       ...describeRanking([own], undefined, {
@@ -222,7 +221,7 @@ function printResults(
     describeAttainedShare([result], baselines),
     describeClicks(result),
     ...verdict,
-    withoutPositions && "Ranked by utilities without position effects, as recommend ranks: prec@1 " +
+    withoutPositions && "Ranked by utilities without position effects, like the items of recommend: prec@1 " +
       `${(withoutPositions.prec1 ?? NaN).toFixed(4)}.`,
   ];
   for (const text of texts) if (text) console.log(text);

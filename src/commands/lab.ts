@@ -62,7 +62,7 @@ async function main(): Promise<number> {
 }
 
 function answer(html: string, { path }: ServiceRequest): Response {
-  if (path !== "/") return new Response("The only page is /\n", { status: 404 });
+  if (path !== "/") return new Response("The lab is only at the path /\n", { status: 404 });
   const headers = { "content-type": "text/html; charset=utf-8", "cache-control": "no-store" };
   return new Response(html, { headers });
 }

@@ -65,7 +65,7 @@ Example:
   return parse<PredictOptions>(command, args);
 }
 
-/** Returns the position effects for predictions. @throws UserError for `logged` if positions are unknown */
+/** Returns the position effects to use. @throws UserError for --positions logged without known positions */
 function getPositionEffects(
   positions: PredictOptions["positions"],
   effects: readonly number[] | undefined,

@@ -357,7 +357,7 @@ Deno.test("commands name the dates of a split by time, and refuse options that w
   assert.deepEqual(estimates, await evaluatePolicy("hash"));
 
   const refusals: readonly [CommandSeries, readonly string[], RegExp][] = [
-    [evaluate, ["--model", run, "--split", "all"], /Expected one part in --split, got all/],
+    [evaluate, ["--model", run, "--split", "all"], /Expected --split train, validation or test, got all/],
     [evaluate, ["--model", run, "--data", set, "--resplit"], /which was split by time/],
     [train, ["--data", set, "--resplit", "--save-dir", `${runs}/other`], /which was split by time/],
     [data, ["merge", set, "demo", "--out", `${runs}/both`], /was split by time/],

@@ -144,7 +144,7 @@ function parseSplitAt(text: string): PrepareOptions["splitAt"] {
   );
 }
 
-/** Parses a UTC time (ms since 1970), or days or hours such as "7d" (negative ms). @returns NaN if invalid */
+/** Parses a UTC time to ms since 1970, or a duration such as "7d" to negative ms. @returns NaN if invalid */
 function parseBegin(text: string): number {
   const [, amount, unit] = text.match(/^(\d+(?:\.\d+)?)([dh])$/) ?? [];
   if (amount !== undefined) return Math.round(-Number(amount) * 3_600_000 * (unit === "d" ? 24 : 1)) || NaN;

@@ -89,8 +89,8 @@ function text(path: string, d: DataDescription): string {
     formatTable(head, rows, { drop: ["unseen shown", "items per page"] }),
     "",
     "Baselines: prec@1 (@2: prec@2) on each part. Uniform loss: loss of a uniform guess. Logit " +
-    "loss: loss of the logit on counts. Training starts from this logit, before its scale and offset are " +
-    "fitted to the validation users.",
+    "loss: loss of the logit on counts. Training starts from this logit, but without its scale and offset, " +
+    "which are fitted to the validation users.",
     formatTable(
       [
         ...["", "uniform loss", "random @1", "@2", "click rate @1", "@2"],
@@ -123,7 +123,7 @@ function contextLines(features: DataDescription["contextFeatures"]): string[] {
   return [
     "",
     "Context features: clicks per impression in the lowest and the highest third of the values " +
-    "(categories: without and with the value), and high / low with a 95 % interval for independent clicks",
+    "(categories: without and with the value), and high / low (95 % interval if clicks are independent)",
     formatTable(
       ["", "level", "missing", "clipped", "unknown", "low", "high", "high / low"],
       rows,
@@ -132,7 +132,7 @@ function contextLines(features: DataDescription["contextFeatures"]): string[] {
   ];
 }
 
-/** Formats the clicks at each position, relative to those expected if positions had no effect. */
+/** Formats the clicks at each position, relative to the clicks expected without position effects. */
 function positionLines({ text, positions }: DataDescription["positionEffect"]): string[] {
   const shown = positions.filter(({ error }) => error > 0).map(({ position, ratio, error }) =>
     `${position}: ${ratio.toFixed(2)} ± ${error.toFixed(2)}`
@@ -182,9 +182,10 @@ export function mergeCommand(): Command {
   return new Command("merge")
     .description(
       "Merges prepared data sets, for example a log and the pages that a policy showed later. Users keep " +
-        "their split. If two sets have a user with the same id, the later set's user gets the set's name " +
-        "as a prefix. The new column source names a page's data set. Items with equal ids and features are " +
-        "the same item. If only the ids are equal, the item gets a new version. The data sets are read into memory.",
+        "their split. If two sets have a user with the same id, the later set's name is put before the " +
+        "user's id. The new column source has the name of a page's data set. Items with equal ids and " +
+        "features are the same item. If only the ids are equal, the item gets a new version. The data sets " +
+        "are read into memory.",
     )
     .argument(
       "<sets...>",

@@ -101,14 +101,14 @@ export function describeEvaluation(
       "because it divides by the sum of the weights; IPS, DR, RIPS and Cascade-DR are not valid.",
     ]),
     propensities === "wrong"
-      ? `${weights}, not 1, and no common factor of the propensities explains it. Either the propensities ` +
+      ? `${weights}, not 1, and the propensities' errors have no common factor. Either the propensities ` +
         "are wrong, or the policy shows slates that the log could never show (of another pool, or with " +
         "clicked items: --repeats). No estimate from the log is valid, and the model cannot be checked."
       : `The model and the log ${agrees ? "agree" : "disagree"}: ${both}${agrees ? "" : " Trust the log."}`,
     ...(off !== undefined && !isOne(off[1] / off[0])
       ? [
-        "The log's slates were not drawn by these scores at this temperature: the log's propensities are " +
-        `${
+        "The log's slates were not drawn by this policy's scores at this temperature: the log's " +
+        `propensities are ${
           off.map((ratio) => ratio.toPrecision(3)).join(" to ")
         } times the expected propensities. IIPS is not valid.`,
       ]
@@ -206,9 +206,9 @@ export function formatLogComparison(
       ...describeEvaluation(evaluation).map((text) => `${policy}: ${text}`),
       ...(apart
         ? [
-          `${policy}: in ${own?.name}, it is ${here} than ${RIVAL} over whole episodes, but ${there} on ` +
-          `the next page of the log (${formatDifference(lessRival)}). Either it gives up ` +
-          "clicks now for later clicks, which the log does not show, or it exploits errors of the model.",
+          `${policy}: in ${own?.name}, this policy is ${here} than ${RIVAL} over whole episodes, but ` +
+          `${there} on the next page of the log (${formatDifference(lessRival)}). Either the policy gives ` +
+          "up clicks now for later clicks, which the log does not show, or it exploits errors of the model.",
         ]
         : []),
     ];

@@ -39,7 +39,7 @@ export interface FoundEnvironments {
 export interface OpenedEnvironments {
   /** Environments of the comparison. The first is the environment in which the policies were trained. */
   readonly environments: readonly OpenEnvironment[];
-  /** Users on whom the policies were trained. The users' model computes the states that policies observe. */
+  /** Users on whom the policies were trained. Their model computes the user states that policies observe. */
   readonly observer: UsersSource;
   /** Computes user states on logged pages, with the mean of each context feature. */
   readonly logObserver: UsersSource;

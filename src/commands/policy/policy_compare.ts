@@ -1,4 +1,4 @@
-/** `policy compare`: compares policies on simulated users (of one or two models and a ground truth). */
+/** `policy compare`: compares policies on users simulated by one or two models and a ground truth. */
 
 import { Command, Option } from "commander";
 import type { Gpu } from "../../gpu/device.ts";
@@ -76,8 +76,8 @@ interface Options extends EnvironmentOptions {
 export function createPolicyCompareCommand(): Command {
   const command = new Command("compare")
     .description(
-      "Compares policies with each other and with baselines, with the same users and random numbers: on " +
-        "the model of their training, on a second model, and on the ground truth of a synthetic shop.",
+      "Compares policies with each other and with baselines, for the same users and random numbers. Clicks " +
+        "follow the model of their training, a second model, or the ground truth of a synthetic shop.",
     )
     .argument(
       "<policy...>",
@@ -348,7 +348,7 @@ function formatComparison(comparison: PolicyComparison, task = ""): string {
   ].join("\n\n");
 }
 
-/** Formats reward and click rate by slate size; undefined if comparisons differ in other settings. */
+/** Formats reward and click rate by slate size; undefined if more than the slate size differs. */
 function formatSlateSizes(comparisons: readonly PolicyComparison[]): string | undefined {
   const groups = groupBySlateSize(comparisons);
   if (!groups) return undefined;

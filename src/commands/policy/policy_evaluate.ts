@@ -187,7 +187,7 @@ function evaluationText(
       ? [
         `${
           formatThousands(excluded)
-        } pages are excluded, because of another size, no propensity, or a page number beyond the ` +
+        } pages are excluded: they have another slate size, no propensity, or a page number beyond the ` +
         "policy's number of pages.",
       ]
       : []),

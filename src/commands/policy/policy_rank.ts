@@ -20,9 +20,9 @@ export function createPolicyRankCommand(): Command {
   const command = new Command("rank")
     .description(
       "Prints the next slate that a policy shows to a user, with the model's utility and P(click) of each " +
-        "item. Also prints the predicted return of this page and all later pages (cdqn: per item, slateq: " +
-        "of the slate, gdqn: none), unless no user in training had so many clicks: without --start in " +
-        "training, users have at most one click per page before --page.",
+        "item. Also prints the predicted return of this page and all later pages (cdqn: per item, " +
+        "slateq: for the slate, gdqn: none), if any user in training had so many clicks. Without --start " +
+        "in training, users have at most one click on each page before --page.",
     )
     .argument("<policy>", "folder that policy train wrote", folder)
     .option("--history <ids>", `clicked items, oldest first, ${IDS}`, "")
@@ -75,7 +75,7 @@ function tell(
   if (value !== undefined) console.log(describeReturn(value, { page, pages, reward }));
 }
 
-/** Describes a predicted return. Warns if it is larger than the number of pages left (one click per page). */
+/** Describes a predicted return. Warns if it exceeds the number of pages left (at most one click each). */
 export function describeReturn(
   value: number,
   { page, pages, reward }: Pick<PolicyTrainingConfig, "pages" | "reward"> & { readonly page: number },
@@ -83,5 +83,6 @@ export function describeReturn(
   const words = `Predicted return of this page and all later pages: ${value.toFixed(3)}.`;
   const most = pages - page + 1;
   if (reward !== "click" || value <= most) return words;
-  return `${words} At most ${most} is possible: the policy overestimates returns. Train it longer, or use only its order.`;
+  return `${words} At most ${most} is possible: the policy overestimates returns. Train the policy longer, ` +
+    "or use only its order of items.";
 }

@@ -119,7 +119,7 @@ export function createPolicyTrainCommand(): Command {
       "  deno task -q policy train --model runs/a --algorithm cdqn --slate 5 --steps 1000000\n" +
       "  deno task -q policy train --resume runs/gdqn        (after Ctrl-C)\n" +
       "\nThe folder contains policy.json, curve.csv (metrics of each evaluation), train.csv (metrics of " +
-      "each page) and last.safetensors. Training is saved between episodes, at every point of the curve.",
+      "each page) and last.safetensors. Training is saved at each evaluation, between episodes.",
   );
 }
 
@@ -250,7 +250,7 @@ function tell(
     console.log(
       `Return ${
         returnText(chosen)
-      } (${evaluationUsers} new users, ${pages} pages) with the best weights of the curve, from ` +
+      } (${evaluationUsers} new users, ${pages} pages) with the best weights, which are those after ` +
         `${formatThousands(userSteps)} user pages; click rate ${clickRate.toFixed(3)}, coverage ` +
         `${(100 * coverage).toFixed(0)} %.`,
     );

@@ -19,7 +19,7 @@ import type { SimulatedPolicy } from "../../report/simulation_page.ts";
 
 /** Limits for the number of users who are simulated at once. */
 export interface BatchPace {
-  /** Maximum number of scores (users x items) at once on a CPU; Infinity if a policy does not score items. */
+  /** Scores (users x items) that a CPU computes at once, at most; Infinity for policies without scores. */
   readonly scores: number;
   /** Minimum number of users who are simulated at once; fewer would not keep the device busy. */
   readonly least: number;
@@ -47,7 +47,7 @@ export async function findPolicy(name: string): Promise<TrainedPolicy | undefine
   if (findNamedPolicy(name)) return undefined;
   if (await hasPolicy(name)) return await openPolicy(name);
   throw new UserError(
-    `Expected a policy, ${policyNames.join(", ")} or the folder of a trained policy, got ` +
+    `Expected a policy: ${policyNames.join(", ")} or the folder of a trained policy, got ` +
       `${JSON.stringify(name)}. Train a policy with deno task -q policy train.`,
   );
 }

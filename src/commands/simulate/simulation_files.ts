@@ -34,7 +34,7 @@ function makeStartColumn<T>(of: (row: T) => string | null): RowColumn<T> {
   return { name: "started_as", type: "STRING", nullable: true, of };
 }
 
-/** Lists columns of episodes. @param slate - items per page @param starts - true if there are start clicks */
+/** Lists columns of episodes. @param slate - items per page @param starts - true to include `started_as` */
 function listColumns(slate: number, starts: boolean): RowColumn<PageRow>[] {
   return [
     { name: "user", type: "INT32", of: ({ user }) => user },

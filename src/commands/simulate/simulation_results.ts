@@ -20,7 +20,7 @@ export interface SimulationSummary {
   readonly items: number;
   /** Reason why clicks are not reported; undefined if clicks are reported. */
   readonly noClickRateReason: string | undefined;
-  /** Caution for users of a model ({@link MODEL_USERS}); undefined for others, or without reported clicks. */
+  /** Caution {@link MODEL_USERS} if a model simulates users and clicks are reported; else undefined. */
   readonly caution?: string | undefined;
   readonly notes: readonly string[];
   /** Paragraphs about the click model and the pages. */
@@ -29,7 +29,7 @@ export interface SimulationSummary {
 
 /** Warning that a learned model usually overestimates clicks, and a policy's gain in clicks. */
 export const MODEL_USERS = "These are the model's users, not real ones. Models are usually too optimistic " +
-  "about slates that they prefer, and the intervals are over simulated users, not over the model's errors. " +
+  "about slates that they prefer, and the intervals do not include the errors of the model. " +
   "Test the policy on real users before you rely on the gain.";
 
 const RANGE = "95 % CI";

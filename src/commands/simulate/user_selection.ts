@@ -33,9 +33,9 @@ export interface UserSelection {
   readonly run: OpenedRun | undefined;
   /** Paragraphs to print about the model and the simulated pages; [] without a model. */
   readonly notes: readonly string[];
-  /** Context features of simulated pages; undefined if the model has none, or each feature is its mean. */
+  /** Context features of simulated pages; undefined if the model has none, or if all are their means. */
   readonly contexts: SimulatedContexts | undefined;
-  /** @param other - used instead of `contexts` if both have the same context features */
+  /** @param other - replaces `contexts` if both have values of the same context features */
   open(gpu: Gpu, stack: DisposableStack, other?: SimulatedContexts): UserEnvironment;
 }
 
@@ -202,7 +202,7 @@ async function readTestFindings(snapshot: string): Promise<readonly string[]> {
   }
 }
 
-/** Returns true if the item ids (in order) and, if both catalogues are in memory, the features are equal. */
+/** Returns true if items have equal ids in equal order, and (if both are in memory) equal features. */
 export function hasSameItems(one: OpenedDataset, other: OpenedDataset): boolean {
   const [a, b] = [one.source.items, other.source.items];
   if (a.shape.count !== b.shape.count) return false;
@@ -226,7 +226,7 @@ export function areEqualArrays(a: ArrayLike<number>, b: ArrayLike<number>): bool
 
 export interface SimulationContext extends UserEnvironment {
   readonly gpu: Gpu;
-  /** Stack of objects, all of which are disposed of before the GPU device. */
+  /** Stack of objects that are disposed of before the GPU device. */
   readonly stack: DisposableStack;
   readonly found: UserSelection;
   readonly data: OpenedDataset;
