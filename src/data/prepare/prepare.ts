@@ -1,4 +1,4 @@
-/** Prepares a data set with SQL steps: first those of a recipe, then those that all recipes share. */
+/** Prepares a data set with SQL steps: first those for a kind of source, then those for all sources. */
 
 import { basename, resolve } from "node:path";
 import * as v from "../../schema.ts";
