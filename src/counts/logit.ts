@@ -102,7 +102,7 @@ export interface LogitOptions {
   readonly dense: boolean;
   /** Number of position effects; 0 for none. The last effect also applies to all later positions. */
   readonly positions: number;
-  /** Seed by which users are sampled if the log has too many pages for a fit. */
+  /** Seed for sampling users from a log that has too many pages for a fit. */
   readonly seed: number;
 }
 

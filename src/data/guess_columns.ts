@@ -184,7 +184,7 @@ export interface GuessedFeatures {
   readonly impression: readonly string[];
 }
 
-/** Guesses which columns describe items, pages or impressions. Columns of almost unique texts are ignored. */
+/** Guesses which columns describe items, pages or impressions. Ignores texts that almost never repeat. */
 export function guessFeatures({ names, rows }: LogSample, columns: LogColumns): GuessedFeatures {
   const place = (name: string | undefined) => names.indexOf(name ?? "");
   const at = (k: number) => (row: readonly string[]) => row[k] ?? "";

@@ -18,13 +18,13 @@ export interface UserIndex {
   readonly userEvents: Uint32Array<ArrayBuffer>;
   /** [U+1] `userRows[u]` is the number of rows of all users before user u. */
   readonly userRows: Uint32Array<ArrayBuffer>;
-  /** [U+1] `userCounted[u]` is the number of predicted events of all users before user u. */
+  /** [U+1] `userCounted[u]` is the number of events of all users before user u that a model predicts. */
   readonly userCounted: Uint32Array<ArrayBuffer>;
-  /** Number of rows of the events that are not predicted, in the whole log. */
+  /** Number of rows of those events of the log that a model does not predict, such as context events. */
   readonly otherRows: number;
 }
 
-/** Returns the number of predicted events, the number of their rows, and the number of other events. */
+/** Returns the number of events that a model predicts, of rows of these events, and of other events. */
 export function computeLogSize(
   { userEvents, userRows, userCounted, otherRows }: UserIndex,
 ): { events: number; rows: number; context: number } {
@@ -248,7 +248,7 @@ export function countRows({ userRows }: UserIndex, user: number): number {
 export function countEvents({ userEvents }: UserIndex, user: number): number {
   return (userEvents[user + 1] ?? 0) - (userEvents[user] ?? 0);
 }
-/** Returns the number of predicted events of a user. */
+/** Returns the number of a user's events that a model predicts. */
 export function countScored({ userCounted }: UserIndex, user: number): number {
   return (userCounted[user + 1] ?? 0) - (userCounted[user] ?? 0);
 }
@@ -265,7 +265,7 @@ function hasPage(source: LogSource, users: Uint32Array, isClicked: boolean): boo
   return false;
 }
 
-/** Returns true if any user of the split clicked on a predicted page. */
+/** Returns true if any user of the split clicked on a page whose clicks a model predicts. */
 export function hasClicks(source: LogSource, split: Split): boolean {
   return hasPage(source, listUsers(source, split), true);
 }
@@ -290,7 +290,7 @@ export function expectPagesWithoutClick(source: LogSource): void {
 export interface DataSizes {
   /** Numbers of train, validation and test users. */
   readonly users: readonly [number, number, number];
-  /** Number of predicted pages. */
+  /** Number of pages whose clicks a model predicts. */
   readonly pages: number;
   readonly rows: number;
   readonly items: number;

@@ -113,7 +113,7 @@ export interface FeatureManifest {
   tokens: TokenFeature[];
   /** Context features: first those of impressions, then those of pages; absent if there are none. */
   context?: ContextFeature[];
-  /** Checksums of item ids, one per data set: first for the sets that this set extends, then for this set. */
+  /** Checksums of item ids: of each data set that this set extends, in order, and then of this set. */
   catalogues?: string[];
 }
 

@@ -7,7 +7,7 @@
  * and GPU (kernels/probe/philox.wgsl) compute equal bits.
  */
 
-/** Numbers of the random streams. Each purpose of draws has its own stream, independent of the others. */
+/** Numbers of the random streams. Draws for different purposes use different, independent streams. */
 export const purposes = {
   /** Number of the random stream that draws the clicked item of a slate, or no click. */
   CHOICE: 0,
