@@ -117,7 +117,7 @@ export function formatDifferencesTable(differences: MetricDifferences): string {
   return formatTable(["", "difference", RANGE, ""], rows) + (hasPagesOfOne ? `\n${STAR}` : "");
 }
 
-/** Compares prec@1 and loss of the snapshot `best-loss` with those of the ground truth, if it is known. */
+/** Compares prec@1 and loss of `best-loss` with those of the true utilities, if these are known. */
 export function describeAttainedShare(
   results: readonly SnapshotResult[],
   { attainable }: BaselineResults,
@@ -130,7 +130,7 @@ export function describeAttainedShare(
     `loss ${share(Math.abs(above))} ${above >= 0 ? "higher" : "lower"}.`;
 }
 
-/** Describes each snapshot's rank correlation with the ground truth; undefined if the truth is unknown. */
+/** Describes how each snapshot's rewards correlate in rank with the true utilities; undefined if unknown. */
 export function describeRankCorrelation(results: readonly SnapshotResult[]): string | undefined {
   const known = results.flatMap(({ snapshot, spearman }) =>
     spearman === undefined ? [] : [{ snapshot, spearman }]

@@ -15,13 +15,13 @@
 import type { PastPages } from "../data/click_log.ts";
 import type { ItemsShape } from "../data/item_catalogue.ts";
 
-/** A categorical feature of the items. Its values are the tokens first .. first + count - 1. */
+/** A categorical feature of the items. Its values are numbered tokens: `first` to `first + count - 1`. */
 export interface CountField {
-  /** First token of the field. */
+  /** Number of the field's first token. */
   readonly first: number;
-  /** Number of tokens of the field. */
+  /** Number of tokens in the field. */
   readonly count: number;
-  /** Number of the field's tokens that the table of counts stores per item. */
+  /** Number of tokens of this field that the table of counts stores for each item. */
   readonly slots: number;
 }
 
@@ -31,7 +31,7 @@ export interface CountsConfig {
   fields: CountField[];
   /** M, the number of nearest items that the table of counts stores per item. */
   neighbours: number;
-  /** Largest number of items per user among which pairs are counted: the distinct items clicked last. */
+  /** Pairs of a user's clicked items are counted for at most this number of items: those clicked last. */
   latest: number;
   /** True if pages have sampled negatives; displays on such pages are not counted. Absent for false. */
   sampledPages?: boolean | undefined;
@@ -41,7 +41,7 @@ export interface CountsConfig {
 
 /** Number of a user's last clicks that the count features use. */
 export const LAGS = 20;
-/** Number of pseudo-observations, with the average rate (or share), that smooth a rate (or share). */
+/** Number of pseudo-observations, at the average rate, that are added to the counts of a rate or share. */
 export const PRIOR = 5;
 /** Number of pseudo-observations that smooth a user's click rate. */
 export const USER_PRIOR = 2 * PRIOR;
@@ -53,7 +53,7 @@ export const MOST_FIELDS = 4;
 /** Largest number of context features per row; a kernel holds all columns of a row in registers. */
 export const MOST_ROW_FEATURES = 64;
 
-/** Names of the first count features. One per category field follows, then `AFTER`, then context features. */
+/** Names of count features, in this order: `BEFORE`, one per categorical field, `AFTER`, context features. */
 const BEFORE = ["rate", "shown", "similarity", "clicked before", "clicked last", "passed over"] as const;
 const AFTER = ["clicks so far", "page length", "page click rate", "display click rate"] as const;
 
@@ -79,7 +79,7 @@ const TABLE_FLOATS = 28 * 2 ** 20;
 /** Largest number of floats (64 MiB) in a table with more than 8 neighbours per item. */
 const USUAL_FLOATS = 2 ** 24;
 
-/** Returns the largest number of tokens per item that leaves half of a table of counts for neighbours. */
+/** Returns how many tokens per item fit into half of a table of counts; neighbours get the other half. */
 export function maxTokenSlots({ count }: Pick<ItemsShape, "count">): number {
   return Math.min(MOST_SLOTS, Math.floor((TABLE_FLOATS / count - 4) / 4));
 }
@@ -94,8 +94,8 @@ export function maxNeighbours({ count }: Pick<ItemsShape, "count">, fields: read
 }
 
 /**
- * One user's counts for an item. If the tables of counts include the user, `shown`, `clicks` and the user's
- * pairs of items are subtracted from the tables; otherwise, these counts are 0 or false.
+ * One user's displays and clicks of an item. If the tables of counts include this user, `shown`, `clicks`
+ * and the user's pairs of items are subtracted from the tables. For other users, these are 0 or false.
  */
 export interface OwnCounts {
   /** Number of the user's earlier displays of the item without a click. */
@@ -104,11 +104,11 @@ export interface OwnCounts {
   readonly clicks: number;
   /** True if the tables of counts include the pairs of items that the user clicked. */
   readonly paired: boolean;
-  /** True if the tables include a pair of the user's clicked items that contains this item. */
+  /** True if the tables include a pair of items that the user clicked, one of which is this item. */
   readonly inPairs: boolean;
 }
 
-/** Number of 32-bit words per displayed item: one from {@link packOwn} and two from {@link packPast}. */
+/** Number of 32-bit words of counts per row: {@link packOwn} returns one, {@link packPast} two. */
 export const OWN_WORDS = 3;
 
 const MOST_PASSED = 255;
@@ -120,12 +120,12 @@ export function packOwn({ passed, shown, clicks, paired, inPairs }: OwnCounts): 
     (Math.min(clicks, MOST_OWN) << 19) | (paired ? 1 << 30 : 0) | (inPairs ? 1 << 31 : 0)) >>> 0;
 }
 
-/** Packs counts of a user's earlier pages into two words: clicked pages and pages, clicks and displays. */
+/** Packs counts of a user's earlier pages into two words: (clicked pages, pages) and (clicks, displays). */
 export function packPast({ pages, clickedPages, displays, clicks }: PastPages): [number, number] {
   return [packShare(clickedPages, pages), packShare(clicks, displays)];
 }
 
-/** Packs two numbers into 16 bits each. Large numbers are both halved, because only their ratio is used. */
+/** Packs two numbers into 16 bits each. Large numbers are halved together, which keeps the ratio. */
 function packShare(part: number, whole: number): number {
   return whole < 2 ** 16 ? (part * 2 ** 16 + whole) >>> 0 : packShare(part >> 1, whole >> 1);
 }

@@ -100,12 +100,12 @@ export function countTables(
   return tables;
 }
 
-/** Share of all displays that rare items have together. Rare items are the items with the fewest displays. */
+/** Rare items are the items with the fewest displays, which together have this share of all displays. */
 const RARE = 0.01;
 
 /**
- * Estimates displays and clicks of an item that train users never saw: 1 display less than the most displayed
- * rare item, and the average click rate.
+ * Estimates displays and clicks of an item that train users never saw. The estimate is one display less than
+ * the most displayed rare item has, with clicks at the average rate.
  */
 export function estimateUnshownItem(
   shown: ArrayLike<number>,
@@ -174,7 +174,7 @@ function writeTokens(
   });
 }
 
-/** Writes each item's M nearest items (by cosine) and the largest similarity among all its other items. */
+/** Writes each item's M nearest items (by cosine), and the largest similarity of the remaining items. */
 function writeNeighbours(items: Float32Array, config: CountsConfig, { users, pairs }: ClickPairs): void {
   const width = countTableWidth(config);
   const { neighbours: M } = config;

@@ -13,7 +13,7 @@ import { countWidth } from "./count_columns.ts";
 import { computeCountFeatures, type CountTables } from "./page_counts.ts";
 import { readLogItems } from "./train_counts.ts";
 
-/** Choices of users: one per page or, with several clicks, one per click among the rows not yet clicked. */
+/** Choices of users: one per page, and one per additional click among the rows that are not yet clicked. */
 export interface LogitSample {
   /** [rows, D] features of the options of all choices, one row per option; D is `columns`. */
   readonly x: Float64Array;
@@ -31,7 +31,7 @@ const MOST_STEPS = 30;
 /**
  * Returns the weights w [D] that maximise the likelihood of the choices, by Newton's method. Rows have the
  * utilities u = x w; clicking nothing has the utility 0.
- * @param ridge - [D] positive: the loss, summed over choices, has the penalty sum_d ridge_d / 2 w_d^2.
+ * @param ridge - [D] positive: the loss (a sum over choices) has the penalty sum_d (ridge_d / 2) * w_d^2.
  */
 export function fitLogit(choices: LogitSample, ridge: ArrayLike<number>): Float64Array<ArrayBuffer> {
   let best = evaluatePoint(choices, new Float64Array(choices.columns), ridge);
@@ -75,8 +75,8 @@ function evaluatePoint(choices: LogitSample, w: Float64Array<ArrayBuffer>, ridge
 const LEAST_PIVOT = 1e-12;
 
 /**
- * Returns the Newton step H^-1 g for the gradient g and the Hessian H. A row has features x and choice
- * probability p. A choice has the mean m = sum p x over its rows.
+ * Returns the Newton step H^-1 g for the gradient g and the Hessian H. In H, x are the features of a row, p
+ * is its choice probability, and m is the sum of p * x over the rows of a choice (their mean):
  *   H = sum_rows p x x' - sum_choices m m' + diag(ridge)
  */
 function newtonStep(choices: LogitSample, { w, p }: Point, ridge: ArrayLike<number>): Float64Array {
@@ -102,7 +102,7 @@ export interface LogitOptions {
   readonly dense: boolean;
   /** Number of position effects; 0 for none. The last effect also applies to all later positions. */
   readonly positions: number;
-  /** Seed by which users are sampled if the log has too many pages for a fit. */
+  /** Seed for sampling users from a log that has too many pages for a fit. */
   readonly seed: number;
 }
 

@@ -33,7 +33,7 @@ export interface CountTables {
   readonly config: CountsConfig;
   /** Table of counts, [I, {@link countTableWidth}]. */
   readonly items: Float32Array<ArrayBuffer>;
-  /** Clicks per display over all items, which is also the click rate of an item without displays. */
+  /** Clicks per display over all items. An item without displays gets this click rate. */
   readonly meanRate: number;
   /** Share of train users' pages that have a click; above 0 and below 1. */
   readonly pageRate: number;
@@ -51,10 +51,10 @@ export interface PageHistory {
   readonly past: PastPages;
 }
 
-/** Properties of a log; `latest` is absent if the tables of counts do not include the log's users. */
+/** Count settings of a log. `latest` is absent if the tables of counts do not include the log's users. */
 export type LogWithCounts = Partial<Pick<CountsConfig, "latest" | "sampledPages" | "rowFeatures">>;
 
-/** Own counts for users whose pages are not in the tables of counts, so that nothing is subtracted. */
+/** Own counts of users who are not in the tables of counts: nothing is subtracted from the tables. */
 export const NO_OWN_COUNTS: OwnCounts = { passed: 0, shown: 0, clicks: 0, paired: false, inPairs: false };
 
 /**
@@ -137,7 +137,7 @@ function computeSimilarity(
   return sum;
 }
 
-/** Returns the score that ranks neighbours. Subtracting 0.5 penalises items with few common users. */
+/** Returns the score by which an item's neighbours are ranked; - 0.5 penalises few common users. */
 export function computeCoclickSimilarity(both: number, usersOfOther: number): number {
   return (both - 0.5) / Math.sqrt(usersOfOther);
 }
@@ -186,7 +186,7 @@ function computeLift(
 
 const TRAIN = splits.indexOf("train");
 
-/** Returns each row's packed counts [R, {@link OWN_WORDS}]: of the user's displays and of earlier pages. */
+/** Packs each row's counts, [R, {@link OWN_WORDS}]: the user's counts of the item, and of earlier pages. */
 export function packOwnCounts(log: Clicks, counted: LogWithCounts): Uint32Array<ArrayBuffer> {
   const own = new Uint32Array(OWN_WORDS * log.rowItem.length);
   for (let user = 0; user < log.userSplit.length; user++) writeOwnCounts(log, user, counted, own);
@@ -233,7 +233,7 @@ function writeOwnCounts(log: Clicks, user: number, counted: LogWithCounts, own: 
   }
 }
 
-/** Returns X, the number of context features per row. @throws Error if X differs in the log */
+/** Returns X, the number of context features per row. @throws Error if the log has another number */
 export function expectRowFeatures(
   log: Clicks,
   { rowFeatures = 0 }: Pick<CountsConfig, "rowFeatures">,

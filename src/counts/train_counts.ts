@@ -68,13 +68,13 @@ export function startUserProgress(what: string, onProgress: OnProgress | undefin
   return onProgress && ((done: number, all: number) => onProgress(what, done, all));
 }
 
-/** A field (categorical feature) of the items. Its values are the tokens first .. first + count - 1. */
+/** A field (categorical feature) of the items. Its values are the tokens `first` to `first + count - 1`. */
 export interface TokenField {
   /** Name of the field in the log. */
   readonly name: string;
-  /** First token of the field. */
+  /** Number of the field's first token. */
   readonly first: number;
-  /** Number of tokens of the field. */
+  /** Number of tokens in the field. */
   readonly count: number;
   /** Present if the tokens are hashes of item ids, so that two items may have the same token. */
   readonly hashed?: number;
@@ -91,7 +91,7 @@ export function isIn({ first, count }: Pick<TokenField, "first" | "count">, toke
   return token >= first && token < first + count;
 }
 
-/** Returns the features of the displayed items; `findItemIndex` returns an item's row in these features. */
+/** Returns the features of the displayed items; `findItemIndex` returns an item's index in `items`. */
 export function readLogItems(catalogue: ItemCatalogue, { rowItem }: Clicks) {
   if (catalogue.items) return { items: catalogue.items, findItemIndex: (item: number) => item };
   const ids = sortUnique(rowItem);
@@ -226,13 +226,13 @@ const MOST_CLICKS = 500;
 export interface ClickPairs {
   /** [I] number of users who have each item among their last clicks (see {@link countPairs}). */
   readonly users: Uint32Array;
-  /** For each pair of items with at least {@link least} users each: the number of users who clicked both. */
+  /** Number of users who clicked both items of a pair. Some pairs are not counted; see {@link least}. */
   readonly pairs: PairCounts;
   /** A pair is counted only if at least this number of users clicked each of the two items. */
   readonly least: number;
 }
 
-/** Counts pairs of items that a user clicked. @param latest - largest number of last items per user */
+/** Counts pairs of items that a user clicked. @param latest - maximum items per user (those clicked last) */
 export function countPairs(
   source: LogSource,
   latest: number,
@@ -271,7 +271,7 @@ export function findLatestClicks(log: Clicks, user: number, most: number): numbe
   return [...found];
 }
 
-/** Chooses the number of last clicked items per user to pair, with at most {@link MOST_PAIRS} pairs. */
+/** Returns how many last clicked items per user to pair, for {@link MOST_PAIRS} pairs in total at most. */
 export function chooseLatestLimit(source: LogSource): number {
   const { userEvents } = source;
   const train = listUsers(source, "train");

@@ -14,7 +14,7 @@ function formatItemsShape(items: ItemsShape): string {
 }
 
 /**
- * Returns the log with the model's item catalogue. A one-hot log may have fewer items than the model.
+ * Returns the log with the model's item catalogue. If items are one-hot, the log may have fewer.
  * @param what - name of the model in the message. @throws UserError if the log's items do not fit the model.
  */
 export function alignSourceToModel(source: LogSource, wanted: ItemsShape, what: string): LogSource {

@@ -20,8 +20,8 @@ export const CONTEXT_EVENT = 1;
 /** Code of an event that is an additional click on the preceding page. */
 export const ADDITIONAL_CLICK = 2;
 /**
- * Code of an earlier page in a split by time: a page of a validation or test user from before the period of
- * the split. A model reads the clicks on such a page as history, but does not predict the clicks.
+ * Code of an earlier page in a split by time: a validation or test user saw the page before the validation
+ * or test period. A model reads the clicks on such a page as history, but does not predict the clicks.
  */
 export const EARLIER_PAGE = 3;
 
@@ -35,14 +35,14 @@ export function isPredicted(click: number): boolean {
   return click < FURTHER || click === NONE;
 }
 
-/** Part to which a user belongs. A split by time divides the pages of a user into one user per part. */
+/** Part of the data to which a user belongs. In a split by time, a user's pages of each part are one user. */
 export type Split = "train" | "validation" | "test";
 /** Splits with the codes 0, 1, 2 in {@link Clicks.userSplit}. The paper's files use these codes, too. */
 export const splits: readonly Split[] = ["train", "validation", "test"];
 
 /**
  * Tokens of the items. A token is a value of a field (a categorical feature, such as id or category), and has
- * a row in an embedding table. All fields share one table, in which each field has a range of tokens.
+ * a row in an embedding table. All fields share one table, in which each field has consecutive rows.
  */
 export interface ItemTokens {
   /** V, the number of tokens, which are numbered from 0 to V - 1. */
@@ -85,10 +85,11 @@ export interface Clicks {
   /** [E] index of the clicked row of each event, or {@link NONE}. */
   readonly eventClick: Uint32Array<ArrayBuffer>;
   /**
-   * [E] 0 for a predicted page, else {@link CONTEXT_EVENT}, {@link ADDITIONAL_CLICK} or {@link EARLIER_PAGE}.
-   * Without `eventKind`, all events are predicted pages. Context events and additional clicks have one row:
-   * the clicked item. A page with several clicks is stored as an event with the first click, followed by one
-   * event per additional click. The statistics of batch normalisation include the rows of all events.
+   * [E] 0 for a page whose clicks a model predicts; for other events {@link CONTEXT_EVENT},
+   * {@link ADDITIONAL_CLICK} or {@link EARLIER_PAGE}. Absent if a model predicts the clicks of all events.
+   * Context events and additional clicks have one row: the clicked item. A page with several clicks is stored
+   * as an event with the first click, followed by one event per additional click. The statistics of batch
+   * normalisation include the rows of all events.
    */
   readonly eventKind?: Uint8Array<ArrayBuffer>;
   /** [R] number of the item that each row displays. */
@@ -102,14 +103,14 @@ export interface Clicks {
   readonly eventPropensities?: readonly (readonly number[])[];
   /** [E] candidate items of each page; [] if the candidates were all items that the user had not clicked. */
   readonly eventCandidates?: readonly (readonly number[])[];
-  /** [U] totals of the pages that each user saw before the log begins; absent if no user saw such a page. */
+  /** [U] counts of the pages that each user saw before the log begins; absent if no user saw such a page. */
   readonly pastPages?: readonly PastPages[];
 }
 
 export const eventLists = ["eventPropensities", "eventCandidates"] as const;
 type EventLists = Pick<Clicks, typeof eventLists[number]>;
 
-/** Makes the fields {@link eventLists} by calling `make`, but omits a field if all of its lists are empty. */
+/** Calls `make` for each name in {@link eventLists}; leaves out a result if all of its lists are empty. */
 export function buildEventLists(
   make: (name: typeof eventLists[number]) => readonly (readonly number[])[],
 ): EventLists {
@@ -129,7 +130,7 @@ export interface ClickLog extends Clicks {
   readonly sampledPages?: boolean;
 }
 
-/** Totals over a user's older pages: the pages before the user's first page in the log. */
+/** Counts of a user's pages, displays and clicks before the user's first page in the log. */
 export interface PastPages {
   /** Number of pages before the log. */
   readonly pages: number;
@@ -148,7 +149,7 @@ export function getRowWidth({ rowItem, rowFeatures }: Pick<Clicks, "rowItem" | "
 
 export const NO_PAST_PAGES: PastPages = { pages: 0, clickedPages: 0, displays: 0, clicks: 0 };
 
-/** Returns a user's totals with one more page added. @param e: index of the page's event. */
+/** Adds a page to a user's counts and returns the sums. @param e: index of the page's event. */
 export function addPastPage(past: PastPages, log: Clicks, e: number): PastPages {
   const clicks = new Set(listClickedRows(log, e).map((row) => log.rowItem[row])).size;
   return {
@@ -327,7 +328,7 @@ function checkStarts(
   fail: (fault: string) => never,
 ): void {
   if (starts.length !== count + 1) {
-    fail(`${name} has ${starts.length} entries, expected one per ${owner} and one more = ${count + 1}`);
+    fail(`${name} has ${starts.length} entries, expected ${count + 1} (one per ${owner}, plus one)`);
   }
   if (starts[0] !== 0) fail(`${name} starts at ${starts[0]}, expected 0`);
   for (let i = 0; i < count; i++) {
@@ -338,6 +339,6 @@ function checkStarts(
     }
   }
   if (starts[count] !== length) {
-    fail(`${name} ends at ${starts[count]}, expected the length of ${target}, ${length}`);
+    fail(`${name} ends at ${starts[count]}, expected ${length}, the length of ${target}`);
   }
 }

@@ -133,7 +133,7 @@ export function guessColumns(
 
 /** Least number of rows from which columns are guessed by their values. */
 const LEAST_ROWS = 8;
-/** Least share of pages that must fit a guess; below 1, because pages of two users may have equal times. */
+/** Share of pages that must fit a guess; below 1, because pages of two users may have equal times. */
 const MOST_PAGES = 0.9;
 const isTime = (text: string) =>
   /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d|^\d\d?[./]\d\d?[./]\d{4}\b|^1\d{9}(\d{3}){0,3}(\.\d+)?$/.test(text);
@@ -184,7 +184,7 @@ export interface GuessedFeatures {
   readonly impression: readonly string[];
 }
 
-/** Guesses which columns describe items, pages or impressions. Columns of almost unique texts are ignored. */
+/** Guesses which columns describe items, pages or impressions. Ignores texts that almost never repeat. */
 export function guessFeatures({ names, rows }: LogSample, columns: LogColumns): GuessedFeatures {
   const place = (name: string | undefined) => names.indexOf(name ?? "");
   const at = (k: number) => (row: readonly string[]) => row[k] ?? "";
@@ -216,7 +216,7 @@ export function guessFeatures({ names, rows }: LogSample, columns: LogColumns): 
   return found;
 }
 
-/** Returns SQL that reads a CSV log if its separator or its values for a click (such as "ja") are unusual. */
+/** Returns SQL for a CSV log with an unusual separator, or with unusual values for a click, such as "ja". */
 export function selectLog(
   path: string,
   { names, rows, separator }: LogSample,

@@ -10,9 +10,9 @@ export interface IdList {
   readonly count: number;
   /** Returns the id of a user or item, given its number. */
   of(number: number): string;
-  /** Returns the number of an id (of an item's latest version); undefined for an unknown id. */
+  /** Returns the number of a user or item (its latest version) with this id; undefined for an unknown id. */
   findIndex(id: string): number | undefined;
-  /** Returns one number per id, in ascending order. If an item has several, the latest is returned. */
+  /** Returns one number per id, in ascending order. If an item has several numbers, returns its latest. */
   latest(): Uint32Array<ArrayBuffer>;
 }
 
@@ -34,7 +34,7 @@ export class NumberIds implements IdList {
 }
 
 export class TextIds implements IdList {
-  /** @param list: the id of each user or item, by number. Later versions of an item repeat its id. */
+  /** @param list: the id of each user or item, by number. All versions of an item have one id. */
   constructor(private readonly list: TextList) {}
 
   get count(): number {

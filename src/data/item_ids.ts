@@ -44,7 +44,7 @@ class FewerTokens implements ItemCatalogue {
     this.shape = shapeWith(whole.shape, tokens);
   }
 
-  /** Numbers of tokens, including removed tokens, because callers need only an upper bound of memory. */
+  /** Numbers of tokens per item. Removed tokens are included, because callers need only an upper bound. */
   get tokenCounts(): Uint32Array {
     return this.tokens > 0 ? this.whole.tokenCounts : new Uint32Array();
   }

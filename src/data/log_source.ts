@@ -18,13 +18,13 @@ export interface UserIndex {
   readonly userEvents: Uint32Array<ArrayBuffer>;
   /** [U+1] `userRows[u]` is the number of rows of all users before user u. */
   readonly userRows: Uint32Array<ArrayBuffer>;
-  /** [U+1] `userCounted[u]` is the number of predicted events of all users before user u. */
+  /** [U+1] `userCounted[u]` is the number of events of all users before user u that a model predicts. */
   readonly userCounted: Uint32Array<ArrayBuffer>;
-  /** Number of rows of the events that are not predicted, in the whole log. */
+  /** Number of rows of those events of the log that a model does not predict, such as context events. */
   readonly otherRows: number;
 }
 
-/** Returns the number of predicted events, the number of their rows, and the number of other events. */
+/** Returns the number of events that a model predicts, of rows of these events, and of other events. */
 export function computeLogSize(
   { userEvents, userRows, userCounted, otherRows }: UserIndex,
 ): { events: number; rows: number; context: number } {
@@ -198,16 +198,16 @@ export function checkSource(source: LogSource, needed: readonly Split[] = splits
 /** Largest number of rows (displayed items) that {@link walk} reads at once; each takes 12 bytes or more. */
 const WALK_ROWS = 2 ** 20;
 
-/** Callback for the progress of a task, `what`: `done` of `all` units of work are completed. */
+/** Callback that reports progress: in the task `what`, `done` of `all` units of work are completed. */
 export type OnProgress = (what: string, done: number, all: number) => void;
 
 /** Progress of a data preparation. */
 export interface PreparationStatus {
   readonly title: string;
-  /** Number of an SQL script's current step, from 1 to `of`. Without a script, `number` and `of` are 0. */
+  /** Number of the current step of an SQL script, which has `of` steps; both are 0 if no script runs. */
   readonly number: number;
   readonly of: number;
-  /** A step may run its SQL `rounds` times; `round` of these runs are completed. */
+  /** Number of completed runs of the step's SQL, which runs `rounds` times. */
   readonly round: number;
   readonly rounds: number;
 }
@@ -217,7 +217,7 @@ export function makeStatus(title: string): PreparationStatus {
   return { title, number: 0, of: 0, round: 0, rounds: 1 };
 }
 
-/** Yields the clicks of `users` in logs of limited size, each with the numbers of the users in that log. */
+/** Yields logs of limited size with the clicks of `users`; in a yielded log, users may have other numbers. */
 export function* walk(
   source: LogSource,
   users: Iterable<number>,
@@ -248,12 +248,12 @@ export function countRows({ userRows }: UserIndex, user: number): number {
 export function countEvents({ userEvents }: UserIndex, user: number): number {
   return (userEvents[user + 1] ?? 0) - (userEvents[user] ?? 0);
 }
-/** Returns the number of predicted events of a user. */
+/** Returns the number of a user's events that a model predicts. */
 export function countScored({ userCounted }: UserIndex, user: number): number {
   return (userCounted[user + 1] ?? 0) - (userCounted[user] ?? 0);
 }
 
-/** Returns true if a predicted page of the users has a click or, if `isClicked` is false, has no click. */
+/** Returns true if a predicted page of any of the users has a click (or none, if `isClicked` is false). */
 function hasPage(source: LogSource, users: Uint32Array, isClicked: boolean): boolean {
   for (const { log, users: places } of walk(source, users)) {
     for (const user of places) {
@@ -265,7 +265,7 @@ function hasPage(source: LogSource, users: Uint32Array, isClicked: boolean): boo
   return false;
 }
 
-/** Returns true if any user of the split clicked on a predicted page. */
+/** Returns true if any user of the split clicked on a page whose clicks a model predicts. */
 export function hasClicks(source: LogSource, split: Split): boolean {
   return hasPage(source, listUsers(source, split), true);
 }
@@ -290,7 +290,7 @@ export function expectPagesWithoutClick(source: LogSource): void {
 export interface DataSizes {
   /** Numbers of train, validation and test users. */
   readonly users: readonly [number, number, number];
-  /** Number of predicted pages. */
+  /** Number of pages whose clicks a model predicts. */
   readonly pages: number;
   readonly rows: number;
   readonly items: number;

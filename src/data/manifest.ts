@@ -26,11 +26,11 @@ export interface NumberTransform {
   /** Meaning of x: the number in the column, or days from the time in the column to the end of the log. */
   of: "number" | "age";
   column: string;
-  /** Constant in t(x) = sign(x) ln(1 + |x| / log); null if t(x) = x. */
+  /** Constant of the transform t(x) = sign(x) ln(1 + |x| / log) before standardising; null for t(x) = x. */
   log: number | null;
-  /** Mean of t(x). */
+  /** Mean of the transformed values t(x); see `log`. */
   mean: number;
-  /** Standard deviation of t(x). */
+  /** Standard deviation of the transformed values t(x). */
   sd: number;
   /** Limits of x. A value below `low` is replaced by `low`, and a value above `high` by `high`. */
   low: number;
@@ -81,7 +81,7 @@ export interface DenseFeature {
   transform?: Transform;
 }
 
-/** Description of a field, whose tokens have the numbers `first` to `first + count - 1`. */
+/** A field (categorical feature) of the items. Its tokens have the numbers `first` to `first + count - 1`. */
 export interface TokenFeature {
   name: string;
   first: number;
@@ -92,9 +92,9 @@ export interface TokenFeature {
   /** True if a text in the column may have several values, separated by |. */
   split?: boolean;
   /**
-   * Kind of the field's last token, if values without a token of their own share this token. In the kind
-   * "trained", train users saw items with the token. In the kind "mean", no item of this data set has the
-   * token; the token is not trained, and its embedding is the mean of the field's other embeddings.
+   * Kind of the field's last token, if values without a token of their own share this token. "trained":
+   * train users saw items with the token. "mean": no item of this data set has the token; the token is not
+   * trained, and its embedding is the mean of the field's other embeddings.
    */
   other?: "trained" | "mean";
   /** N if item ids are hashed: an item has one of the field's first N tokens and one of its last N tokens. */
@@ -109,11 +109,11 @@ export interface TokenFeature {
 export interface FeatureManifest {
   /** Dense features, in the order of the numbers in the column `dense` of the table of items. */
   dense: DenseFeature[];
-  /** Fields of tokens. The token ranges of two fields do not overlap. */
+  /** Fields (categorical features). A token number belongs to one field at most. */
   tokens: TokenFeature[];
   /** Context features: first those of impressions, then those of pages; absent if there are none. */
   context?: ContextFeature[];
-  /** Checksums of item ids, one per data set: first for the sets that this set extends, then for this set. */
+  /** Checksums of item ids: of each data set that this set extends, in order, and then of this set. */
   catalogues?: string[];
 }
 
@@ -252,7 +252,7 @@ export const manifestSchema = v.object({
   warnings: v.optional(v.array(v.string())),
   command: v.optional(v.array(v.string()), []),
   sources: v.optional(v.array(v.object({ path: v.string(), bytes: count })), []),
-  /** Text of the SELECT, if --query read the source. */
+  /** Text of the SELECT statement that read the source; absent without --query. */
   query: v.optional(v.string()),
   clickgan: v.optional(v.string()),
   duckdb: v.optional(v.string()),

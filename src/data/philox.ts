@@ -7,7 +7,7 @@
  * and GPU (kernels/probe/philox.wgsl) compute equal bits.
  */
 
-/** Numbers of the random streams. Each purpose of draws has its own stream, independent of the others. */
+/** Numbers of the random streams. Draws for different purposes use different, independent streams. */
 export const purposes = {
   /** Number of the random stream that draws the clicked item of a slate, or no click. */
   CHOICE: 0,
@@ -25,10 +25,10 @@ export const purposes = {
   POOL: 6,
 } as const;
 
-/** Difference of the stream numbers of slots k and k + 1; larger than all numbers in {@link purposes}. */
+/** Distance of one purpose's stream numbers for `slot` k and k + 1; above all numbers in {@link purposes}. */
 const PURPOSES = 16;
 
-/** Returns the number of a random stream: a purpose has one stream per value of `slot` (0, 1, 2, ...). */
+/** Returns the number of a random stream. Each purpose has one stream per value of `slot` (0, 1, 2, ...). */
 export function getSlotPurpose(purpose: number, slot: number): number {
   return purpose + PURPOSES * slot;
 }

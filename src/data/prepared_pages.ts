@@ -30,7 +30,7 @@ type Fail = (expected: string, found: string) => never;
 
 /** Buffer of events (pages, context events, additional clicks) that were read and are not yet returned. */
 class Pending {
-  /** Index after each user's last event in the buffer, for users whose pages were all read. */
+  /** For each user whose pages were all read: the index after the user's last event in the buffer. */
   userEnds: number[] = [];
   /** Number of displayed items of each event. */
   readonly sizes = new GrowingArray(Uint32Array);
@@ -128,8 +128,8 @@ export class PageReader {
     const [pages, rows] = [userPages.at(-1) ?? 0, userRows.at(-1) ?? 0];
     if (this.pages === pages && this.rows === rows) return this.#handOver();
     throw new UserError(
-      `${this.folder}: expected ${pages} pages with ${rows} displayed items, according to table users, ` +
-        `got ${this.pages} with ${this.rows}. Prepare the data again.`,
+      `${this.folder}: expected ${pages} pages with ${rows} displayed items, according to the table ` +
+        `of users, got ${this.pages} with ${this.rows}. Prepare the data again.`,
     );
   }
 
@@ -204,8 +204,8 @@ export class PageReader {
       const [begin, end] = [userRows[user] ?? 0, userRows[user + 1] ?? 0];
       if (this.rows !== end) {
         throw new UserError(
-          `${this.folder}: expected ${end - begin} displayed items of user ${user}, according to table ` +
-            `users, got ${this.rows - begin}. Prepare the data again.`,
+          `${this.folder}: expected ${end - begin} displayed items of user ${user}, according to the table ` +
+            `of users, got ${this.rows - begin}. Prepare the data again.`,
         );
       }
       this.#pending.userEnds.push(this.#pending.sizes.length);

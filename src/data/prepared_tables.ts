@@ -22,7 +22,7 @@ export interface SetFiles {
 export interface PreparedUsers {
   /** [U] split of each user, as an index into {@link splits}. */
   readonly userSplit: Uint8Array<ArrayBuffer>;
-  /** [U+1] numbers of pages (`userPages`) and of rows (`userRows`) of all users before each user. */
+  /** [U+1] number of pages (`userPages[u]`) and of rows (`userRows[u]`) of all users before user u. */
   readonly userPages: Uint32Array<ArrayBuffer>;
   readonly userRows: Uint32Array<ArrayBuffer>;
 }

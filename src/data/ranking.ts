@@ -119,7 +119,7 @@ function firstReciprocal({ greater, same, own }: Standing): number {
   return sum;
 }
 
-/** Cache of sums of `worth`, a function of the rank such as 1 / rank, over the ranks 1, 2, 3, ... */
+/** Cache of cumulative sums of `worth(rank)`, such as 1 / rank, over the ranks 1, 2, 3, ... */
 class RankWorths {
   readonly #upTo = [0];
 

@@ -145,7 +145,7 @@ Deno.test("each warning appears only for its cause", () => {
     [{ most_clicks: 60 }, /75 % of the clicks are at position 1 /],
     [
       { pages_with_twice: 3, twice_clicked: 2 },
-      /3 pages show an item twice, and 2 times this item is clicked/,
+      /3 pages show an item twice\. In 2 cases, this item was clicked/,
     ],
     [{ pages_of_one: 30 }, /30 % of the pages show one item/],
     [{ users_of_one: 40 }, /80 % of the users have one event/],

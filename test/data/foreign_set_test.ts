@@ -37,7 +37,7 @@ const values = parseRows(`
   users | rows | 3 | NULL | user 3: expected rows to be a whole number … got NULL
   users | rows | 3 | 'nan'::DOUBLE | user 3: expected rows to be a whole number … got NaN
   users | rows | 3 | 5000000000::BIGINT | user 3: expected rows to be a whole number … got 5000000000
-  users | rows | 3 | x + 1 | expected # displayed items of user 3, according to table users, got #
+  users | rows | 3 | x + 1 | expected # displayed items of user 3, according to the table of users, got #
   items | item | 5 | NULL | items.parquet: item 5: expected items numbered 0, 1, 2, ... in order, got NULL
   items | dense | 5 | NULL | item 5: expected 2 dense features as in the manifest, got NULL
   items | dense | 5 | [1, NULL]::FLOAT[] | item 5: expected finite features, got NULL for f1 in dense
@@ -114,13 +114,14 @@ const types = parseRows(`
 const tables = parseRows(`
   users | FROM t LIMIT 0 | expected at least one user, got none
   items | FROM t LIMIT 0 | expected at least one item, got none
-  pages | FROM t LIMIT 0 | expected # pages with # displayed items, according to table users, got 0 with 0
+  pages | FROM t LIMIT 0
+    | expected # pages with # displayed items, according to the table of users, got 0 with 0
   pages | FROM t UNION ALL SELECT 30, 0, [1], 0, [], false
     | expected no more than the # pages that users has, got one
   users | SELECT * FROM t UNION ALL SELECT 30, 'x', 'test', 0, 3
     | user 30: expected rows to be at least one for each of pages = 0
   users | SELECT * REPLACE (CASE "user" WHEN 0 THEN rows + 1 WHEN (SELECT arg_max("user", rows - pages) FROM t) THEN rows - 1 ELSE rows END AS rows) FROM t
-    | expected # displayed items of user 0, according to table users, got #
+    | expected # displayed items of user 0, according to the table of users, got #
   pages | SELECT * EXCLUDE items, {items: items} AS page_of FROM t
     | expected the columns user, items, clicked, items is missing; got user, page, clicked, additional_clicks, context, page_of
   users | FROM t WHERE "user" <> 5 | user 5: expected users numbered … got 6

@@ -204,11 +204,11 @@ Deno.test("checkLog names inconsistencies", () => {
     checkLog({ ...whole, ...fine });
   }
   const wrong: Record<string, Partial<ClickLog>> = {
-    "userEvents has 3 entries, expected … = 4": { userEvents: u32(0, 1, 3) },
+    "userEvents has 3 entries, expected 4 (one per user, plus one)": { userEvents: u32(0, 1, 3) },
     "userEvents starts at 1, expected 0": { userEvents: u32(1, 1, 2, 3) },
     "userEvents falls from 2 to 1 after user 1": { userEvents: u32(0, 2, 1, 3) },
-    "userEvents ends at 2, expected the length of eventClick, 3": { userEvents: u32(0, 1, 2, 2) },
-    "eventRows ends at 5, expected the length of rowItem, 4": { eventRows: u32(0, 2, 3, 5) },
+    "userEvents ends at 2, expected 3, the length of eventClick": { userEvents: u32(0, 1, 2, 2) },
+    "eventRows ends at 5, expected 4, the length of rowItem": { eventRows: u32(0, 2, 3, 5) },
     "event 1 of user 1 displays no items": { eventRows: u32(0, 2, 2, 4) },
     "event 0 of user 0: the clicked row is not displayed": { eventClick: u32(2, 2, 3) },
     "event 1 of user 1: the clicked row is not displayed": { eventClick: u32(1, 1, 3) },

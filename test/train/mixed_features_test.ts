@@ -162,9 +162,9 @@ Deno.test("checkLog names inconsistent tokens", () => {
     [tokens({ count: 0 }), /there are 0 tokens, expected at least one/],
     [
       tokens({ first: first.slice(1) }),
-      /tokens\.first has 41 entries, expected one per item and one more = 42/,
+      /tokens\.first has 41 entries, expected 42 \(one per item, plus one\)/,
     ],
-    [tokens({ token: token.slice(1) }), /tokens\.first ends at \d+, expected the length of tokens\.token/],
+    [tokens({ token: token.slice(1) }), /tokens\.first ends at \d+, expected \d+, the length of/],
     [tokens({ first: first.with(20, 1000) }), /tokens\.first falls from/],
     [tokens({ token: token.with(at, 13) }), new RegExp(`item ${item} has token 13, but there are 13 tokens`)],
     [

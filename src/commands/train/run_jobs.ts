@@ -112,7 +112,7 @@ export function runInJob(
 
 export interface RunOfMany {
   readonly name: string;
-  /** Line to print before the run if the runs are trained one after another; `name` by default. */
+  /** Line printed when the run starts, if runs are trained one after another. Default: `name`. */
   readonly title?: string;
   readonly path: string;
   /** Builds the config of the run when the run starts. */
@@ -149,7 +149,7 @@ export async function runAll(
 }
 
 /**
- * Trains runs in parallel. A run starts when fewer than `count` others run and its initial weights exist.
+ * Trains up to `count` runs at the same time. A run starts only after the file of its initial weights exists.
  * @param resumeHint - advice on resuming, for the error message
  * @returns the results in the order of the runs. Results of unfinished runs are incomplete.
  * @throws UserError that names failed runs, after all runs have ended

@@ -121,7 +121,7 @@ async function runAndShow(
     if (result.test && result.iteration < iterations) {
       shown.note(
         `Early stopping after ${formatThousands(result.iteration)} of ${formatThousands(iterations)} ` +
-          "iterations: later validations were not better. --early-stopping none trains to the end.",
+          "iterations: later validations were not better. To train to the end, use --early-stopping none.",
       );
     }
     if (result.ranks) shown.note(spentText(result.ranks));
@@ -292,7 +292,7 @@ export function getTimestamp(): string {
 /** Software and hardware that computed a run. */
 type ComputedBy = Pick<RunConfig, "clickgan" | "adapter" | "system" | "variants">;
 
-/** Warns if a resumed run may not be bit-identical. @param gpu - must use default kernel variants */
+/** Warns if a resumed run may not be bit-identical. @param gpu - a GPU with default kernel variants */
 export async function compareMachine(gpu: Gpu, then: ComputedBy): Promise<void> {
   const changes = listChanges(then, {
     ...await describeMachine(gpu),
@@ -325,8 +325,8 @@ export function listModelNotes({ loss, positions }: ModelConfig, weights?: Weigh
   const notes: string[] = [];
   if (loss === "logistic") {
     notes.push(
-      "The logistic loss treats the clicks of a page as independent. If no page has several clicks, this " +
-        "assumption increases the loss, but it does not affect the ranking.",
+      "The logistic loss treats the clicks of a page as independent. If each page has at most one " +
+        "click, this assumption increases the loss, but the ranking stays the same.",
     );
   }
   if (positions > 0) {

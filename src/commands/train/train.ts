@@ -220,7 +220,7 @@ async function followResumed(ranks: MpiRanks, stop: StopRequest): Promise<number
   });
 }
 
-/** @returns the exit code. @throws UserError if the run, or the run of a seed, cannot be resumed */
+/** Resumes a run, or a run per seed. @returns the exit code. @throws UserError if a run cannot be resumed */
 async function resume(path: string, { options, given, stop, ranks }: TrainRequest): Promise<number> {
   const isRun = await hasConfig(path) || await readSeeds(path) !== undefined;
   if (!isRun) await readConfig(path); // throws an error, because the folder has no run

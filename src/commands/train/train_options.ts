@@ -53,7 +53,7 @@ The folder of a run contains config.json, train.csv, validation.csv, the snapsho
 best-prec1, best-prec2 and last (.safetensors), result.json with the test metrics, and \
 report.html. The folder adversarial in it contains the files of the adversarial stage.`;
 
-/** Returns the options; `given` has the names of typed options. @throws {UserError} for invalid options */
+/** Parses the options; `given` names those that the user typed. @throws {UserError} for invalid options */
 export function parseTrainOptions(
   args: readonly string[],
 ): { options: TrainOptions; given: ReadonlySet<string> } {

@@ -31,7 +31,7 @@ export function searchProgress(state: SearchState, budgetSeconds: number, spent:
     [left(), ...running.values(), bestText(current)].filter((text) => text !== "").join("  ");
   const { note, stop } = createLiveLine(output, (width) => line().slice(0, Math.max(0, width)));
   return {
-    /** Displays a new training. @param iterations - all planned iterations @returns callbacks for the run */
+    /** Displays a new training. @param iterations - planned total. @returns callbacks for the run */
     begin({ number, iterations: done }: SearchCandidate, iterations: number): RunCallbacks {
       const show = (at: number, value: string) =>
         running.set(number, `setting ${number}: ${at}/${iterations}${value}`);

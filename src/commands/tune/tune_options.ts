@@ -39,8 +39,8 @@ const CRITERION = "--criterion <metric>";
 
 const HELP = `
 The search varies the encoder, the hidden layers, the wide part (--wide), the learning rate,
-the weight decay and the item dropout. If the data have item ids, it also tries
-models without item ids. If the positions are known, it also tries --position-bias 0.
+the weight decay and the item dropout. The search also tries models without item ids, if
+the data have item ids, and --position-bias 0, if the positions are known.
 Options of train that you give are the same in all trainings and not searched.
 
 Examples:

@@ -39,7 +39,7 @@ export class TuneRuns {
     if (findItemIdField(data.features)) this.#withoutIds = removeItemIds(data);
   }
 
-  /** Returns true if the setting's options are valid, and the GPU can bind each of its weight matrices. */
+  /** Returns true if a setting's options are valid, and the GPU can bind each weight matrix. */
   accepts(setting: TuneSetting): boolean {
     const most = this.gpu.device.limits.maxStorageBufferBindingSize;
     const data = this.#getData(setting);

@@ -63,7 +63,7 @@ export async function chooseContextColumns(
   return own;
 }
 
-/** Copies the context features of the data set in folder `like` to a table. @returns variables for SQL */
+/** Copies the context features of the data set in folder `like` to an SQL table. @returns SQL variables */
 export async function openContext(
   engine: SqlEngine,
   columns: readonly LogContextColumn[],

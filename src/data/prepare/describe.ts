@@ -51,7 +51,7 @@ export interface DataDescription {
   /** Number of distinct item ids: less than `items` if an item has several versions. */
   readonly ids: number;
   readonly context: number;
-  /** In a split by time: number of pages that are history of validation or test users, and not predicted. */
+  /** In a split by time: number of pages that models read only as history of validation or test users. */
   readonly earlier: number;
   readonly parts: readonly SplitStatistics[];
   /** Metrics of baselines on validation and test; empty if the set does not fit into memory. */
@@ -253,8 +253,8 @@ function positionWarnings(s: Suspicion): string[] {
   const odd = Math.min(0.9, 2 * (s.chance ?? 1));
   if (last > odd) {
     return [
-      `${percent(last)} of the clicks are on the last item of a page (${chance} by chance). Metrics of a ` +
-      "ranking that breaks ties by position would depend on this order. (clickgan averages over ties.)",
+      `${percent(last)} of the clicks are on the last item of a page (${chance} by chance). Metrics ` +
+      "that rank tied items by position would depend on this order. (clickgan averages over ties.)",
     ];
   }
   if (most <= odd) return [];
@@ -271,8 +271,8 @@ function pageWarnings(s: Suspicion): string[] {
   const n = (count: number | undefined) => formatThousands(count ?? 0);
   if ((s.pages_with_twice ?? 0) > 0) {
     warnings.push(
-      `${n(s.pages_with_twice)} pages show an item twice, and ${n(s.twice_clicked)} times ` +
-        "this item is clicked: repeated rows reveal the click. Keep one row per item of a page.",
+      `${n(s.pages_with_twice)} pages show an item twice. In ${n(s.twice_clicked)} cases, ` +
+        "this item was clicked, so the repeated rows reveal the click. Keep one row per item of a page.",
     );
   }
   if (s.pages_with_unclicked === 0) {

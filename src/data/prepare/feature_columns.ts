@@ -26,7 +26,7 @@ export interface NamedColumns {
   readonly options: { readonly dense: string; readonly tokens: string };
 }
 
-/** @throws UserError if `named` has columns that differ from `columns` (of the data set in `folder`). */
+/** @throws UserError if the columns in `named` are not `columns`, those of the data set in `folder`. */
 export function expectEncodedColumns(
   folder: string,
   option: string,
@@ -212,7 +212,7 @@ function isEpoch(low: number, high: number): boolean {
   return (low >= 1e9 && high < 2.5e9) || (low >= 1e12 && high < 2.5e12);
 }
 
-/** Returns true if texts such as "a|b" seem to be lists: a column has fewer distinct parts than texts. */
+/** Returns true if a column seems to contain lists such as "a|b": it has fewer distinct parts than texts. */
 async function hasFewerParts(engine: SqlEngine, select: string, column: string): Promise<boolean> {
   const x = quoteIdentifier(column);
   const [row = {}] = await engine.rows(

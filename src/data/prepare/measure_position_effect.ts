@@ -27,11 +27,11 @@ export interface PositionEffect {
 /** The verdict ignores positions with fewer than `LEAST_CLICKS` expected clicks or `LEAST_USERS` users. */
 const LEAST_CLICKS = 10;
 const LEAST_USERS = 30;
-/** Least distance of a significant ratio from 1, in sd (p = 0.001 per position, p = 0.01 for ten). */
+/** A ratio is significant if it is this many standard errors from 1 (p = 0.001; for ten ratios p = 0.01). */
 const MOST_DEVIATIONS = 3.29;
 /** Limit of |ratio - 1| below which a position effect is called small. */
 const SMALL = 0.05;
-/** Largest half width of a 95 % interval for the verdict "none": above it, an effect may have been missed. */
+/** Largest half width of a 95 % interval for the verdict "none". A wider interval could hide an effect. */
 const WIDE = 0.25;
 
 export async function measurePositionEffect(

@@ -1,4 +1,4 @@
-/** Prepares a data set with SQL steps: first those of a recipe, then those that all recipes share. */
+/** Prepares a data set with SQL steps: first those for a kind of source, then those for all sources. */
 
 import { basename, resolve } from "node:path";
 import * as v from "../../schema.ts";
@@ -24,7 +24,7 @@ export interface PrepareOptions {
   readonly split: "hash" | "time";
   /** Shares of users (in a split by time: of pages) for train and for validation. The rest is for test. */
   readonly shares: { readonly train: number; readonly validation: number };
-  /** Begin of validation and of test in ms since 1970. A negative value is relative to the last page. */
+  /** Times in ms since 1970 at which validation and test begin. Negative times count from the last page. */
   readonly splitAt?: { readonly validation: number; readonly test: number };
   /** True if a single bad row is an error; otherwise, up to 1 % of the rows may be bad. */
   readonly strict: boolean;

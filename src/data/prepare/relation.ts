@@ -226,7 +226,7 @@ export type ColumnType = "id" | "text" | "list" | "items" | "ids" | "number";
 interface Read {
   /** SQL expression of the value. */
   readonly value: string;
-  /** SQL that returns an id that rounding may have changed, as text, else NULL; "" if all are exact. */
+  /** SQL that returns, as text, an id that may have been rounded, or NULL; "" if all ids are exact. */
   readonly inexact: string;
 }
 
@@ -238,8 +238,8 @@ const NONE: Readonly<Record<ColumnType, string>> = {
 /**
  * Builds a query that reads a relation row by row. Each key of `values` becomes a column of texts, lists of
  * texts, or numbers (NULL for no value). The columns `file` and `row` locate a row; `row` counts from 1 (NULL
- * except for Parquet files). The column `inexact` is the first id of the row that rounding may have
- * changed (a fraction, or too large for an exact floating point number), as text; NULL if all are exact.
+ * except for Parquet files). The column `inexact` has, as text, the row's first id that may have been
+ * rounded (a fraction, or too large for an exact floating point number); NULL if all ids are exact.
  */
 export function buildSelectSql(
   { sql, columns, path }: Relation,

@@ -24,7 +24,7 @@ export interface SourceEncoding {
   readonly catalogues: readonly string[];
   /** For each column of the set, shares of absent, clipped and unknown values. */
   readonly shares: readonly ColumnShares[];
-  /** True to accept columns most of whose values the set cannot encode (--allow-unknown-values). */
+  /** True to accept a column even if the set cannot encode most of its values (--allow-unknown-values). */
   readonly allowUnknownValues: boolean;
 }
 
@@ -189,7 +189,7 @@ const UNLIKE = [
   ["absent", "of the items have no value"],
 ] as const;
 
-/** @throws UserError if the set cannot encode over half of a column's values. Item ids are not checked. */
+/** @throws UserError if over half of a column's values have no encoding in the set. Ignores item ids. */
 export async function expectLike(
   engine: SqlEngine,
   { folder, shares, allowUnknownValues }: SourceEncoding,
@@ -204,7 +204,7 @@ export async function expectLike(
   if (found.length === 0) return;
   throw new UserError(
     `Expected features like those of ${folder}, got ${found.join("; ")}. A model of that set cannot use ` +
-      "other values. Are units, spellings and columns the same? --allow-unknown-values accepts other values.",
+      "other values. Compare units, spellings and columns, or accept other values by --allow-unknown-values.",
   );
 }
 

@@ -130,7 +130,7 @@ async function openWhole(
   for (const [option, value] of Object.entries({ "--data-seed": dataSeed, "--data-users-seed": usersSeed })) {
     if (value === undefined) continue;
     throw new UserError(
-      `Expected ${option} with a synthetic shop (${shopNames}), got it with ${source}. Leave ${option} out.`,
+      `Expected a synthetic shop (${shopNames}) with ${option}, got ${source}. Leave ${option} out.`,
     );
   }
   const dealt = resplit ? seed : null;
@@ -207,7 +207,7 @@ export function createDataset(source: LogSource, config: DataConfig): Dataset {
   return { config, source, features: undefined, pageOrder: undefined, truth: undefined };
 }
 
-/** Returns the data set without item ids. @throws UserError if it has no item ids, or only item ids. */
+/** Returns the data set without item ids. @throws UserError if items have no ids, or only ids. */
 export function removeItemIds(data: Dataset): Dataset {
   const { source, features, config } = data;
   const field = findItemIdField(features);
