@@ -47,7 +47,7 @@ export interface Exercise {
   readonly refuses?: (size: LadderSize) => string | undefined;
 }
 
-/** Returns the solution of the exercise: the last step of the ladder that runs the kernel `solution`. */
+/** Returns the solution of the exercise: the last version of the kernel `solution` in the ladder. */
 export function getSolution({ ladder, solution }: Exercise): LadderStep {
   const step = ladder.steps.findLast(({ kernel, idea }) =>
     kernel.name === solution && /shipped|solution/.test(idea)

@@ -92,7 +92,7 @@ function clear({ queue }: Gpu, { buffer, offset, size }: View): void {
 }
 
 export interface TableRule {
-  /** Returns the item of a row after the first `items` rows. @param u - random number in [0, 1) */
+  /** Returns a row's item (the first `items` rows show each item once). @param u - random number in [0, 1) */
   readonly getItem?: (u: number, items: number) => number;
   readonly clicks?: (event: number) => boolean;
 }

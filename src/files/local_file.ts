@@ -67,7 +67,7 @@ export function formatPath(path: string): string {
   return `${line.slice(0, MOST_SHOWN / 2)}...${line.slice(-MOST_SHOWN / 4)} (${path.length} characters)`;
 }
 
-/** Cause and remedy by the system's error code. `toRead`: remedy for a failed read, if different. */
+/** Cause and remedy of each error code of the system. `toRead`: remedy for a failed read, if it differs. */
 const CAUSES: Readonly<Record<string, readonly [cause: string, remedy: string, toRead?: string]>> = {
   ENOSPC: ["the disk is full", "Free some space, or choose a folder on another disk."],
   EDQUOT: ["your disk quota is used up", "Free some space, or choose a folder on another disk."],

@@ -47,9 +47,9 @@ export interface GpuOptions {
 }
 
 const BROWSER =
-  "Use a current Chrome, Edge, Safari or Firefox, and enable hardware acceleration. In Chrome and Edge " +
-  "chrome://gpu shows why WebGPU is off; chrome://flags/#enable-unsafe-webgpu, and on Linux " +
-  "#enable-vulkan, enable it for other graphics cards. In Firefox, set dom.webgpu.enabled in about:config.";
+  "Use a current Chrome, Edge, Safari or Firefox, and enable hardware acceleration. In Chrome and Edge, " +
+  "chrome://gpu shows why WebGPU is off. Other graphics cards need chrome://flags/#enable-unsafe-webgpu " +
+  "and, on Linux, chrome://flags/#enable-vulkan. In Firefox, set dom.webgpu.enabled in about:config.";
 const INSECURE =
   "Browsers offer WebGPU only to secure pages: open this page over https, over http://localhost (as " +
   "deno task lab does), or from a file on the disk.";
@@ -100,7 +100,7 @@ export class Gpu {
   }
   /**
    * @internal Sets the variants of the kernels that are compiled from now on.
-   * @throws Error if the variants are for another kind of adapter, or of storage of matrices
+   * @throws Error if the variants are for another kind of adapter, or store matrices elsewhere
    */
   setVariants(variants: KernelVariants): void {
     if (!matchAdapter(variants, this.#variants)) {
@@ -335,7 +335,7 @@ function chooseDefaultVariants(
   return getDefaultVariants(kind, buffers ? "buffers" : undefined);
 }
 
-/** Returns the adapter's description; if empty, as in browsers, the adapter's vendor and architecture. */
+/** Returns the adapter's description or, if it is empty (as in browsers), its vendor and architecture. */
 function formatAdapterName({ description, device, vendor, architecture }: GPUAdapterInfo): string {
   return description || device || [vendor, architecture].filter((name) => name).join(" ") ||
     "unnamed adapter";

@@ -60,7 +60,7 @@ export const cpuChunks: ChunkRule = { rows: 256, most: MAX_CHUNKS };
 
 /** Largest number of chunks on a GPU. With a workgroup per chunk, most cores of the GPU are busy. */
 const GPU_CHUNKS = 128;
-/** A GPU uses more than {@link MAX_CHUNKS} chunks if the partial sums then need at most this many bytes. */
+/** Largest size, in bytes, of the partial sums if a GPU uses more than {@link MAX_CHUNKS} chunks. */
 const PARTIAL_BYTES = 2 ** 24;
 
 /** Returns a GPU's rule: the more weights, the fewer chunks, because a chunk stores a sum per weight. */

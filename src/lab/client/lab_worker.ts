@@ -79,7 +79,7 @@ export class LabWorker {
   }
 
   /**
-   * Runs work during which no other work may use the device, such as timing. First waits for cancelled work.
+   * Runs work during which no other work may use the device, such as timing. Waits for cancelled work.
    * @param what - description of the work, for the error of later calls, such as "A training is running"
    * @throws UserError if other work is running
    */
