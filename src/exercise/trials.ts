@@ -285,7 +285,7 @@ export function createSparsemaxTrial(
   };
 }
 
-/** Creates a test case of simulated users' clicks on two pages. @param size - [users, items per page] */
+/** Creates a test of the clicks of simulated users on two pages. @param size - [users, items per page] */
 export function drawTrial(
   gpu: Gpu,
   [users = 1, slate = 1]: LadderSize,

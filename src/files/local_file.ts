@@ -209,7 +209,7 @@ function expectReadable(path: string): void {
   if (!Deno.statSync(path).isDirectory) expectFile(path);
 }
 
-/** Converts the error of a failed read to a UserError, which names the target if `path` is a broken link. */
+/** Converts an error of a read to a UserError. If `path` is a broken link, the error names the target. */
 export function explainMissing(error: unknown, path: string): unknown {
   if (!(error instanceof Deno.errors.NotFound)) return explainFileError(error, "read", path);
   let target: string;

@@ -16,7 +16,7 @@ export interface RowColumn<Row> {
 /** Smallest number of rows per Parquet row group; only the last group may be smaller. */
 const ROWS = 2 ** 16;
 
-/** Number of written rows. `formulas`: number of CSV cells that a spreadsheet may run as formulas. */
+/** Number of rows that were written, and of CSV cells that a spreadsheet may run as formulas. */
 export interface RowsWritten {
   readonly rows: number;
   readonly formulas: number;

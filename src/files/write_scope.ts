@@ -8,7 +8,7 @@ import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } 
 
 let outputs: string[] | undefined;
 
-/** Limits writes to `paths` and the paths of earlier calls; undefined allows any write. */
+/** Limits writes to `paths` and the paths of earlier calls. If `paths` is undefined, allows any write. */
 export function confineWrites(paths: readonly string[] | undefined): void {
   if (paths === undefined) outputs = undefined;
   else outputs ??= [];

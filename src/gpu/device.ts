@@ -38,7 +38,7 @@ export interface GpuOptions {
   readonly variantsFor?: AdapterKind;
   /** @internal Kernel variants that replace the default variants. */
   readonly variants?: KernelVariants;
-  /** Size of workgroup memory in bytes (default: 32 KiB). Tests set the minimum of WebGPU. */
+  /** Size of workgroup memory in bytes (default: 32 KiB). Tests set WebGPU's minimum. */
   readonly workgroupBytes?: number;
   /** Largest binding in bytes (default: the adapter's limit). Tests set a lower value. */
   readonly bindingBytes?: number;
@@ -55,7 +55,7 @@ const INSECURE =
   "deno task lab does), or from a file on the disk.";
 
 /**
- * An open device. The class creates all GPU memory and pipelines, and records live memory and errors.
+ * An open device: creates all GPU memory and pipelines, lists live memory, and collects errors.
  *
  * WebGPU reports some errors only as events ("uncaptured errors"). For example, an invalid dispatch is
  * skipped, and its outputs keep their old values. The class collects these errors; `check` throws them.

@@ -96,7 +96,7 @@ export function formatLstmKey(direction: LstmDirection, h4: number): string {
   return `lstm ${direction} ${4 * h4}`;
 }
 
-/** Most terms of a sum in a panel kernel, divided by 4. Longer unrolled sums compile slowly on a GPU. */
+/** Largest number of terms per sum in a panel kernel / 4. Longer unrolled sums compile slowly on a GPU. */
 const PANEL_K4: Readonly<Record<AdapterKind, number>> = { cpu: 64, gpu: 16 };
 
 export interface VariantContext {

@@ -110,7 +110,7 @@ const WIDTH_STEP = 16;
 export interface TextureLayout {
   readonly width: number;
   readonly height: number;
-  /** Number of vectors per row of the matrix (columns / 4); 1 if the matrix is not stored in panels. */
+  /** Number of vectors per matrix row: columns / 4, or 1 if the matrix is not stored in panels. */
   readonly rowVectors: number;
   readonly panelVectors: number;
   /** Number of panels of the matrix, rounded up. */

@@ -65,7 +65,7 @@ export async function timePasses(
 export interface TimedWork extends Cost {
   readonly label: string;
   readonly kernel: string;
-  /** Number of steps per dispatch. `flops` and `bytes` count one step, the measured time all steps. */
+  /** Number of steps per dispatch. `flops` and `bytes` are per step; the measured time is of all steps. */
   readonly steps: number;
   /** Number of invocations for all steps together; undefined for copies into textures. */
   readonly invocations?: number;

@@ -93,7 +93,7 @@ export class ReadbackQueue {
     await this.#staging.yieldToEvents();
   }
 
-  /** Returns the result of the oldest submission whose result was not taken yet. @throws Error of WebGPU */
+  /** Returns the oldest result that was not taken yet. @throws Error of WebGPU */
   async take(): Promise<Float32Array<ArrayBuffer>> {
     const next = this.#pending.shift();
     if (!next) throw new Error("expected a submit() before each take()");

@@ -27,7 +27,7 @@ export function estimateDistinctRows(picks: number, rows: Dim, sizes: BatchSizes
 /** A batch size, such as "events", or a term such as 64 * ceil(users / 4), see {@link ScaledSize}. */
 export type SizeExpression<S extends BatchSizes = BatchSizes> = Dim<S> | ScaledSize<S>;
 
-/** The number `times * ceil((of + plus) / per)`, clipped to [`least`, `most`]; `of`: a batch size. */
+/** The number `times * ceil((of + plus) / per)`, clipped to [`least`, `most`]; `of` is a batch size. */
 export interface ScaledSize<S extends BatchSizes = BatchSizes> {
   readonly of: Dim<S> | ((sizes: S) => number);
   readonly plus?: Dim<S>;
@@ -93,7 +93,7 @@ export class Dimensions<S extends BatchSizes = BatchSizes> {
     return name;
   }
 
-  /** Returns the number of partial sums of a weight's gradient. @param times - partial sums per chunk */
+  /** Returns the number of partial sums per gradient of a weight. @param times - partial sums per chunk */
   scaleByChunks(times = 1): ScaledSize<S> {
     const { rows, most } = this.chunks;
     return { of: this.chunked, per: rows, times, least: times, most: times * most };

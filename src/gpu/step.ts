@@ -16,7 +16,7 @@ export interface StepSettings {
   readonly learningRate: number;
   /** Number of iterations before this step. */
   readonly iteration: number;
-  /** Fraction of a weight that weight decay subtracts in a step: learning rate x weight decay. */
+  /** Fraction of a weight that a step subtracts from the weight: learning rate x weight decay. */
   readonly decay?: number;
   /** Fraction that weight decay subtracts in tables with a row per item or token; by default `decay`. */
   readonly tableDecay?: number;

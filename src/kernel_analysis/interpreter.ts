@@ -277,7 +277,7 @@ export class Interpreter {
     });
   }
 
-  /** Returns the mask after removing invocations that returned or left the loop; undefined if empty. */
+  /** Returns the mask without invocations that returned or left the loop; undefined if the mask is empty. */
   #live(mask: InvocationMask): InvocationMask | undefined {
     const { returned, exits } = this.#frame;
     return nonEmpty(mask.map((state, k) => {

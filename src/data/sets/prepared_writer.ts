@@ -183,7 +183,7 @@ const LIST_COLUMNS = {
   eventPropensities: list("propensities", "DOUBLE"),
   eventCandidates: list("candidates", "INT32"),
 } as const;
-/** Columns with context features in the table of pages. */
+/** Columns of the table of pages that contain context features. */
 const CONTEXT_COLUMNS = {
   impression: list("impression_features", "FLOAT"),
   page: list("page_features", "FLOAT"),

@@ -48,7 +48,7 @@ class ScratchpadView {
   #names: string | undefined;
   /** Part of the address that contains the shown kernel. */
   #shown: string | undefined;
-  /** Number of changes of the shown kernel so far. An update is dropped if this number has changed. */
+  /** Number of changes of the shown kernel so far. A pending update is dropped if the number has changed. */
   #version = 0;
 
   constructor(private readonly lab: Lab) {
