@@ -2,8 +2,8 @@
  * Click models of the synthetic shops: states of users, utilities of items, and changes of states by clicks.
  *
  * A user's state has three running means over the clicked items: m1 and m2 (of the two style coordinates),
- * and p (of the price). At each click, a mean m becomes .7 m + .3 x, where x is the value of the clicked
- * item; m = 0 at first. The utility u of an item depends on these means and on the item's features:
+ * and p (of the price). At each click, a mean m (at first 0) becomes .7 m + .3 x, where x is the item's style
+ * coordinate or price. The utility u of an item depends on these means and on the item's features:
  *
  *   u = constant + 6 tanh(.3 (m1 style1 + m2 style2)) - .3 (price - p)^2 + appeal - fatigue (m1^2 + m2^2)
  *   appeal = category + brand + 2.2 quality + novelty + .5 sale (.5 - price)
@@ -22,7 +22,7 @@ export interface ShopTruth {
   readonly about: string;
   /** Constant term of the utility. With a smaller constant, more pages have no click. */
   readonly constant: number;
-  /** Factor, 0 or more, of the term fatigue (m1^2 + m2^2), which is subtracted from all utilities. */
+  /** Weight, 0 or more, of the penalty m1^2 + m2^2, which is subtracted from all utilities. */
   readonly fatigue: number;
 }
 
@@ -69,7 +69,7 @@ const style = categories;
 const price = style + styles, quality = price + 1, novelty = price + 2, sale = price + 3;
 const brand = sale + 1;
 
-/** Layout of an item's vector: offsets of features, and the numbers of categories and brands (one-hot). */
+/** Layout of an item's feature vector: offsets, and the numbers of categories and brands (one-hot). */
 export const featureOffsets = { categories, style, price, quality, novelty, sale, brand, brands } as const;
 
 /**
@@ -78,7 +78,7 @@ export const featureOffsets = { categories, style, price, quality, novelty, sale
  */
 export const demoFeatures = brand + brands;
 
-/** Names of the features that are numbers, in order. */
+/** Names of the numeric features, in the order of the feature vector. */
 const numberNames = ["style_1", "style_2", "price", "quality", "novelty", "sale"];
 
 export const featureNames: readonly string[] = [
@@ -102,7 +102,7 @@ export function getItemFeatures(values: Float32Array, item: number): Float32Arra
   return values.subarray(item * demoFeatures, (item + 1) * demoFeatures);
 }
 
-/** Shop with no click on a fifth of the pages. */
+/** Shop in which a fifth of the pages get no click. */
 export const demo: ShopTruth = {
   name: "demo",
   about: "users like items similar to those they clicked before",
@@ -112,7 +112,7 @@ export const demo: ShopTruth = {
 
 /**
  * Shop in which clicks on the best items narrow a user's taste. A narrow taste lowers the utilities of all
- * items equally. So a greedy ranking by utility loses later clicks.
+ * items equally. So a ranking by utility alone gets fewer clicks on later pages.
  */
 export const restless: ShopTruth = {
   name: "restless",

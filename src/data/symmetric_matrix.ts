@@ -1,4 +1,4 @@
-/** Sums of squares, Cholesky decomposition and triangular systems of small symmetric matrices. */
+/** Computes sums of squares, Cholesky factors and triangular solves for small symmetric matrices. */
 
 /**
  * Adds a weighted sum of outer products p x x' (x: a row, p: its weight) to the lower triangle of `to`

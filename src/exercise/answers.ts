@@ -1,8 +1,8 @@
-/** Simple answers to the course's exercises, as replacements in the starters (incomplete kernels). */
+/** Simple answers to the course's exercises: texts for the gaps of the starters (incomplete kernels). */
 
 import { type Exercise, getSolution } from "./exercise.ts";
 
-/** Pairs of a part of a text (which the text must contain), and the replacement of this part. */
+/** Replacements in a text. Each pair has a part of the text (`from`), and the new text (`to`). */
 export type Changes = readonly (readonly [from: string, to: string])[];
 
 const answers: Readonly<Record<string, Changes>> = {
@@ -213,7 +213,7 @@ const answers: Readonly<Record<string, Changes>> = {
   ],
 };
 
-/** @throws Error if a replaced part is missing */
+/** Applies replacements. @throws Error if the text does not contain a part to replace */
 export function replaceParts(text: string, changes: Changes): string {
   return changes.reduce((text, [from, to]) => {
     if (!text.includes(from)) throw new Error(`expected a text with "${from}"`);
@@ -221,7 +221,7 @@ export function replaceParts(text: string, changes: Changes): string {
   }, text);
 }
 
-/** Returns a correct, simple answer: the solution of a puzzle, or a starter with the missing parts. */
+/** Returns a correct, simple answer: a puzzle's solution, or the completed starter of another exercise. */
 export function fillStarter(exercise: Exercise): string {
   const { name, starter, solution } = exercise;
   // The checker takes the exact text of a solution for the shipped kernel, so add a line break to the text.

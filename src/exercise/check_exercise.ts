@@ -35,7 +35,7 @@ interface CheckOptions {
 }
 
 /**
- * Checks an answer (a reader's kernel) in all cases. @param file - path of the answer
+ * Checks an answer (a reader's kernel) on all test cases. @param file - path of the answer
  * @returns names of the cases, and a sentence about the numbers of invocations and workgroups
  * @throws UserError if the answer is wrong
  */
@@ -82,8 +82,10 @@ function formatGrid(bound: BoundLadder, { spec }: BoundStep, { name }: ExerciseC
   const sizeY = kernel.constants.has("WORKGROUP_Y") ? getConstant(kernel, "WORKGROUP_Y") : 1;
   const along = [getConstant(kernel, "WORKGROUP", constants), sizeY];
   const groups = [Math.ceil(x / (along[0] ?? 1)), Math.ceil(y / (along[1] ?? 1))];
-  return `At ${name}, the kernel needs ${formatThousands(x)} x ${formatThousands(y)} invocations; ` +
-    `${groups.map(formatThousands).join(" x ")} whole workgroups of ${along.join(" x ")} start.`;
+  return `At ${name}, the kernel needs ${formatThousands(x)} x ${formatThousands(y)} invocations. ` +
+    `The GPU starts ${groups.map(formatThousands).join(" x ")} workgroups of ${
+      along.join(" x ")
+    } invocations.`;
 }
 
 const entryPattern = /(@compute\b[^{};]*\bfn\s+\w+\s*)\(((?:[^()]|\([^()]*\))*)\)\s*\{/;
@@ -175,7 +177,7 @@ export async function checkAnswer(
   return formatGrid(bound, own, one);
 }
 
-/** Prepares a reader's kernel for a case. @throws UserError if the size or the kernel causes an error */
+/** Prepares a reader's kernel for a test case. @throws UserError if the size or the kernel causes an error */
 async function bindAnswer(gpu: Gpu, exercise: Exercise, step: LadderStep, one: ExerciseCase, file: string) {
   const open = (gpu: Gpu, size: LadderSize) => {
     try {
@@ -267,7 +269,7 @@ function listHoles(text: string): { readonly line: number; readonly around: stri
   });
 }
 
-/** If the largest error is below 64 times its tolerance, the message names rounding as a possible cause. */
+/** Ratio of error to tolerance below which the message names rounding as a possible cause. */
 const ROUNDING_SHARE = 64;
 
 /** Describes a kernel's error: wrong numbers, stray writes, or two runs that differ; undefined if correct. */

@@ -20,7 +20,7 @@ export interface ExerciseCase {
   readonly name: string;
 }
 
-/** Hard cases: description (such as "long pages"), size, and rule by which inputs are chosen. */
+/** Hard test cases: description (such as "long pages"), size, and rule that selects special inputs. */
 type RuledCases<R> = readonly (readonly [what: string, size: LadderSize, rule: NoInfer<R>])[];
 
 /** Creates a test case. @param rule - selects special inputs instead of random inputs */
@@ -47,7 +47,7 @@ export interface Exercise {
   readonly refuses?: (size: LadderSize) => string | undefined;
 }
 
-/** Returns the solution of the exercise: the last step of the ladder that runs the kernel `solution`. */
+/** Returns the solution of the exercise: the last version of the kernel `solution` in the ladder. */
 export function getSolution({ ladder, solution }: Exercise): LadderStep {
   const step = ladder.steps.findLast(({ kernel, idea }) =>
     kernel.name === solution && /shipped|solution/.test(idea)
@@ -183,7 +183,7 @@ export function createAnswerStep(exercise: Exercise, file: string, text: string)
   }
 }
 
-/** Returns the names of a starter's constants. The host sets no other constants in an answer. */
+/** Returns the names of a starter's constants, the only constants that the host sets in an answer. */
 export function listConstants({ name, starter }: Exercise): ReadonlySet<string> {
   return new Set(parseKernel(name, starter).constants.keys());
 }

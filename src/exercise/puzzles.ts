@@ -1,4 +1,4 @@
-/** The warm-up of the course: exercises of one or two lines, one idea each. */
+/** The warm-up of the course: exercises that are solved by one or two lines, one idea each. */
 
 import blockStarter from "../../kernels/exercises/block.wgsl" with { type: "text" };
 import gridStarter from "../../kernels/exercises/grid_2d.wgsl" with { type: "text" };

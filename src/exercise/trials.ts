@@ -92,7 +92,7 @@ function clear({ queue }: Gpu, { buffer, offset, size }: View): void {
 }
 
 export interface TableRule {
-  /** Returns the item of a row after the first `items` rows. @param u - random number in [0, 1) */
+  /** Returns a row's item (the first `items` rows show each item once). @param u - random number in [0, 1) */
   readonly getItem?: (u: number, items: number) => number;
   readonly clicks?: (event: number) => boolean;
 }
@@ -285,7 +285,7 @@ export function createSparsemaxTrial(
   };
 }
 
-/** Creates a test case of simulated users' clicks on two pages. @param size - [users, items per page] */
+/** Creates a test of the clicks of simulated users on two pages. @param size - [users, items per page] */
 export function drawTrial(
   gpu: Gpu,
   [users = 1, slate = 1]: LadderSize,

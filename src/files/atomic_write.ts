@@ -2,8 +2,8 @@
  * Writes files atomically: after a write, a file either has all new contents or is unchanged.
  *
  * New contents of `train.csv` are first written to the temporary file `.train.csv.clickgan-tmp` in the same
- * folder. The writing process keeps the temporary file locked. If the process is killed, the file stays. The
- * next write of `train.csv` overwrites the file, or the next command that locks the folder removes the file.
+ * folder. The writing process locks the temporary file. If the process is killed, the temporary file stays
+ * until the next write of `train.csv` overwrites it, or the next command that locks the folder removes it.
  */
 
 import { UserError } from "../user_error.ts";
@@ -19,7 +19,7 @@ export type FileContents = string | Uint8Array | readonly Uint8Array[];
 /** Maximum time, in seconds, to wait for a file that another process is writing. */
 const MOST_SECONDS = 30;
 const LOOK_MS = 20;
-/** Maximum total size, in bytes, of small arrays that are joined to be written with one call. */
+/** Small arrays are joined up to this size, in bytes, so that one call writes them. */
 const RUN_BYTES = 2 ** 20;
 
 /**

@@ -60,7 +60,7 @@ const NAMES = ["config", "seeds", "experiment", "tune", "policy", "manifest", "r
 /** Maximum size, in bytes, of a JSON file whose field `format` is read. Larger files are ignored. */
 const MOST_BYTES = 2 ** 26;
 
-/** Returns `folder` or the nearest parent that clickgan created; undefined if there is none. */
+/** Returns the nearest folder that clickgan created: `folder` or a parent; undefined if there is none. */
 export function findMadeFolder(folder: string): string | undefined {
   if (NAMES.some((name) => saysFormat(join(folder, name)))) return folder;
   return dirname(folder) === folder ? undefined : findMadeFolder(dirname(folder));

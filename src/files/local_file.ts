@@ -67,7 +67,7 @@ export function formatPath(path: string): string {
   return `${line.slice(0, MOST_SHOWN / 2)}...${line.slice(-MOST_SHOWN / 4)} (${path.length} characters)`;
 }
 
-/** Cause and remedy by the system's error code. `toRead`: remedy for a failed read, if different. */
+/** Cause and remedy of each error code of the system. `toRead`: remedy for a failed read, if it differs. */
 const CAUSES: Readonly<Record<string, readonly [cause: string, remedy: string, toRead?: string]>> = {
   ENOSPC: ["the disk is full", "Free some space, or choose a folder on another disk."],
   EDQUOT: ["your disk quota is used up", "Free some space, or choose a folder on another disk."],
@@ -209,7 +209,7 @@ function expectReadable(path: string): void {
   if (!Deno.statSync(path).isDirectory) expectFile(path);
 }
 
-/** Converts the error of a failed read to a UserError, which names the target if `path` is a broken link. */
+/** Converts an error of a read to a UserError. If `path` is a broken link, the error names the target. */
 export function explainMissing(error: unknown, path: string): unknown {
   if (!(error instanceof Deno.errors.NotFound)) return explainFileError(error, "read", path);
   let target: string;

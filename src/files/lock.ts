@@ -10,7 +10,7 @@ import { holdPlace, requireWritable } from "./write_scope.ts";
 /** Interval, in milliseconds, at which a waiting process tries to take the lock. */
 const LOOK_MS = 100;
 
-/** Maximum number of tries to lock a file. A try fails if another process then removes the file. */
+/** Maximum number of tries to lock a file. A try fails if another process removes the file meanwhile. */
 const MOST_TRIES = 100;
 
 const WITHOUT_LOCKS = ["ENOTSUP", "EOPNOTSUPP", "ENOLCK", "ENOSYS"];

@@ -30,15 +30,15 @@ export function isOwnName(name: string): boolean {
   return (name.startsWith(".") && name.endsWith(LOCK)) || isTemporaryName(name);
 }
 
-/** Purpose of an output folder, with its contents ("the run") and option ("--save-dir") for messages. */
+/** Purpose of an output folder. Messages contain `what` ("the run") and `option` ("--save-dir"). */
 export interface FolderPurpose {
   readonly what: string;
   readonly option: string;
-  /** Names of all output files; absent for output that can be resumed, which is not marked as incomplete. */
+  /** Names of all output files; undefined if the output can be resumed, so is never marked as incomplete. */
   readonly own?: readonly string[];
   /** Pattern of the names of working files, which are removed when the output is complete. */
   readonly work?: RegExp;
-  /** If the folder has a file with one of these names, the option --resume can continue the output. */
+  /** The option --resume can continue the output if the folder has a file with one of these names. */
   readonly resumed?: readonly string[];
 }
 
@@ -50,12 +50,12 @@ export class OwnedFolder implements Disposable {
     private readonly made: boolean,
   ) {}
 
-  /** Purpose of the folder while it has incomplete output that cannot be resumed. */
+  /** Purpose of the folder while it has incomplete output that cannot be resumed; undefined otherwise. */
   #unfinished: FolderPurpose | undefined;
 
   /**
    * Locks a new or empty folder. @param together - all folders of an output that has several. The sign file
-   * in the first lists them; while this file exists, all count as incomplete.
+   * in the first folder lists all folders, and while this file exists, all folders count as incomplete.
    * @throws UserError if the folder is not empty, is owned by another process, or is not writable.
    */
   static async begin(

@@ -16,7 +16,7 @@ export interface RowColumn<Row> {
 /** Smallest number of rows per Parquet row group; only the last group may be smaller. */
 const ROWS = 2 ** 16;
 
-/** Number of written rows. `formulas`: number of CSV cells that a spreadsheet may run as formulas. */
+/** Number of rows that were written, and of CSV cells that a spreadsheet may run as formulas. */
 export interface RowsWritten {
   readonly rows: number;
   readonly formulas: number;
@@ -43,8 +43,8 @@ function parseRowFormat(path: string, what: string): RowFormat {
 
 /**
  * Writes rows to a file in the format of its extension.
- * @param what - purpose of the file, for messages. @param shared - number of names: an existing CSV file is
- * replaced only if its first `shared` column names are those of `columns`. @throws UserError on failure.
+ * @param what - purpose of the file, for messages. @param shared - an existing CSV file is replaced only if
+ * its first `shared` column names equal those of `columns`. @throws UserError on failure.
  */
 export async function writeRows<Row>(
   path: string,
@@ -75,8 +75,8 @@ export async function writeRows<Row>(
 }
 
 /**
- * Returns a text that identifies files for the purpose `what`: the names of `columns` in a CSV file,
- * "clickgan" and `what` in a Parquet file. @param isWhole - true if the file has no further columns
+ * Returns a text that identifies files with the purpose `what`: in a CSV file the names of `columns`, in a
+ * Parquet file "clickgan" and `what`. @param isWhole - true if `columns` are all columns of the file
  */
 export function getRowsMark(
   path: string,

@@ -8,7 +8,7 @@ import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } 
 
 let outputs: string[] | undefined;
 
-/** Limits writes to `paths` and the paths of earlier calls; undefined allows any write. */
+/** Limits writes to `paths` and the paths of earlier calls. If `paths` is undefined, allows any write. */
 export function confineWrites(paths: readonly string[] | undefined): void {
   if (paths === undefined) outputs = undefined;
   else outputs ??= [];
@@ -26,8 +26,8 @@ export function allowWrites(path: string): void {
 }
 
 /**
- * Returns `path` if this command may write, rename or remove it: an output, a file in an output folder, or a
- * file next to an output ("page.html") with a name that begins alike ("page" or ".page").
+ * Returns `path` if this command may write, rename or remove it. That is an output such as "page.html", a
+ * file in an output folder, or a file next to an output whose name begins like "page" or ".page".
  * @throws Error for any other path, because writing to it would be a bug.
  */
 export function requireWritable(path: string): string {
@@ -59,7 +59,7 @@ export function isHeld(path: string): boolean {
   return [...locked].some((held) => isWithin(place, held));
 }
 
-/** Resolves the links in a path of a file, which may be missing. `above`: nearest existing parent folder. */
+/** Resolves the links in the path of a file that may be missing. `above`: nearest existing parent folder. */
 export function resolvePath(path: string): { place: string; above: string } {
   let [place, above] = ["", ""];
   let isReal = true;

@@ -9,7 +9,7 @@ export function alignBinding(bytes: number): number {
   return Math.ceil(bytes / BINDING_ALIGNMENT) * BINDING_ALIGNMENT;
 }
 
-/** Buffers and textures that are freed together. Each holds one tensor. */
+/** Buffers and textures that are freed together. Each buffer or texture stores one tensor. */
 export class Arena {
   readonly #buffers: GPUBuffer[] = [];
   readonly #textures: GPUTexture[] = [];

@@ -23,7 +23,7 @@ export class CommandRecorder {
     return this.#pass ??= this.#encoder.beginComputePass({ label: this.label });
   }
 
-  /** Copies a batch's data into a texture from the buffer to which kernels wrote the data. */
+  /** Copies a batch's data to a texture: kernels wrote the data to the texture's buffer (`written`). */
   copyToTexture(view: TextureView, sizes: BatchSizes): void {
     this.#endPass();
     copyWritten(this.#encoder, view, sizes);

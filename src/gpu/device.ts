@@ -38,7 +38,7 @@ export interface GpuOptions {
   readonly variantsFor?: AdapterKind;
   /** @internal Kernel variants that replace the default variants. */
   readonly variants?: KernelVariants;
-  /** Size of workgroup memory in bytes (default: 32 KiB). Tests set the minimum of WebGPU. */
+  /** Size of workgroup memory in bytes (default: 32 KiB). Tests set WebGPU's minimum. */
   readonly workgroupBytes?: number;
   /** Largest binding in bytes (default: the adapter's limit). Tests set a lower value. */
   readonly bindingBytes?: number;
@@ -47,15 +47,15 @@ export interface GpuOptions {
 }
 
 const BROWSER =
-  "Use a current Chrome, Edge, Safari or Firefox, and enable hardware acceleration. In Chrome and Edge " +
-  "chrome://gpu shows why WebGPU is off; chrome://flags/#enable-unsafe-webgpu, and on Linux " +
-  "#enable-vulkan, enable it for other graphics cards. In Firefox, set dom.webgpu.enabled in about:config.";
+  "Use a current Chrome, Edge, Safari or Firefox, and enable hardware acceleration. In Chrome and Edge, " +
+  "chrome://gpu shows why WebGPU is off. Other graphics cards need chrome://flags/#enable-unsafe-webgpu " +
+  "and, on Linux, chrome://flags/#enable-vulkan. In Firefox, set dom.webgpu.enabled in about:config.";
 const INSECURE =
   "Browsers offer WebGPU only to secure pages: open this page over https, over http://localhost (as " +
   "deno task lab does), or from a file on the disk.";
 
 /**
- * An open device. The class creates all GPU memory and pipelines, and records live memory and errors.
+ * An open device: creates all GPU memory and pipelines, lists live memory, and collects errors.
  *
  * WebGPU reports some errors only as events ("uncaptured errors"). For example, an invalid dispatch is
  * skipped, and its outputs keep their old values. The class collects these errors; `check` throws them.
@@ -100,7 +100,7 @@ export class Gpu {
   }
   /**
    * @internal Sets the variants of the kernels that are compiled from now on.
-   * @throws Error if the variants are for another kind of adapter, or of storage of matrices
+   * @throws Error if the variants are for another kind of adapter, or store matrices elsewhere
    */
   setVariants(variants: KernelVariants): void {
     if (!matchAdapter(variants, this.#variants)) {
@@ -335,7 +335,7 @@ function chooseDefaultVariants(
   return getDefaultVariants(kind, buffers ? "buffers" : undefined);
 }
 
-/** Returns the adapter's description; if empty, as in browsers, the adapter's vendor and architecture. */
+/** Returns the adapter's description or, if it is empty (as in browsers), its vendor and architecture. */
 function formatAdapterName({ description, device, vendor, architecture }: GPUAdapterInfo): string {
   return description || device || [vendor, architecture].filter((name) => name).join(" ") ||
     "unnamed adapter";

@@ -18,7 +18,7 @@ export interface Kernel {
   readonly bindings: readonly KernelBinding[];
   /** Default value of each constant by name, as text such as "8u". */
   readonly constants: ReadonlyMap<string, string>;
-  /** True if the kernel combines x and y to one index: a grid too long for the x axis may extend along y. */
+  /** True if the kernel combines x and y to one index, so that a long grid may continue along y. */
   readonly foldable: boolean;
 }
 
@@ -26,7 +26,7 @@ export type Constants = Readonly<Record<string, number | boolean>>;
 
 /** Name of a kernel's last binding: the step header, a uniform with batch sizes and settings (step.ts). */
 export const STEP = "step";
-/** Name of the last binding of a kernel that computes several steps per dispatch: their step headers. */
+/** Name of the last binding of a kernel that computes several steps per dispatch: the steps' headers. */
 export const STEPS = "steps";
 
 export const ENABLE_SUBGROUPS = "enable subgroups;";
@@ -164,14 +164,14 @@ function formatLiteral(value: number | boolean, default_: string): string {
 }
 
 /**
- * Matches a loop over n with the comment "unrolled". Unrolling replaces the array index n by literals, with
- * which some kernels run faster on CPU adapters. Groups of the pattern: indent; first, end and step of n; the
- * loop's body; the constant that the body compares with n.
+ * Matches a loop over n with the comment "unrolled". Unrolling replaces the array index n by literals,
+ * because some kernels then run faster on CPU adapters. Groups of the pattern: indent; first, end and step of
+ * n; the loop's body; the constant that the body compares with n.
  */
 const unrolledLoop =
   /^( *)for \(var n = (\d+)u; n < (\d+)u; n(?:\+\+| \+= ([1-9]\d*)u)\) \{ (if \((\w+) > (?:first \+ )?n\) \{.*\}) \} {2}\/\/ unrolled$/gm;
 
-/** Finds loops to unroll. The unrolled text has only iterations with n below the constant of the loop. */
+/** Finds loops to unroll. The unrolled text omits iterations whose condition `CONSTANT > n` is false. */
 function* findUnrolledLoops(kernel: Kernel): Generator<Substitution> {
   for (const found of kernel.source.matchAll(unrolledLoop)) {
     const { index: at, 0: text, 1: indent, 2: first, 3: end, 4: step = 1, 5: turn = "", 6: name = "" } =

@@ -76,7 +76,7 @@ function isVariant<V extends KernelVariant>(all: readonly V[], variant: KernelVa
   return all.some((one) => one === variant);
 }
 
-/** Returns true if the variants suit the adapter's kind, and store matrices in its kind of memory. */
+/** Returns true if the variants suit the adapter's kind and its storage of matrices (buffers, textures). */
 export function matchAdapter(variants: AdapterTraits, { kind, matrices }: AdapterTraits): boolean {
   return variants.kind === kind && variants.matrices === matrices;
 }
@@ -96,7 +96,7 @@ export function formatLstmKey(direction: LstmDirection, h4: number): string {
   return `lstm ${direction} ${4 * h4}`;
 }
 
-/** Most terms of a sum in a panel kernel, divided by 4. Longer unrolled sums compile slowly on a GPU. */
+/** Largest number of terms per sum in a panel kernel / 4. Longer unrolled sums compile slowly on a GPU. */
 const PANEL_K4: Readonly<Record<AdapterKind, number>> = { cpu: 64, gpu: 16 };
 
 export interface VariantContext {
@@ -107,15 +107,15 @@ export interface VariantContext {
 }
 
 /**
- * Returns the number of bytes of workgroup memory that a panel kernel needs for sixteen columns of weights
- * and, in the forward kernel, for 128 bytes of other parameters. With 256 inputs the forward kernel needs
- * 16,512 bytes, more than the 16,384 that WebGPU guarantees.
+ * Returns the size of a panel kernel's workgroup memory in bytes: sixteen columns of weights and, in the
+ * forward kernel, 128 bytes of other parameters. With 256 inputs the forward kernel needs 16,512 bytes, more
+ * than the 16,384 that WebGPU guarantees.
  */
 export function computePanelBytes(direction: "forward" | "input", k4: number, n4: number): number {
   return 16 * (direction === "forward" ? 16 * k4 + 8 : 16 * n4);
 }
 
-/** Time of copying a panel (16 columns of weights); unit: time of multiplying a row by the panel. */
+/** Time of copying a panel (16 columns of weights), divided by the time of multiplying a row by the panel. */
 const PANEL_COPY = 19;
 
 /** Returns the panel variants, fastest first. */
@@ -179,7 +179,7 @@ export function listSumVariants({ variants, subgroups }: VariantContext): readon
 }
 
 /**
- * Returns the recorded variant for `key`; without a record, the first of the possible variants.
+ * Returns the recorded variant for `key` or, if none is recorded, the first possible variant.
  * @throws UserError if the recorded variant is not possible
  */
 export function pickVariant<V extends KernelVariant>(

@@ -20,7 +20,7 @@ export type LimitName = keyof typeof LEAST;
 const NAMES = Object.keys(LEAST) as LimitName[];
 
 /**
- * Upper bounds of the limits that are requested above WebGPU's defaults. Reasons:
+ * Limits that are requested above WebGPU's defaults, with the largest values to request. Reasons:
  * - Buffer: all parameters of a model with many items may need more than the default of 256 MiB.
  * - Binding: a table with a row per item or token must fit into one binding. WebGPU's default is 128 MiB;
  *   many cards allow 2 GiB or more.

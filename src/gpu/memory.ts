@@ -29,7 +29,7 @@ export interface View {
   readonly offset: number;
   /** Size in bytes. */
   readonly size: number;
-  /** Slices of several batches, `stride` bytes apart; the view is the first. Absent without slices. */
+  /** Slices, one per batch, `stride` bytes apart; the view is the first slice. Undefined without slices. */
   readonly slices?: { readonly count: number; readonly stride: number };
 }
 
@@ -39,7 +39,7 @@ export interface TextureView {
   readonly layout: TextureLayout;
   /** Size of the matrix in bytes. */
   readonly size: number;
-  /** Buffer that kernels write, and number of bytes per batch; absent if only the host writes. */
+  /** Buffer that kernels write, and bytes per batch; undefined if only the host writes the texture. */
   readonly written?: { readonly view: View; readonly bytes: SizeExpression };
 }
 
@@ -73,7 +73,7 @@ export function asBufferView(memory: Memory): View {
   return memory;
 }
 
-/** Writes vectors of four numbers from the start of a buffer or texture on. */
+/** Writes vectors of four numbers to a buffer or texture, from its start. */
 export function writeMemory(
   queue: GPUQueue,
   memory: Memory,
@@ -110,7 +110,7 @@ const WIDTH_STEP = 16;
 export interface TextureLayout {
   readonly width: number;
   readonly height: number;
-  /** Number of vectors per row of the matrix (columns / 4); 1 if the matrix is not stored in panels. */
+  /** Number of vectors per matrix row: columns / 4, or 1 if the matrix is not stored in panels. */
   readonly rowVectors: number;
   readonly panelVectors: number;
   /** Number of panels of the matrix, rounded up. */

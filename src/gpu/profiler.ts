@@ -65,9 +65,9 @@ export async function timePasses(
 export interface TimedWork extends Cost {
   readonly label: string;
   readonly kernel: string;
-  /** Number of steps per dispatch. `flops` and `bytes` count one step, the measured time all steps. */
+  /** Number of steps per dispatch. `flops` and `bytes` are per step; the measured time is of all steps. */
   readonly steps: number;
-  /** Number of invocations for all steps together; absent for copies. */
+  /** Number of invocations for all steps together; undefined for copies into textures. */
   readonly invocations?: number;
   /** Index of the dispatch in its program. Copies have the index of the dispatch that wrote the data. */
   readonly dispatch: number;

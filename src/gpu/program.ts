@@ -18,12 +18,12 @@ import { STEP_BYTES, STEP_STRIDE } from "./step.ts";
 /**
  * Work of one dispatch: the number of floating-point operations, and the number of bytes that are read and
  * written. All reads of a number count as one read, all its writes as one write. A gather of more rows than
- * the table has counts as a read of the whole table. Index lists and small weights may be left out.
+ * the table has counts as a read of the whole table. The counts may omit index lists and small weights.
  */
 export interface Cost {
   readonly flops: number;
   readonly bytes: number;
-  /** Numbers of workgroups and FLOPs per computation (such as a matrix product) of a fused dispatch. */
+  /** Workgroups and FLOPs of each computation (such as a matrix product) in a fused dispatch. */
   readonly parts?: readonly { readonly workgroups: number; readonly flops: number }[];
 }
 
@@ -73,7 +73,7 @@ export interface DispatchSpec<S extends BatchSizes = BatchSizes> extends KernelT
   readonly label: string;
   /** Alternative kernels for the dispatch or its parts: for matrix products and, on a GPU, LSTMs and sums. */
   readonly choices?: readonly KernelChoice<S>[];
-  /** Node of the tape; absent for dispatches that build the batch or update the weights. */
+  /** Node of the tape; undefined for dispatches that build the batch or update the weights. */
   readonly node?: DispatchNode;
 }
 
@@ -104,7 +104,7 @@ export class Program<S extends BatchSizes = BatchSizes> {
     readonly dispatches: readonly Dispatch<S>[],
   ) {}
 
-  /** Creates pipelines and bind groups. @param steps - buffer of step headers. @throws Error if invalid */
+  /** Creates pipelines and bind groups. @param steps - step headers. @throws Error if a spec is invalid */
   static async record<S extends BatchSizes>(
     gpu: Gpu,
     name: string,

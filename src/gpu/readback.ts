@@ -5,7 +5,7 @@ import { BYTES_PER_TEXEL, isTexture, type Memory, unpackTexels, type View } from
 
 /** Alignment, in bytes, of a texture's texels in a staging buffer. */
 const ALIGNMENT = 256;
-/** Largest staging buffer, in bytes, through which several small views are read at once, which is faster. */
+/** Several small views are read through one staging buffer of at most this many bytes, which saves time. */
 const MOST_SHARED = 2 ** 20;
 
 /** Copies buffers and textures to the host with a single wait. Returns 32-bit words, which may be floats. */
@@ -82,7 +82,7 @@ export class ReadbackQueue {
     return this.#staging.mapsAtOnce;
   }
 
-  /** Submits work and then a copy of the view. Yields to other events. */
+  /** Submits work and then a copy of the view. Then yields to Deno's other events. */
   async submit(commands: GPUCommandBuffer): Promise<void> {
     const staging = this.#staging.take(this.view.size);
     const copy = this.gpu.device.createCommandEncoder({ label: "results" });
@@ -93,7 +93,7 @@ export class ReadbackQueue {
     await this.#staging.yieldToEvents();
   }
 
-  /** Returns the result of the oldest submission whose result was not taken yet. @throws Error of WebGPU */
+  /** Returns the oldest result that was not taken yet. @throws Error of WebGPU */
   async take(): Promise<Float32Array<ArrayBuffer>> {
     const next = this.#pending.shift();
     if (!next) throw new Error("expected a submit() before each take()");
@@ -123,7 +123,7 @@ export function joinArrays(parts: readonly Float32Array[]): Float32Array<ArrayBu
 
 /**
  * Matches Deno versions in which mapAsync returns only when the buffer is mapped. Awaiting the promise of
- * mapAsync takes another 10 ms or more. Awaiting only a buffer's first promise prevents a panic of Deno.
+ * mapAsync takes another 10 ms or more. Only a buffer's first promise is awaited: without that, Deno panics.
  */
 const MAPS_AT_ONCE = /^deno\/2\.9\./i;
 

@@ -27,7 +27,7 @@ export function estimateDistinctRows(picks: number, rows: Dim, sizes: BatchSizes
 /** A batch size, such as "events", or a term such as 64 * ceil(users / 4), see {@link ScaledSize}. */
 export type SizeExpression<S extends BatchSizes = BatchSizes> = Dim<S> | ScaledSize<S>;
 
-/** The number `times * ceil((of + plus) / per)`, clipped to [`least`, `most`]; `of`: a batch size. */
+/** The number `times * ceil((of + plus) / per)`, clipped to [`least`, `most`]; `of` is a batch size. */
 export interface ScaledSize<S extends BatchSizes = BatchSizes> {
   readonly of: Dim<S> | ((sizes: S) => number);
   readonly plus?: Dim<S>;
@@ -60,7 +60,7 @@ export const cpuChunks: ChunkRule = { rows: 256, most: MAX_CHUNKS };
 
 /** Largest number of chunks on a GPU. With a workgroup per chunk, most cores of the GPU are busy. */
 const GPU_CHUNKS = 128;
-/** A GPU uses more than {@link MAX_CHUNKS} chunks if the partial sums then need at most this many bytes. */
+/** Largest size, in bytes, of the partial sums if a GPU uses more than {@link MAX_CHUNKS} chunks. */
 const PARTIAL_BYTES = 2 ** 24;
 
 /** Returns a GPU's rule: the more weights, the fewer chunks, because a chunk stores a sum per weight. */
@@ -93,7 +93,7 @@ export class Dimensions<S extends BatchSizes = BatchSizes> {
     return name;
   }
 
-  /** Returns the number of partial sums of a weight's gradient. @param times - partial sums per chunk */
+  /** Returns the number of partial sums per gradient of a weight. @param times - partial sums per chunk */
   scaleByChunks(times = 1): ScaledSize<S> {
     const { rows, most } = this.chunks;
     return { of: this.chunked, per: rows, times, least: times, most: times * most };

@@ -10,13 +10,13 @@ import type { Arena } from "./arena.ts";
 import { type BatchSizes, type Dimensions, getSize } from "./sizes.ts";
 
 export interface StepSettings {
-  /** Slot to which the step writes, in the ring buffer of results. */
+  /** Index (slot) in the ring buffer of results at which the step writes. */
   readonly slot: number;
   /** Learning rate of this iteration after Adam's bias correction; 0 without training. */
   readonly learningRate: number;
   /** Number of iterations before this step. */
   readonly iteration: number;
-  /** Fraction of a weight that weight decay subtracts in a step: learning rate x weight decay. */
+  /** Fraction of a weight that a step subtracts from the weight: learning rate x weight decay. */
   readonly decay?: number;
   /** Fraction that weight decay subtracts in tables with a row per item or token; by default `decay`. */
   readonly tableDecay?: number;
@@ -45,15 +45,15 @@ export interface StepBatch<S extends BatchSizes> {
 
 /** Distance between step headers in bytes. Every adapter accepts multiples of 256 as uniform offsets. */
 export const STEP_STRIDE = 256;
-/** Number of bytes at the start of a header that kernels read. */
+/** Number of bytes that kernels read, from the start of a header. */
 export const STEP_BYTES = 80;
 
-/** Buffer of step headers, by slot (index). Steps that were submitted keep their headers' values. */
+/** Buffer of step headers, by slot (index). A new header does not change steps that were submitted before. */
 export class StepHeaders<S extends BatchSizes> {
   readonly buffer: GPUBuffer;
   readonly #values: DataView<ArrayBuffer>;
 
-  /** @param each - headers per slot @param seen - slots that a dispatch of a multi-step kernel reads */
+  /** @param each - headers per slot @param seen - slots that a multi-step kernel reads per dispatch */
   constructor(
     private readonly arena: Arena,
     readonly dimensions: Dimensions<S>,
@@ -71,7 +71,7 @@ export class StepHeaders<S extends BatchSizes> {
     return (slot * this.each + header) * STEP_STRIDE;
   }
 
-  /** Writes a slot's headers. @param purpose - settings of each header; the last also for further headers */
+  /** Writes a slot's headers. @param purpose - settings per header; further headers get the last settings */
   put(slot: number, batch: StepBatch<S>, purpose: StepSettings | readonly StepSettings[]): void {
     const purposes = [purpose].flat();
     for (let header = 0; header < this.each; header++) {

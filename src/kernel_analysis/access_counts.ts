@@ -1,10 +1,10 @@
 /**
- * Counts the memory accesses of a kernel without a device, from its index expressions, for a workgroup in the
+ * Counts a kernel's memory accesses without a device: evaluates the index expressions of a workgroup in the
  * middle of the grid. Assumptions: subgroups of 32 invocations, memory sectors of 32 bytes, and workgroup
  * memory of 32 banks, each of which serves one word of 4 bytes per cycle.
  *
- * All accesses in the WGSL source are counted, although a compiler may merge two reads of the same element.
- * A count is "unknown" if an address depends on data that the caller did not supply.
+ * All accesses in the WGSL source are counted, although a compiler may merge two reads of the same element. A
+ * count is "unknown" if an address depends on data that the caller did not supply.
  */
 
 import { parseModule } from "./parse.ts";
@@ -21,13 +21,13 @@ const WORD = 4;
 export type AccessCount = number | "unknown" | undefined;
 
 export interface LoadRequests {
-  /** Mean number of reads, over the invocations that access memory. */
+  /** Mean number of reads per invocation that accesses memory. */
   readonly reads: AccessCount;
   readonly writes: AccessCount;
-  /** Number of sectors per 32 reads of storage; several simultaneous reads of a sector count as one. */
+  /** Number of 32-byte sectors per 32 reads of storage; simultaneous reads of a sector count as one. */
   readonly readSectors: AccessCount;
   readonly writeSectors: AccessCount;
-  /** Mean number of extra cycles, because of bank conflicts, per access of a subgroup to workgroup memory. */
+  /** Mean number of extra cycles that bank conflicts cost, per access of a subgroup to workgroup memory. */
   readonly conflicts: AccessCount;
 }
 
@@ -85,8 +85,8 @@ export function countAccesses(text: string, scope: IndexScope): AccessCounts {
 }
 
 /**
- * Returns, for each storage array, the end of its last accessed element, as an offset in bytes. Only
- * accesses of the first and the last workgroup count, and only if their addresses are known.
+ * Returns, by storage array, the number of bytes up to the end of the last accessed element. Only accesses of
+ * the first and the last workgroup count, and only if their addresses are known.
  */
 export function measureAccessedBytes(text: string, scope: IndexScope): ReadonlyMap<string, number> {
   const ends = new Map<string, number>();
@@ -119,7 +119,7 @@ function listWorkgroup({ workgroup: [wx, wy] }: IndexScope, group: Invocation["g
 interface AccessSum {
   /** Number of accesses, summed over invocations. */
   accesses: number;
-  /** Number of subgroup accesses at known addresses. `cost`: number of their sectors or extra cycles. */
+  /** Number of subgroup accesses at known addresses. `cost`: sectors or extra cycles of these accesses. */
   known: number;
   cost: number;
   /** True if an access may or may not happen. `anywhere`: true if the address of an access is unknown. */

@@ -62,7 +62,7 @@ export function makeBinary(sign: string, left: Expression, right: Expression): E
   };
 }
 
-/** Makes the expression `of.name` or `of[index]`, which loads no other part of `of` from memory. */
+/** Makes an expression for a part of `of` (`of.name` or `of[index]`); loads no other part from memory. */
 function makePart(
   of: Expression,
   select: (whole: MemoryReference, walk: Interpreter, mask: InvocationMask) => MemoryReference,

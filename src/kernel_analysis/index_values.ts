@@ -19,7 +19,7 @@ export interface IndexValues {
 
 const nothing: IndexValues = { lines: [], idle: false, getValue: () => undefined };
 
-/** Returns a function that computes an invocation's index values; all unknown if parsing fails. */
+/** Returns a function that computes an invocation's index values (all unknown if parsing fails). */
 export function traceIndexValues(text: string, scope: IndexScope): (invocation: Invocation) => IndexValues {
   const module = tryRead(() => parseModule(text));
   const repeated = findRepeatedNames(text);

@@ -2,8 +2,8 @@
  * Interprets invocations of a kernel in lockstep, as a subgroup does: all invocations execute the same
  * statement, and a mask disables the invocations that did not reach it. The interpreter tracks integers that
  * depend on constants, sizes, the invocation's number, and data that the caller supplies. All other values
- * are unknown. After a condition with an unknown value, an invocation is "perhaps" active. A value that such
- * an invocation writes becomes unknown.
+ * are unknown. In a branch whose condition is unknown, an invocation is "perhaps" active, and each value that
+ * the invocation writes becomes unknown.
  */
 
 import { getBuiltin, makeVector } from "./values.ts";
@@ -17,7 +17,7 @@ export type InvocationMask = Uint8Array;
 /** Returns the mask, or undefined if all invocations in the mask are inactive. */
 const nonEmpty = (mask: InvocationMask) => mask.some((state) => state !== OFF) ? mask : undefined;
 
-/** Largest number of statements to interpret, summed over invocations; so many take seconds. */
+/** Largest number of interpreted statements, summed over invocations. Interpreting so many takes seconds. */
 const MAX_STATEMENTS = 20_000_000;
 
 export type AddressSpace = "storage" | "uniform" | "workgroup" | "texture";
@@ -44,7 +44,7 @@ export interface Expression {
 }
 
 export interface WgslFunction {
-  /** Parameters of the function. The type of a pointer is undefined. */
+  /** Parameters of the function. `type` is undefined for a pointer. */
   readonly parameters: readonly {
     readonly name: string;
     readonly builtin: string | undefined;
@@ -78,7 +78,7 @@ export interface TracedLine {
 
 export interface InterpreterOptions {
   readonly onAccess?: Interpreter["access"];
-  /** True: interpret loops as if the number of iterations were unknown. */
+  /** True to interpret loops as if their numbers of iterations were unknown. */
   readonly skipsLoops?: boolean;
 }
 
@@ -98,7 +98,7 @@ interface Frame {
 
 export class Interpreter {
   readonly lanes: number;
-  /** Declarations in the entry point, except in loops, with their known values in the first invocation. */
+  /** Declarations of the entry point (outside loops) whose values in the first invocation are known. */
   readonly lines: TracedLine[] = [];
   /** True if the first invocation returns without any work. */
   idle = false;
@@ -107,7 +107,7 @@ export class Interpreter {
   readonly #shared = new Map<string, WgslValue>();
   #frame: Frame;
   #depth = 0;
-  /** Nesting depth of the current statement in loops and in branches with an unknown condition. */
+  /** Number of loops, and of branches with an unknown condition, that contain the current statement. */
   #uncertain = 0;
   #executed = 0;
 
@@ -277,7 +277,7 @@ export class Interpreter {
     });
   }
 
-  /** Returns the mask after removing invocations that returned or left the loop; undefined if empty. */
+  /** Returns the mask without invocations that returned or left the loop; undefined if the mask is empty. */
   #live(mask: InvocationMask): InvocationMask | undefined {
     const { returned, exits } = this.#frame;
     return nonEmpty(mask.map((state, k) => {
@@ -317,7 +317,7 @@ export class Interpreter {
     return result;
   }
 
-  /** Returns a mask: OFF where the condition is `ends`, at most PERHAPS where the condition is unknown. */
+  /** Returns the mask with OFF where the condition equals `ends`, and at most PERHAPS where it is unknown. */
   narrow(mask: InvocationMask, condition: readonly WgslValue[], ends: boolean): InvocationMask | undefined {
     return nonEmpty(mask.map((state, k) => {
       const value = condition[k];
@@ -335,7 +335,7 @@ export class Interpreter {
     this.#uncertain -= unknown;
   }
 
-  /** Interprets a loop until no invocation certainly (ON) continues. */
+  /** Interprets a loop as long as at least one invocation certainly (ON) continues. */
   loop(mask: InvocationMask, body: Statement, condition?: Expression, next?: Statement): void {
     const before = this.#frame.exits;
     const left: LoopExits = { broken: new Uint8Array(this.lanes), continued: new Uint8Array(this.lanes) };

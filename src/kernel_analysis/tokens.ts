@@ -44,7 +44,7 @@ export class WgslTokens {
     return text;
   }
 
-  /** Consumes the next token if the token equals `word`. @returns true if so */
+  /** Consumes the next token if the token equals `word`. @returns true if the token was consumed */
   take(word: string): boolean {
     const found = this.peek() === word;
     if (found) this.#k++;

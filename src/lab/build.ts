@@ -12,7 +12,7 @@ const read = (path: string) => Deno.readTextFile(new URL(path, ROOT));
 
 export interface LabPage {
   readonly html: string;
-  /** Bundled JavaScript. The scripts "kernels" and "reader" (of users' files) are loaded when needed. */
+  /** Bundled JavaScript. The scripts "kernels" and "reader" (of users' files) are loaded at first use. */
   readonly scripts: Readonly<Record<"page" | "worker" | "kernels" | "reader", Bundle>>;
 }
 
@@ -79,9 +79,9 @@ async function kernelFiles(...scripts: readonly Bundle[]): Promise<Record<string
   return kernels;
 }
 
-/** Number of the last chapter that explains kernels of a training step. */
+/** Number of the last chapter of the course that explains kernels of a training step. */
 const LAST_STEP_CHAPTER = 9;
-/** Number of the chapter about kernels for CPU adapters. */
+/** Number of the course's chapter about kernels for CPU adapters. */
 const CPU_CHAPTER = 12;
 
 /** Titles of sections of kernels/README.md and bench/ladder.md that the lab shows as further chapters. */

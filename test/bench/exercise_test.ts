@@ -303,7 +303,7 @@ Deno.test("exercises: answers define constants and workgroup size, except those 
     const step = createAnswerStep(lstm, "mine.wgsl", filled("lstm"));
     assert.match(
       await checkAnswer(gpu, lstm, step, one, "mine.wgsl"),
-      /; 1 x 1 whole workgroups of 64 x 1 start\.$/,
+      /\. The GPU starts 1 x 1 workgroups of 64 x 1 invocations\.$/,
     );
     // The shipped kernels have constants with these names.
     await check(gpu, named("table_gradient"), `${filled("table_gradient")}const ITEMS = 1u;\n`);

@@ -19,7 +19,7 @@ import { type PreparedContents, writePrepared } from "./prepared_writer.ts";
 
 /** A data set to merge, which is read into memory. */
 export interface MergePart {
-  /** Name of the data set, which is written to the column `source` of the table of users. */
+  /** Name of the data set; the merged table of users contains it in the column `source`. */
   readonly name: string;
   readonly data: OpenedDataset;
 }
@@ -29,7 +29,7 @@ const TOGETHER = 1000;
 
 /**
  * Merges data sets into one prepared data set. @param folder: an existing folder. @returns the manifest, and
- * the number of items that the first data set does not have. @throws UserError if the sets have different
+ * the number of merged items that are not in the first data set. @throws UserError if the sets have different
  * item features, or if a file cannot be written.
  */
 export async function mergeSets(
@@ -116,12 +116,12 @@ function drawnFrom(
     count === all || eventPropensities.every((own, e) => own.length === 0 || eventCandidates?.[e]?.length)
   ) return [];
   return [
-    `The pages of ${name} show items drawn from the ${count} items of ${name}, not from all ${all} items: ` +
-    "propensities of these pages cannot evaluate a policy that shows other items.",
+    `The pages of ${name} show items drawn from the ${count} items of ${name}, not from all ${all} items. ` +
+    "Do not use the propensities of these pages to evaluate a policy that shows other items.",
   ];
 }
 
-/** Returns a unique id of each user, and the source (name of the data set from which the user comes). */
+/** Returns, for each user, a unique id and the source (the name of the data set that contained the user). */
 async function mergeUsers(parts: readonly MergePart[]): Promise<{ ids: string[]; sources: string[] }> {
   const [ids, sources, taken] = [[] as string[], [] as string[], new Set<string>()];
   for (const { name, data: { dataset: { config }, users, source: { userSplit } } } of parts) {

@@ -12,7 +12,7 @@ import { readManifest, setFiles } from "./prepared_folder.ts";
 
 /** A data set: its clicks, and the ids of its users and items. */
 export class OpenedDataset {
-  /** Call {@link openDataset} instead. @internal */
+  /** Call {@link openDataset} instead of this constructor. @internal */
   constructor(
     /** @internal */
     readonly dataset: Dataset,
@@ -39,8 +39,8 @@ export class OpenedDataset {
   }
 
   /**
-   * Returns the index of the user with this id. A split by time may store a user several times; then the
-   * entry with the longest history is returned. @throws UserError for an unknown id.
+   * Returns the index of the user with this id. A data set that is split by time may have several entries of
+   * a user; the index is that of the entry with the longest history. @throws UserError for an unknown id.
    */
   user(id: string): number {
     return this.users.findIndex(id) ?? this.#missing("user", id, this.users);

@@ -123,7 +123,7 @@ class Block {
     return this.#words[this.#place(at)] ?? 0;
   }
 
-  /** Copies `count` floats from index `first` of the section to index `place` of `target`. */
+  /** Copies `count` floats of the section, from index `first` on, to `target`, from index `place` on. */
   copyFloats(first: number, count: number, target: Float32Array, place: number): void {
     for (let k = 0; k < count; k++) target[place + k] = this.#floats[this.#place(first + k)] ?? 0;
   }

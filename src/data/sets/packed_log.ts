@@ -10,8 +10,8 @@
  *                context  [rows, X] f32, the context features of the rows
  *   index      userEvents [U+1], userRows [U+1], userCounted [U+1] words, userSplit [U] bytes
  *
- * All words except the f32 are little-endian u32. The events of user u follow the header (64 bytes), the
- * events of earlier users (8 bytes each) and their rows (4 (1 + X) bytes each). Users with consecutive
+ * All words are little-endian: f32 in `context`, else u32. The data of a user follow the header and the data
+ * of all earlier users (e events, r rows), so begin at byte 64 + 8 e + 4 (1 + X) r. Users with consecutive
  * numbers are adjacent in the file, so one read loads them.
  */
 
@@ -129,7 +129,7 @@ export class PackedLog implements LogSource, Disposable {
     return window;
   }
 
-  /** Appends consecutive users to `window`, from the free user and row `place` on, which is updated. */
+  /** Copies consecutive users to `window`, from position `place` (user and row) on, and advances `place`. */
   #readRun(first: number, count: number, window: Clicks, place: { user: number; row: number }): void {
     const { fileWidth: X } = this;
     const position = computeOffset(this, X, first);
@@ -230,13 +230,9 @@ export class PackedLogWriter implements Disposable {
           (given && (!clicked || next > row + 1))
         ) {
           throw new UserError(
-            `Expected event ${
-              e - from
-            } of user ${this.#split.length} to have rows and at most one click in ` +
-              `them, or one clicked row if it is a context event, got rows ${row}..${
-                next - 1
-              } and a click at ` +
-              `${click}.`,
+            `Expected a page with at most one click on its rows, or a context event with one clicked ` +
+              `row, got event ${e - from} of user ${this.#split.length} with rows ${row}..${next - 1} ` +
+              `and a click at ${click}.`,
           );
         }
         words[at++] = next - row + KIND_UNIT * KINDS.indexOf(kind);

@@ -13,8 +13,8 @@ export interface PageLabel {
 }
 
 /**
- * Reads the labels of some users' pages. Needs about 20 bytes of memory per page.
- * @returns a function that looks up a label; each user's pages are numbered from 0
+ * Reads the times and ids of some users' pages. Needs about 20 bytes of memory per page.
+ * @returns a function that returns the time and id of a user's page; `page` is 0 for the user's first page
  */
 export async function readPageLabels(
   config: DataConfig,

@@ -5,9 +5,9 @@ import { UserError } from "../../user_error.ts";
 import { formatThousands } from "../../number_text.ts";
 
 /**
- * Reads a file in the paper's layout as a log. Items are one-hot; their numbers are in the
- * file's column item_new_index.
- * @param needed: splits that must have users; default: all. @throws UserError with the file and faulty line
+ * Reads a file in the paper's layout as a log. Items are one-hot; their numbers are in the file's column
+ * item_new_index.
+ * @param needed: splits that must have users; default: all. @throws UserError that names file and faulty line
  */
 export function readPaperFile(path: string, needed?: readonly Split[]): ClickLog {
   return parsePaperLog(path, readText(path), needed);

@@ -73,7 +73,7 @@ function isMissing(error: unknown): boolean {
 /**
  * Lists the files of a table, in order. For example, the table of users is either the file `users.parquet`,
  * or all files in the folder `users`, sorted by name.
- * @throws UserError if both exist, if neither exists, or if a file in the folder has another extension.
+ * @throws UserError if file and folder exist, if neither exists, or for another extension in the folder.
  */
 export function listTableFiles(folder: string, part: TableName): string[] {
   const single = `${folder}/${part}.parquet`;

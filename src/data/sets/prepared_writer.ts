@@ -66,7 +66,7 @@ export async function writeNewSet<T>(
 
 /**
  * Writes a prepared data set, with the manifest last. Users are numbered from 0, in the order of `chunks`.
- * @param folder: an existing folder. @param chunks: clicks; a user's clicks are in one chunk.
+ * @param folder: an existing folder. @param chunks: pieces of the log, each with all clicks of its users.
  * @throws UserError if a file cannot be written.
  */
 export async function writePrepared(
@@ -183,7 +183,7 @@ const LIST_COLUMNS = {
   eventPropensities: list("propensities", "DOUBLE"),
   eventCandidates: list("candidates", "INT32"),
 } as const;
-/** Columns with context features in the table of pages. */
+/** Columns of the table of pages that contain context features. */
 const CONTEXT_COLUMNS = {
   impression: list("impression_features", "FLOAT"),
   page: list("page_features", "FLOAT"),
@@ -249,7 +249,7 @@ class UserRows {
     return counts;
   }
 
-  /** Yields the table's row groups. @param texts: text columns; each function returns a user's text. */
+  /** Yields the table's row groups. @param texts: a function per text column, which returns a user's text. */
   async *groups(texts: readonly ((user: number) => string)[]): AsyncGenerator<Columns> {
     const [split, pages, rows] = [this.#split.values(), this.#pages.values(), this.#rows.values()];
     for (let first = 0; first < split.length; first += GROUP) {

@@ -11,14 +11,14 @@
  * next dispatch waits for the slowest thread. clickgan's host code encodes the next steps on one of the
  * cores, which delays the driver's thread on that core. With two threads per core, the operating system can
  * move waiting threads to another core. Measured on two cores (three pairs of runs of `bench peers`): two
- * threads per core shorten a step of workload W1 (see bench/README.md) by 5 %, and a step on yelp by about
- * 18 %. Four threads per core are no faster than two.
+ * threads per core shorten a step of workload W1 (bench/README.md) by 5 %, and a step on yelp by about 18 %.
+ * Four threads per core are no faster than two.
  *
  * Why 0 threads for small steps: in a tiny step, the driver spends three quarters of the time on waking its
  * threads and waiting for them. Measured on two cores, with two layers of 64 units: 0 threads instead of 4
- * shorten a step with 8 rows by 38 %, and a step with 500 rows by 9 %. With 750 rows there is no difference;
- * with 1,000 rows a step takes 14 % more time. A whole training on yelp (890 rows per iteration) takes 6 %
- * less time, and 28 % less CPU time. A training with 1,900 rows per iteration takes 10 % more time.
+ * shorten a step with 8 rows by 38 % and a step with 500 rows by 9 %, make no difference with 750 rows, and
+ * lengthen a step with 1,000 rows by 14 %. A whole training on yelp (890 rows per iteration) with 0 threads
+ * takes 6 % less time and 28 % less CPU time, but one with 1,900 rows per iteration takes 10 % more time.
  */
 
 import { Buffer } from "node:buffer";
@@ -31,7 +31,7 @@ const DRIVER_VARIABLES: readonly string[] = [VARIABLE, CORES_VARIABLE];
 /** Largest number of threads that llvmpipe can use. */
 const MOST = 32;
 
-/** Steps with fewer FLOPs get 0 threads: for example, 900 rows and two layers of 64 units. */
+/** Steps with fewer FLOPs (about those of 900 rows and two layers of 64 units) get 0 driver threads. */
 const SMALL_STEP = 3e7;
 
 /** Chooses the number of llvmpipe's threads. @param own - the user's setting @param flops - FLOPs per step */
@@ -107,7 +107,7 @@ const VERSION = /^Mesa \d+\.\d+\.\d+[-+\w.]*/;
 const LONGEST = 64;
 const CHUNK = 1 << 18;
 
-/** Finds the version in a file, which is read in parts: several times as fast as one read. */
+/** Finds the version in a file. Reading the file in parts is several times as fast as one read. */
 export function findVersionInFile(path: string): string | undefined {
   using file = Deno.openSync(path);
   const bytes = Buffer.alloc(CHUNK);

@@ -27,7 +27,7 @@ export async function openGpu({ stepFlops, kernelSeconds, ...options }: OpenGpuO
 }
 
 interface Watch {
-  /** Two numbers: how many calls wait for the device now, and how many waits have begun or ended so far. */
+  /** Two counters: calls that wait for the device now, and waits that have begun or ended so far. */
   readonly state: Int32Array<SharedArrayBuffer>;
   readonly seconds: number;
 }

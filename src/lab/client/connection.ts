@@ -22,7 +22,7 @@ class LabError extends Error {
   }
 }
 
-/** Milliseconds after which a cancelled call fails, even if a busy worker has not answered yet. */
+/** A cancelled call fails after this number of milliseconds, even if the busy worker has not answered. */
 const STOP_MS = 700;
 
 export interface CallOptions<P> {

@@ -45,7 +45,7 @@ export class Editor {
     for (const [k, line] of [...lines].entries()) line.classList.toggle("fault", faulty.includes(k));
   }
 
-  /** Marks compiler errors' lines, and lists the errors in `results`. Shows any other error as a notice. */
+  /** Marks lines with compiler errors, and lists the errors in `results`. Shows other errors as a notice. */
   showErrors(error: unknown, notice: Notice, results: HTMLElement): void {
     const found = [...(error instanceof Error ? error.message : "").matchAll(MESSAGE)].map(
       ([, line, column, words = ""]) => ({ line: Number(line), column: Number(column), words }),

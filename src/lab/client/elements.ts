@@ -6,7 +6,7 @@ import type { MeasurementProgress } from "./lab_worker.ts";
 
 type Child = Node | Html | string | undefined | false;
 
-/** Attributes by name. `on...` adds an event listener; `true` sets a boolean attribute like `disabled`. */
+/** Attributes by name. A function is an event listener (`on...`); `true` sets a flag such as `disabled`. */
 export type Attributes = Readonly<
   Record<string, string | number | boolean | undefined | ((event: Event) => void)>
 >;

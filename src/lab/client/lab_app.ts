@@ -24,7 +24,7 @@ type DeviceState =
   | { readonly kind: "lost"; readonly reason: string }
   | { readonly kind: "none"; readonly message: string };
 
-/** Number of seconds: the page shows a warning if its tab was hidden for longer. */
+/** The page shows a warning if its tab was hidden for more than this number of seconds. */
 const HIDDEN_SECONDS = 20;
 
 export class Lab {

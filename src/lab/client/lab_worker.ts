@@ -79,8 +79,8 @@ export class LabWorker {
   }
 
   /**
-   * Runs work during which no other work may use the device, such as timing. First waits for cancelled work.
-   * @param what - description of the work, for the error of later calls, such as "A training is running"
+   * Runs work during which no other work may use the device, such as timing. Waits for cancelled work.
+   * @param what - text for the error if another call comes meanwhile, such as "A training is running"
    * @throws UserError if other work is running
    */
   async runExclusively<T>(what: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {

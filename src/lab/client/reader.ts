@@ -34,7 +34,7 @@ export interface ReadContext {
   parseManifest(path: string, text: string): Manifest;
 }
 
-/** Number of bytes at the start of a file in which a CSV header or a line of JSON is searched for. */
+/** A CSV header or a line of JSON is searched for in this many bytes at the start of a file. */
 const HEAD_BYTES = 1 << 16;
 
 /**

@@ -15,8 +15,9 @@ const ROUNDS = 3;
 export function showExercises(root: HTMLElement, lab: Lab): void {
   const notice = new Notice();
   root.append(
-    dom`<p>Complete a kernel. The lab compares it with a float64 reference at odd sizes and in edge cases. You
-can also time your kernel, a naive kernel and the shipped kernels. The browser saves your kernel.</p>`,
+    dom`<p>Complete a kernel. The lab compares your kernel with a float64 reference at odd sizes and in
+edge cases. You can also time your kernel, a naive kernel and the shipped kernels. The browser saves your
+kernel.</p>`,
     notice.element,
   );
   void lab.call("exercises", "list", undefined).then((all) => {
@@ -58,7 +59,7 @@ class ExerciseView {
 ${this.#notice.element}${this.#results}${this.#editor.element}</div>`;
   }
 
-  /** Opens an exercise; for the name "", the current exercise or, at the start, the first one. */
+  /** Opens an exercise. The name "" means the current exercise or, at the start, the first exercise. */
   open(name: string): void {
     const known = this.all.find((one) => one.name === name);
     const isUnknown = name !== "" && !known;

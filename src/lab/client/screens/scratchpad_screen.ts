@@ -24,7 +24,7 @@ fn squares(@builtin(global_invocation_id) id: vec3u) {
   arrays: { x: "0..99", y: "100" },
   invocations: "100",
 };
-/** Milliseconds after the last change of the text when the fields and the address are updated. */
+/** The fields and the address are updated this many milliseconds after the last change of the text. */
 const PAUSE_MS = 200;
 /** Number of values per line of a printed array. */
 const LINE = 8;
@@ -44,11 +44,11 @@ class ScratchpadView {
   readonly #invocations = element("input", { type: "text", size: 12, autocomplete: "off" });
   readonly #arrays = new Map<string, string>();
   #pause: ReturnType<typeof setTimeout> | undefined;
-  /** Text with the declarations of all arrays for which the screen now shows an input field. */
+  /** Declarations of the arrays for which the screen shows input fields, as a text. */
   #names: string | undefined;
   /** Part of the address that contains the shown kernel. */
   #shown: string | undefined;
-  /** Number of changes of the shown kernel so far. An update is dropped if this number has changed. */
+  /** Number of changes of the shown kernel so far. A pending update is dropped if the number has changed. */
   #version = 0;
 
   constructor(private readonly lab: Lab) {
@@ -82,7 +82,7 @@ ${this.#notice.element}${this.#results}</div>`;
     this.#notice.clear();
     if (!decoded) {
       this.#shown = "";
-      this.#notice.show("Expected a complete address of the scratchpad, got a part of an address.", "error");
+      this.#notice.show("This address of the scratchpad is incomplete. Copy the whole address.", "error");
     }
     this.#editor.show(request.text, false);
     this.#invocations.value = request.invocations;

@@ -11,8 +11,8 @@ import type { SelftestRequest } from "../services/kernel_services.ts";
 
 export function showSelftest(root: HTMLElement, lab: Lab): void {
   root.append(
-    dom`<p class="lead">Every kernel runs on your adapter with small inputs. Its outputs and gradients are
-compared with float64 references. Each number's tolerance follows from the rounding errors of its sums.</p>`,
+    dom`<p class="lead">Every kernel runs on your adapter with small inputs. The lab compares outputs and
+gradients with float64 references. Each number's tolerance follows from the rounding errors of its sums.</p>`,
     new SelftestView(lab).element,
   );
 }

@@ -58,7 +58,7 @@ ${stop.element}</div>`,
     notice.element,
     results,
   );
-  /** Names of the workloads that have a fixed model: the user cannot choose another model for them. */
+  /** Names of the workloads with a fixed model, for which the user cannot choose another model. */
   let own: ReadonlySet<string> = new Set();
   const updateModel = () => model.disabled = own.has(workload.value);
   workload.addEventListener("change", updateModel);

@@ -196,7 +196,7 @@ ${this.#snapshots.element}</div></div>`;
     this.#stageList.append(view.element);
   }
 
-  /** Schedules a drawing of the charts: at most one per DRAW_MS, and only while the page is visible. */
+  /** Schedules a redraw of the charts, at most once per DRAW_MS, and only while the page is visible. */
   #drawSoon(): void {
     if (this.#drawing) return;
     this.#drawing = true;

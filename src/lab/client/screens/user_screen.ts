@@ -33,7 +33,7 @@ class UserView {
   #clicked: number[] = [];
   #page: number[] = [];
   #shown: { readonly page: readonly number[]; readonly model: ModelScores } | undefined;
-  /** Number of requests to the worker so far, to ignore answers to any but the last request. */
+  /** Number of requests to the worker so far. The screen ignores answers to all but the last request. */
   #requests = 0;
 
   constructor(private readonly lab: Lab) {
@@ -90,7 +90,7 @@ class UserView {
     return Object.fromEntries(entries.filter(([, value]) => value !== ""));
   }
 
-  /** Adds a click, and shows the next page. @param item - undefined for leaving without a click */
+  /** Adds a click, and shows the next page. @param item - undefined if the user leaves without a click */
   async #click(item: number | undefined): Promise<void> {
     const clicked = item === undefined ? this.#clicked : [...this.#clicked, item];
     await this.#load(this.#keepPage.checked ? this.#page : this.#newPage(), clicked);

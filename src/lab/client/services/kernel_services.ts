@@ -99,7 +99,7 @@ export interface ScratchResult {
     readonly length: number;
     readonly values: readonly number[];
   }[];
-  /** Warnings: one for each array that is too short for the kernel's accesses. */
+  /** Warnings, one for each array that is shorter than the range of the kernel's accesses. */
   readonly short: readonly string[];
   /** Number of workgroups along x and y; `workgroup` has the number of invocations per workgroup. */
   readonly grid: readonly [x: number, y: number];

@@ -32,7 +32,7 @@ export class DataField {
   /** Status text: an error in the chosen files, or a command that converts the files to a data set. */
   readonly #status = element("div", { role: "status" });
   #reader: Promise<Reader> | undefined;
-  /** Resolves when the chosen files are checked. */
+  /** Promise that resolves when the chosen files have been checked. */
   #checked: Promise<void> = Promise.resolve();
 
   constructor(private readonly onChange: () => void) {

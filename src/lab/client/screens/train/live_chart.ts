@@ -31,7 +31,7 @@ export class StageCurves {
 
   constructor(public stage: ShownStage) {}
 
-  /** Adds steps. Steps that a resumed training repeats replace earlier rows. */
+  /** Adds steps. If a resumed training repeats steps, their new rows replace the earlier rows. */
   add({ first, rows, validations, best }: Steps): void {
     if (rows.length > 0) {
       if (this.#rows.length === 0) this.#before = first - 1;

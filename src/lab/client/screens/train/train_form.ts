@@ -8,7 +8,7 @@ import type { TrainRequest } from "../../services/train_service.ts";
 import type { OptionTexts, ShownGroup, ShownOption } from "../../services/option_texts.ts";
 import { DataField } from "./data_field.ts";
 
-/** Names of the options that are always visible. Other options are in a closed section. */
+/** Names of the options that are always visible. Other options are in a section "More options". */
 const VISIBLE = [
   "encoder",
   "lstmUnits",
