@@ -51,7 +51,8 @@ export const LSTM = {
 } as const;
 
 /**
- * Adds ops for LSTM state * weights + bias [events, N] in the utility network's first layer.
+ * Adds ops for the LSTM state's term in the utility network's first layer: state * weights + bias, [events,
+ * N].
  * @param recurrent - LSTM state [events, H], if it is already computed
  */
 export function recordLstmState(tape: ClickTape, items: DeviceItems, recurrent?: Tensor): Tensor {
@@ -168,7 +169,7 @@ export function recordClickProduct(
   return linear(tape, name, { input: state, weights: kernel, bias: layerBias });
 }
 
-/** Adds ops for weighted clicks * weights + bias [events, N] in the utility network's first layer. */
+/** Adds ops for state * weights + bias [events, N], the clicks' term in the utility network's first layer. */
 export function recordPwState(tape: ClickTape, items: DeviceItems, config: PwModelConfig): Tensor {
   const bias = config.pwNonlinearity === "tanh" ? tape.parameter("encoder/pw/bias") : undefined;
   return recordClickProduct(tape, "utility/layer1/state_part", items, FIRST_LAYER, bias);

@@ -25,7 +25,7 @@ export interface FirstLayerInputs {
 export interface FirstLayerOptions {
   /** Probability that a training step ignores a row's item (its W_item f counts as 0); by default 0. */
   readonly itemDropout?: number;
-  /** True if the caller reads `state`, too; otherwise the op may fuse its product and not store it. */
+  /** True if the caller also reads `state`; otherwise the op may skip storing W_state s (fused kernel). */
   readonly storesState?: boolean;
 }
 
@@ -157,7 +157,7 @@ function computeDropoutNoise(row: number, stepNoise: number): number {
   return ((word >>> 22) ^ word) >>> 0;
 }
 
-/** Returns true for an embedding table, false for a tensor of the batch. @throws Error for others */
+/** Returns true for an embedding table, false for a tensor of the batch. @throws Error if it is neither */
 export function isTable(tensor: Tensor): boolean {
   if (typeof tensor.rows !== "number") return false;
   if (!tensor.parameter?.table) throw new Error(`expected ${formatShape(tensor)} to be an embedding table`);

@@ -124,7 +124,7 @@ function countPanels(kernel: MatmulKernel, columns4: number): number {
   return kernel.structure === "panel" ? Math.ceil(columns4 / 4) : 0;
 }
 
-/** Returns how many partial dot products the kernel can also compute per output row (0: none). */
+/** Returns the number of partial dot products that the kernel can compute per output row; 0 for none. */
 export function countDotParts(kernel: MatmulKernel, columns4: number): number {
   return kernel.structure === "tiled" && columns4 <= 16 ? 1 : countPanels(kernel, columns4);
 }
@@ -205,13 +205,13 @@ export const productTexts = [...Object.values(matmulKernels), ...Object.values(l
  * take little longer to run (bench/ladder.md, "SwiftShader").
  */
 const PANEL_UNITS = 32;
-/** Number of users per invocation of the loop kernel on a CPU adapter: they share each read of a weight. */
+/** Number of users per invocation of the loop kernel on a CPU adapter. A weight is read once for all. */
 const LOOP_USERS = 4;
 
 export interface LstmKernelUse {
   readonly kernel: Kernel;
   readonly constants: Constants;
-  /** Number of invocations: `times` for each group of `per` users. */
+  /** Number of invocations: `times` * ceil(users / `per`). */
   readonly invocations: { readonly times: number; readonly per: number };
 }
 

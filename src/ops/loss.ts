@@ -22,7 +22,7 @@ export const sumTexts = sumText + subgroupsText;
 export interface Loss<S extends BatchSizes, R> {
   readonly op: string;
   readonly inputs: readonly Tensor[];
-  /** [events, 4 v] losses and metrics of each event, so that their sums over events are v vec4f. */
+  /** Losses and metrics [events, 4 v]; their sums over events are v vec4f. */
   readonly output: Tensor;
   /** Input whose gradient the loss computes. No other op may read this input. Undefined in an evaluation. */
   readonly target: Tensor | undefined;

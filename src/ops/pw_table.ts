@@ -37,9 +37,9 @@ const itemBiasKernel = parseKernel("pw_item_bias_gradient", itemBiasText);
 
 export interface PwTableInputs {
   /**
-   * Products of items' features and the first layer's weights, in n groups (one per weighted sum of clicks).
-   * For one-hot features: a table parameter [I, n N]. For mixed features: [items, n N] if `tape.batch.clicks`
-   * is defined, else [events, n N] (for the item that the encoder reads).
+   * Products of items' features and the first layer's weights: n groups, one per weighted sum of clicks.
+   * One-hot features: a table parameter [I, n N]. Mixed features: a tensor [items, n N] if
+   * `tape.batch.clicks` is defined, else [events, n N] (the item read at each event).
    */
   readonly table: Tensor;
   /** Parameter [m, n]; row 0 is for the most recent click. */
@@ -82,7 +82,7 @@ interface TableSum extends PwTableInputs {
   readonly n: number;
   readonly N: number;
   readonly N4: number;
-  /** Number of vec4f per row of `weights` (n weights of a lag). */
+  /** Number of vec4f per row of `weights`; a row has the n weights of one lag. */
   readonly blocks: number;
 }
 

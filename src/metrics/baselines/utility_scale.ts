@@ -78,7 +78,7 @@ export function fitUtilityScale(parts: Iterable<ScoredRows>): UtilityScale | und
   return fitLogOdds({ logScores: joined, start, chosen, hasNone });
 }
 
-/** Yields each page (no context events): its rows, counted from the first row of `users[0]`. */
+/** Yields the rows of each page (not of context events). Row 0 is the first row of the first of `users`. */
 export function* listPages(
   log: Clicks,
   users: ArrayLike<number>,
