@@ -1,7 +1,7 @@
 /**
  * Definitions of options. An option's definition has its flags, help text, range, default, and the schema of
  * the config field that the option sets. The config's schema and defaults, the command line and the lab's
- * form are derived from it, so all of them use the same words and refuse the same values.
+ * form are derived from this definition, so they use the same words and refuse the same values.
  */
 
 import * as v from "./schema.ts";
@@ -270,7 +270,7 @@ export function listOptions(fields: Readonly<Record<string, ConfigField<unknown>
   return Object.values(fields).flatMap(({ option }) => option ?? []);
 }
 
-/** Builds a config: each field gets its option's value in `values` or, without one, its default. */
+/** Builds a config: a field gets the value that its option has in `values`, or else its default. */
 export function buildConfig<T>(fields: ConfigFields<T>, values: Readonly<Record<string, unknown>>): T {
   return mapped(fields, ({ standard, option }) => {
     if (!option) return standard;

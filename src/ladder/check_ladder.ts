@@ -57,14 +57,14 @@ export interface Ladder {
   readonly oddSizes: readonly LadderSize[];
   /** Creates the op's dispatches, with all data in buffers. @throws UserError for an unsupported size */
   readonly open: (gpu: Gpu, size: LadderSize) => KernelTrial<ClickSizes>;
-  /** Prefix of the name of the op's kernel that the steps replace, such as "matmul_forward". */
+  /** Prefix of the name of the kernel that the steps replace, such as "matmul_forward". */
   readonly dispatch: string;
-  /** Names of read-write bindings of the op's kernel that are only inputs of a step. */
+  /** Names of bindings that are read-write in the op's kernel, but read-only in a step's kernel. */
   readonly given?: readonly string[];
   /** Returns constants for the steps' kernels, in addition to the constants of the replaced dispatch. */
   readonly constants?: (size: LadderSize) => Constants;
   readonly steps: readonly LadderStep[];
-  /** Numbers of the steps from the naive to the shipped GPU kernel (default: all); others are for CPUs. */
+  /** Numbers of the steps for GPUs, from the naive to the shipped kernel (default: all steps). */
   readonly forGpus?: readonly number[];
 }
 
@@ -106,7 +106,7 @@ export interface BoundStep {
   readonly hostMs: number;
 }
 
-/** Dispatches of an op with their GPU memory, and the compiled ladder steps that can replace one of them. */
+/** Dispatches of an op with their GPU memory, and compiled ladder steps, which can replace a dispatch. */
 export class BoundLadder implements Disposable {
   readonly steps: BoundStep[] = [];
   readonly target: ClickDispatch;

@@ -99,7 +99,7 @@ function withViews<D extends KernelTrial<ClickSizes>["specs"][number]>(spec: D, 
 
 export type StepInvocations = NonNullable<LadderStep["invocations"]>;
 
-/** Converts a matmul's size [M, K, N] to [M, K4, N4]: K and N are counted in vec4f (rounded up). */
+/** Converts a matmul's size [M, K, N] to [M, K4, N4]: K4 = ceil(K / 4) vec4f, N4 = ceil(N / 4) vec4f. */
 function toVectorSizes([M = 1, K = 1, N = 1]: LadderSize): [M: number, K4: number, N4: number] {
   return [M, padColumns(K) / 4, padColumns(N) / 4];
 }
@@ -130,7 +130,7 @@ function blocks(rows: number, n4: number): StepInvocations {
   };
 }
 
-/** Returns the kernel and grid of a shipped kernel. @param columns - 1 for an output of K columns, 2 for N */
+/** Returns a shipped kernel and its grid. @param columns - 1 for an output of K columns, 2 for N */
 function shipped(own: MatmulKernel, columns: 1 | 2): Pick<LadderStep, "kernel" | "invocations"> {
   return {
     kernel: own,

@@ -16,7 +16,7 @@ export type Significance = "better" | "worse" | "no significant difference";
 /** Differences up to this value count as 0: rounding to f32 and the order of summation may cause them. */
 const ROUNDING = 1e-6;
 
-/** Classifies a difference by its confidence interval; null (too few users or runs) is not significant. */
+/** Classifies a difference by its confidence interval; null (too few users or runs): not significant. */
 export function classifyDifference(
   interval: Interval | null | undefined,
   { lowerIsBetter = false }: { readonly lowerIsBetter?: boolean } = {},

@@ -3,7 +3,7 @@
 import { meanAndSd } from "../data/mean_sd.ts";
 import { type Bootstrap, computeInterval, type Interval } from "./bootstrap.ts";
 
-/** Number of histogram cells for log-odds from -8 to 8. Values outside are in the first or last cell. */
+/** Number of histogram cells for log-odds from -8 to 8. Other log-odds count in the first or last cell. */
 const CELLS = 1024;
 const CELLS_A_UNIT = 64;
 /** Largest number of bins in a reliability diagram. A bin has about a tenth of all cases. */

@@ -121,8 +121,8 @@ export function compareScorings(one: Comparable, other: Comparable): MetricDiffe
 const LEAST_GROUPS = 6;
 
 /**
- * Computes the difference between two test results in a metric; undefined if a result lacks the metric. If
- * there are too few users, its interval is null.
+ * Computes the difference between two test results in a metric; undefined if a result lacks the metric. With
+ * too few users, the difference's interval is null.
  */
 function difference(
   one: Comparable,

@@ -76,10 +76,10 @@ const INITIAL_WEIGHT = 0.0001;
 
 /**
  * Lists the parameters of position weights. The state consists of n weighted sums of the last clicks'
- * features, ordered by feature, then by sum. So the first layer's kernel for the state is [F n, N], for F
- * features and N units. With one-hot features, this kernel is stored as a table [I, n N] with a row per item.
+ * features, ordered by feature, then by sum. So the first layer's kernel for the state is [F * n, N], for F
+ * features and N units. With one-hot features, this kernel is stored as a table [I, n * N], a row per item.
  * The state is then never computed: its term in the first layer is a weighted sum of table rows. For items
- * with V tokens and F dense features, the parameters are a table [V, n N] and a kernel [F, n N].
+ * with V tokens and F dense features, the parameters are a table [V, n * N] and a kernel [F, n * N].
  * @throws UserError for tanh with mixed features.
  */
 export function listPwParameters(items: ItemsShape, config: PwModelConfig): ModelParameter[] {

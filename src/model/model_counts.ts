@@ -61,7 +61,7 @@ export function listCountParameters(items: ItemsShape, config: ModelConfig): Mod
   ];
 }
 
-/** Adds ops for count features [rows, C]. @param recent - from recordRecentClicks; computed if absent */
+/** Adds ops for count features [rows, C]. @param recent - result of recordRecentClicks, if any */
 export function recordCounts(tape: ClickTape, { counts }: ModelConfig, recent?: Tensor): Tensor | undefined {
   if (!counts) return undefined;
   const [table, scale] = [tape.parameter(TABLE), tape.parameter(SCALE)];

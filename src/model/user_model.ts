@@ -89,7 +89,7 @@ export class UserModel implements ItemScorer {
    * @param items - items with the features that {@link score} reads; the weights' sizes depend only on the
    * items' shape.
    * @param initial - all weights by name, with shape [rows, columns], or a seed from which weights are drawn.
-   * Weights in `start` replace drawn weights. A model with counts needs those of `initializeFromCounts`.
+   * Weights in `start` replace drawn weights. A model with counts needs `start` from `initializeFromCounts`.
    * @throws UserError if a config value is out of range, a weight is missing or has a wrong size, or a buffer
    * exceeds the adapter's limits.
    */

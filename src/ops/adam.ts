@@ -26,8 +26,8 @@ const adamConstants = { BETA1: 0.9, BETA2: 0.999, EPSILON: 1e-8 } as const;
 
 /**
  * Kind of Adam. With `dense`, a step updates all parameters; a missing gradient counts as zero. With
- * `row-sparse`, a step updates only those rows of item and token tables that the batch uses. Their other rows
- * keep their weights and moments, so the cost of a step does not depend on the catalogue's size.
+ * `row-sparse`, a step updates only those rows of item and token tables that the batch uses. The tables'
+ * other rows keep their weights and moments, so a step's cost does not depend on the catalogue's size.
  * `adam_rows.wgsl` explains how the results differ.
  */
 export type AdamKind = "dense" | "row-sparse";

@@ -80,7 +80,7 @@ interface Norm<S extends BatchSizes> extends BatchNormInputs {
 }
 
 interface TrainingNorm<S extends BatchSizes> extends Norm<S> {
-  /** Buffer [2 x chunks, N]: mean and squared deviations per block of rows; in backward, gradient sums. */
+  /** Buffer [2 * chunks, N]: mean and squared deviations per block of rows; in backward, gradient sums. */
   readonly chunkSums: View;
   /** Buffer [2, N]: mean, and 1 / sqrt(variance + EPSILON). */
   readonly normaliser: View;

@@ -150,7 +150,7 @@ function getLargestKeptNoise(itemDropout: number): number {
   return Math.round((1 - itemDropout) * 2 ** 32) - 1;
 }
 
-/** Returns the pseudo-random 32-bit number that decides about dropout for a row, as the kernels do. */
+/** Returns the 32-bit pseudo-random number by which the kernels decide if dropout hides a row's item. */
 function computeDropoutNoise(row: number, stepNoise: number): number {
   const state = (Math.imul(row ^ stepNoise, 747796405) + 2891336453) >>> 0;
   const word = Math.imul((state >>> ((state >>> 28) + 4)) ^ state, 277803737) >>> 0;

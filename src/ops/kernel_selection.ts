@@ -119,7 +119,9 @@ export function matmulDispatch<S extends BatchSizes>(
   });
 }
 
-/** Returns the result's number of panels of 16 columns; 0 without panels. @param columns4 - columns / 4 */
+/**
+ * Returns the number of 16-column panels of a panel kernel's result; else 0. @param columns4 - columns / 4
+ */
 function countPanels(kernel: MatmulKernel, columns4: number): number {
   return kernel.structure === "panel" ? Math.ceil(columns4 / 4) : 0;
 }
@@ -146,7 +148,7 @@ export function computeMatmulInvocations<S extends BatchSizes>(
     : [{ of: rows, per: 8 }, Math.ceil(columns4 / 4)];
 }
 
-/** Counts invocations of a weight gradient. @param more - further workgroups, which sum a loss */
+/** Counts a weight-gradient kernel's invocations. @param more - further workgroups, which sum a loss */
 export function computeWeightGradientInvocations<S extends BatchSizes>(
   kernel: MatmulKernel,
   k4: number,

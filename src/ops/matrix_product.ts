@@ -44,7 +44,7 @@ export function isTiled<S extends BatchSizes, R>(
 /** Sums of a loss that a dispatch of {@link weightGradient} computes, too, if its kernel can. */
 export interface SumsHost {
   sums: OutcomeSums | undefined;
-  /** Makes the dispatch compute `sums`. Returns false if it cannot, or if it already computes sums. */
+  /** Makes the dispatch compute `sums`. Returns false if its kernel cannot, or if it already has sums. */
   readonly sumOutcomes: (sums: OutcomeSums) => boolean;
 }
 

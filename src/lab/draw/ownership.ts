@@ -202,7 +202,7 @@ export function formatValues(values: readonly number[]): string {
   return step === 1 ? range : `${range} by ${formatCount(step)}`;
 }
 
-/** Renders a table of the kernel's array accesses and, if known, the index that the invocation accesses. */
+/** Renders a table with the kernel's array accesses, and their indices for the invocation if known. */
 function accessTable({ text, bindings }: KernelSummary, own: IndexValues): Html {
   const loop = listLoopVariables(text);
   const getReason = (subscript: string) =>

@@ -226,7 +226,7 @@ export class TrainService {
     throw new UserError("Expected a training run, found none: train a model first.");
   }
 
-  /** Returns the session; if the session's device was lost, first restores it on a new device. */
+  /** Returns the session. Restores it on a new device if its GPU device was lost. */
   async #reviveSession(report: (what: string) => void): Promise<TrainSession> {
     const old = this.#expectSession();
     const gpu = await this.worker.gpu();
