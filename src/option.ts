@@ -1,7 +1,7 @@
 /**
  * Definitions of options. An option's definition has its flags, help text, range, default, and the schema of
  * the config field that the option sets. The config's schema and defaults, the command line and the lab's
- * form are derived from it, so all of them use the same words and refuse the same values.
+ * form are derived from this definition, so they use the same words and refuse the same values.
  */
 
 import * as v from "./schema.ts";
@@ -22,7 +22,7 @@ export interface ValueRange<T> {
   readonly choices?: readonly string[];
 }
 
-/** Returns a parser that accepts whole numbers from `least` to `most`, and else throws InvalidValueError. */
+/** Returns a parser of whole numbers from `least` to `most`. It throws InvalidValueError for other texts. */
 export function makeWholeNumberParser(
   least: number,
   most = Number.MAX_SAFE_INTEGER,
@@ -50,7 +50,6 @@ export function whole(least: number, most?: number): ValueRange<number> {
   return { schema: v.whole(least, most), parse: makeWholeNumberParser(least, most) };
 }
 
-/** Returns the range of the numbers that a schema accepts. @param expected - description of these numbers */
 function numbers(schema: NumberSchema, expected: string): ValueRange<number> {
   return { schema, parse: makeNumberParser(schema, expected) };
 }
@@ -225,11 +224,11 @@ export interface ConfigField<T> {
 
 export type ConfigFields<T> = { readonly [K in keyof T]: ConfigField<T[K]> };
 
-/** Type of the config that a table of fields defines. @typeParam F - type of the table */
+/** Type of a config, derived from the table of its fields. @typeParam F - type of the table */
 export type ConfigOf<F> = { -readonly [K in keyof F]: F[K] extends ConfigField<infer T> ? T : never };
 
 interface FieldOptions {
-  /** True if the field's default depends on data or other options; then the option has no default. */
+  /** True if the field's default depends on data or other options, so that the option itself has none. */
   readonly depends?: boolean;
   readonly preset?: string;
 }
@@ -271,7 +270,7 @@ export function listOptions(fields: Readonly<Record<string, ConfigField<unknown>
   return Object.values(fields).flatMap(({ option }) => option ?? []);
 }
 
-/** Builds a config: each field gets its option's value in `values` or, without one, its default. */
+/** Builds a config: a field gets the value that its option has in `values`, or else its default. */
 export function buildConfig<T>(fields: ConfigFields<T>, values: Readonly<Record<string, unknown>>): T {
   return mapped(fields, ({ standard, option }) => {
     if (!option) return standard;

@@ -17,7 +17,7 @@ import { readViews } from "../gpu/readback.ts";
 import { CheckCollector, checkText, type ComparedValues } from "../selftest/finding.ts";
 import { CANARY, isOverlapping, type KernelTrial, runTrial } from "../selftest/harness.ts";
 
-/** Memory from which a step reads an input. "panels": a texture whose lines have 16 columns of many rows. */
+/** Memory from which a step reads an input. "panels": a texture; a line stores 16 columns of many rows. */
 export type InputStorage = "texture" | "panels" | "uniform";
 
 export interface LadderStep {
@@ -36,7 +36,7 @@ export interface LadderStep {
   readonly invocations?: (size: LadderSize) => InvocationCounts<ClickSizes>;
   /** True if the kernel writes one sum over all rows; false if it writes a partial sum per block of rows. */
   readonly oneChunk?: boolean;
-  /** Returns the reason if the kernel does not support a size. @param workgroupBytes - adapter's limit */
+  /** Returns the reason if the kernel does not support a size. @param workgroupBytes - memory limit */
   readonly refuses?: (size: LadderSize, workgroupBytes: number) => string | undefined;
 }
 
@@ -57,14 +57,14 @@ export interface Ladder {
   readonly oddSizes: readonly LadderSize[];
   /** Creates the op's dispatches, with all data in buffers. @throws UserError for an unsupported size */
   readonly open: (gpu: Gpu, size: LadderSize) => KernelTrial<ClickSizes>;
-  /** Prefix of the name of the op's kernel that the steps replace, such as "matmul_forward". */
+  /** Prefix of the name of the kernel that the steps replace, such as "matmul_forward". */
   readonly dispatch: string;
-  /** Names of read-write bindings of the op's kernel that are only inputs of a step. */
+  /** Names of bindings that are read-write in the op's kernel, but read-only in a step's kernel. */
   readonly given?: readonly string[];
   /** Returns constants for the steps' kernels, in addition to the constants of the replaced dispatch. */
   readonly constants?: (size: LadderSize) => Constants;
   readonly steps: readonly LadderStep[];
-  /** Numbers of the steps from the naive to the shipped GPU kernel (default: all); others are for CPUs. */
+  /** Numbers of the steps for GPUs, from the naive to the shipped kernel (default: all steps). */
   readonly forGpus?: readonly number[];
 }
 
@@ -106,11 +106,11 @@ export interface BoundStep {
   readonly hostMs: number;
 }
 
-/** Dispatches of an op with their GPU memory, and the compiled ladder steps that can replace one of them. */
+/** Dispatches of an op with their GPU memory, and compiled ladder steps, which can replace a dispatch. */
 export class BoundLadder implements Disposable {
   readonly steps: BoundStep[] = [];
   readonly target: ClickDispatch;
-  /** Copies of inputs, for steps that read them from other memory. Key: for example "weights, texture". */
+  /** Copies of inputs in other kinds of memory, by name and kind, for example "weights, texture". */
   readonly #placed = new Map<string, { readonly from: Memory; readonly to: Memory }>();
   /** Integer arrays that the dispatch reads, by the name of the binding. */
   #data: Record<string, Uint32Array<ArrayBuffer>> = {};
@@ -185,7 +185,7 @@ export class BoundLadder implements Disposable {
     return own;
   }
 
-  /** Returns the memory to bind: the op's own buffer or, if `where` differs, new memory for a copy. */
+  /** Returns the memory to bind: the op's buffer or, if `where` is another kind, memory for a copy. */
   #place(name: string, where?: InputStorage): Memory {
     const { trial: { arena }, target } = this;
     const from = target.views[name];
@@ -255,7 +255,7 @@ export class BoundLadder implements Disposable {
     arena.gpu.queue.writeBuffer(view.buffer, view.offset, fill(view.size));
   }
 
-  /** Replaces tensor names in the messages of a check by the names of the dispatch's bindings. */
+  /** Renames tensors in the messages of a check: they get the names of the dispatch's bindings. */
   #named(check: ComparedValues): ComparedValues {
     if (check.what === "stray writes") {
       const fault = [...this.outputs].reduce((text, [name, output]) => {
@@ -267,7 +267,7 @@ export class BoundLadder implements Disposable {
     const [memory] = [...this.trial.named ?? []].find(([, what]) => what === check.what) ?? [];
     if (!memory) return check;
     const [name] = [...this.outputs].find(([, view]) => isOverlapping(view, memory)) ?? [];
-    return { ...check, what: name ?? `${check.what}, which depends on its results,` };
+    return { ...check, what: name ?? `${check.what} (computed from the step's results)` };
   }
 
   [Symbol.dispose](): void {

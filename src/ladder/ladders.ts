@@ -28,7 +28,7 @@ import type { LadderStepMeasurement, Timing } from "../profile/bench_report.ts";
 import { timeRepeated } from "../profile/measure.ts";
 import { summarizeTimes } from "../profile/timing.ts";
 
-/** Irregular sizes [M, K, N] of matmuls. Sizes 1 and 2 share compiled kernels (equal padded K and N). */
+/** Irregular sizes [M, K, N] of matmuls. The first two share kernels (equal K / 4 and N / 4, rounded up). */
 const oddMatmuls: readonly LadderSize[] = [[1, 17, 22], [37, 20, 21], [301, 64, 68]];
 
 export const ladders: readonly Ladder[] = [
@@ -182,7 +182,7 @@ async function timeRounds(
   return times;
 }
 
-/** Summarizes a step's rounds by the median over rounds of their medians, and by the smallest sample. */
+/** Summarizes a step's rounds: the median of the rounds' medians, and the minimum of all samples. */
 function summarizeRounds(rounds: readonly Timing[]): Timing {
   const error = rounds.at(-1)?.error;
   return {

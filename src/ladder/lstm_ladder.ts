@@ -35,7 +35,7 @@ export function createLstmTrial(gpu: Gpu, [users = 1, most = 1, H = 1]: LadderSi
   return createOpTrial(gpu, { ...c, values: new Map([["x", x]]) }, forGpu);
 }
 
-/** Per direction: naive kernel, inputs to bind as uniforms, and description of the step with mat4x4f. */
+/** Properties of a ladder: naive kernel, inputs in uniform buffers, and description of its mat4x4f step. */
 const DIRECTIONS = {
   forward: { naive: lstmNaive, uniforms: ["weights", "bias"], matrices: "four k at a time, mat4x4f" },
   backward: {

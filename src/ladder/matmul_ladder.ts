@@ -91,7 +91,7 @@ export function createWeightTrial(gpu: Gpu, size: LadderSize): KernelTrial<Click
   };
 }
 
-/** Binds other buffers to a dispatch, by binding name. Names that the dispatch lacks are ignored. */
+/** Replaces a dispatch's buffers by `views`, by binding name; ignores names that the dispatch lacks. */
 function withViews<D extends KernelTrial<ClickSizes>["specs"][number]>(spec: D, views: D["views"]): D {
   const own = Object.entries(views).filter(([name]) => name in spec.views);
   return { ...spec, views: { ...spec.views, ...Object.fromEntries(own) } };
@@ -99,14 +99,14 @@ function withViews<D extends KernelTrial<ClickSizes>["specs"][number]>(spec: D, 
 
 export type StepInvocations = NonNullable<LadderStep["invocations"]>;
 
-/** Converts a matmul's size [M, K, N] to [M, K4, N4]: K and N are counted in vec4f (rounded up). */
+/** Converts a matmul's size [M, K, N] to [M, K4, N4]: K4 = ceil(K / 4) vec4f, N4 = ceil(N / 4) vec4f. */
 function toVectorSizes([M = 1, K = 1, N = 1]: LadderSize): [M: number, K4: number, N4: number] {
   return [M, padColumns(K) / 4, padColumns(N) / 4];
 }
 
-/** Largest number of terms per dot product in two kinds of panel kernels: ladder-only and shipped. */
+/** Largest number of terms per dot product in panel kernels: `study` for kernels that only ladders use. */
 export const PANEL = { study: 64, shipped: 256 };
-/** Returns a function that refuses matmul sizes above `most` on one axis: 1 is K, 2 is N. */
+/** Returns a function that refuses a matmul [M, K, N] whose K (`axis` 1) or N (`axis` 2) exceeds `most`. */
 export const makePanelCheck = (axis: 1 | 2, most: number) => (size: LadderSize) =>
   (size[axis] ?? 1) <= most ? undefined : `sums over more than ${most}`;
 const checkUniformWeights = (size: LadderSize) => {
@@ -130,7 +130,7 @@ function blocks(rows: number, n4: number): StepInvocations {
   };
 }
 
-/** Returns the kernel and grid of a shipped kernel. @param columns - 1: K output columns; 2: N columns */
+/** Returns a shipped kernel and its grid. @param columns - 1 for an output of K columns, 2 for N */
 function shipped(own: MatmulKernel, columns: 1 | 2): Pick<LadderStep, "kernel" | "invocations"> {
   return {
     kernel: own,

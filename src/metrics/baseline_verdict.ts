@@ -16,7 +16,7 @@ export type Significance = "better" | "worse" | "no significant difference";
 /** Differences up to this value count as 0: rounding to f32 and the order of summation may cause them. */
 const ROUNDING = 1e-6;
 
-/** Classifies a difference by its confidence interval; null (too few users or runs) is not significant. */
+/** Classifies a difference by its confidence interval; null (too few users or runs): not significant. */
 export function classifyDifference(
   interval: Interval | null | undefined,
   { lowerIsBetter = false }: { readonly lowerIsBetter?: boolean } = {},
@@ -41,7 +41,7 @@ export type BaselineDifferences = Readonly<
 
 /**
  * Compares a model with the baselines. The strongest baseline is listed first.
- * @param scorings - differences on the test users, one entry per seed; their mean is compared
+ * @param scorings - one entry per seed: differences on the test users, which are averaged over the seeds
  */
 export function compareWithBaselines(
   scorings: readonly BaselineDifferences[],
@@ -66,7 +66,7 @@ export function classifyAgainstBaselines(comparisons: readonly BaselineCompariso
   return comparisons.some(({ is }) => is === "worse") ? "worse" : "no significant difference";
 }
 
-/** Returns true if model and best baseline are equal on each user: their difference has interval 0 to 0. */
+/** Returns true if model and best baseline are equal on each user, so that the interval is 0 to 0. */
 export function isEqualToBest([best]: readonly BaselineComparison[]): boolean {
   return best?.interval?.every((end) => end === 0) ?? false;
 }

@@ -21,7 +21,7 @@ export type Interval = readonly [low: number, high: number];
 const SIDE_BY_SIDE = 8;
 
 export class Bootstrap {
-  /** Resample b draws group `#drawn[k]` `#times[k]` times; k is from `#starts[b]` to `#starts[b + 1]` - 1. */
+  /** Groups in resample b: `#drawn[k]`, `#times[k]` times each, for `#starts[b]` <= k < `#starts[b + 1]`. */
   readonly #drawn: Uint16Array;
   readonly #times: Uint8Array;
   readonly #starts: Uint32Array;
@@ -68,7 +68,7 @@ export class Bootstrap {
     return out;
   }
 
-  /** Adds up to 8 columns. @param block - their sums, [groups, 8]. @param own - their indices in `out` */
+  /** Computes up to 8 columns of `out`. @param block - sums [groups, 8] @param own - columns in `out` */
   #sumResamples(block: Float64Array, own: readonly number[], out: Float64Array, columns: number): void {
     const [drawn, times, starts] = [this.#drawn, this.#times, this.#starts];
     for (let b = 0; b < this.resamples; b++) {

@@ -21,7 +21,7 @@ import {
 } from "./metric_columns.ts";
 import { measure, type MetricSlice, type TestResult, UsersHash } from "./test_result.ts";
 
-/** Maximum number of groups into which users are divided for the bootstrap of a subset of the events. */
+/** Maximum number of user groups in the bootstrap of a metric over a slice (a subset of the events). */
 const SLICE_GROUPS = 200;
 const SLICE_RESAMPLES = 500;
 
@@ -41,7 +41,7 @@ export interface ScoredUsers {
 export interface MetricCollectorOptions {
   /** Total number of users to add. Users who have only context events do not count. */
   readonly users: number;
-  /** Inverse temperature eta: P(a) = exp(eta u_a) / (1 + sum exp(eta u)). Undefined if scores only rank. */
+  /** Inverse temperature eta: P(a) = exp(eta u_a) / (1 + sum exp(eta u)). Undefined for rankings. */
   readonly eta?: number;
   /** True if clicks are independent: P(a) = 1 / (1 + exp(-eta u_a)), P(no click) = prod_a (1 - P(a)). */
   readonly single?: boolean;

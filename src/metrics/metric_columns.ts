@@ -126,7 +126,7 @@ export const slicings = [
   { by: "category", names: [] },
 ] as const satisfies readonly { by: SliceKey; names: readonly string[] }[];
 
-/** Index of each kind's first slice. All slices are numbered in the order of `slicings`. */
+/** Index of the first slice of each kind. Numbers run through all kinds, in the order of `slicings`. */
 export const firstSlice = (() => {
   let next = 0;
   return Object.fromEntries(slicings.map(({ by, names }) => {
@@ -143,9 +143,8 @@ export interface EvaluatedPage {
   /** Number of clicks that the user made before the page. */
   readonly history: number;
   readonly items: Uint32Array;
-  /** Scores that rank the items. */
   readonly ranking: Float64Array;
-  /** eta * (utility + position effect), from which probabilities are computed. */
+  /** Inputs of the softmax or sigmoid: eta * (utility + position effect). */
   readonly logits: Float64Array;
   /** Predicted click probability of each item. */
   readonly chances: Float64Array;

@@ -3,7 +3,7 @@
 import { meanAndSd } from "../data/mean_sd.ts";
 import { type Bootstrap, computeInterval, type Interval } from "./bootstrap.ts";
 
-/** Number of histogram cells for log-odds from -8 to 8. Values outside are in the first or last cell. */
+/** Number of histogram cells for log-odds from -8 to 8. Other log-odds count in the first or last cell. */
 const CELLS = 1024;
 const CELLS_A_UNIT = 64;
 /** Largest number of bins in a reliability diagram. A bin has about a tenth of all cases. */
@@ -34,7 +34,7 @@ export function findBin(probability: number): number {
   return Math.min(CELLS - 1, Math.max(0, Math.floor(CELLS_A_UNIT * odds) + CELLS / 2));
 }
 
-/** Numbers of predictions, and sums of predicted and observed clicks, by histogram cell and user group. */
+/** Number of cases, sum of predictions and number of clicks, per histogram cell and user group. */
 export class CalibrationSums {
   /** [groups, 3] sums of each histogram cell; undefined for a cell without cases (most have none). */
   readonly #sums: (Float64Array | undefined)[] = Array.from({ length: CELLS });
@@ -65,7 +65,7 @@ export class CalibrationSums {
     const resampled = bootstrap?.totals(sums, columns);
     const of = (totals: Float64Array, from: number, bin: number, what: 1 | 2) =>
       totals[from + SUMS * bin + what]! / totals[from + SUMS * bin]!;
-    /** Computes a value for each resample; `totals[from]` is the first sum of the resample. */
+    /** Computes `value` for each resample, whose sums begin at `totals[from]`. */
     const spread = (value: (totals: Float64Array, from: number) => number) => {
       if (!resampled) return undefined;
       const values = new Float64Array(resampled.length / columns);
@@ -95,7 +95,7 @@ export class CalibrationSums {
     });
     const total = cases.reduce((sum, n) => sum + n, 0);
     let before = 0;
-    /** Decile (0 to 9) into which each histogram cell falls: its middle case's rank among all cases. */
+    /** Decile (0 to 9) of each histogram cell: that of the cell's middle case if all cases are ordered. */
     const places = cases.map((n) => Math.floor(BINS * ((before += n) - n / 2) / total));
     const used = [...new Set(places)];
     const bins = used.length;

@@ -92,16 +92,15 @@ export interface TestResult extends Comparable {
   readonly details: MetricDetails;
   /** [groups, columns] sums of each column over the users of each group. */
   readonly sums: Float64Array;
-  /** Hash of the users; see {@link UsersHash}. */
   readonly users: string;
 }
 
-/** Metrics with which a generator's metrics are compared if the other model has no generator. */
+/** Metric of a model without generator that is compared with a generator's metric, by the latter's name. */
 const REWARD_METRICS: Readonly<Partial<Record<MetricName, MetricName>>> = {
   piPrec1: "prec1",
   piPrec2: "prec2",
 };
-/** Metrics that are observed shares of the data and do not depend on a model's scores. */
+/** Metrics that describe only the data, and do not depend on a model's scores. */
 const OBSERVED: readonly MetricName[] = ["noClick", "clicked"];
 
 /** Computes metric differences between two models or baselines with the same test users. */
@@ -122,8 +121,8 @@ export function compareScorings(one: Comparable, other: Comparable): MetricDiffe
 const LEAST_GROUPS = 6;
 
 /**
- * Computes the difference between two test results in a metric; undefined if a result lacks the metric. If
- * there are too few users, its interval is null.
+ * Computes the difference between two test results in a metric; undefined if a result lacks the metric. With
+ * too few users, the difference's interval is null.
  */
 function difference(
   one: Comparable,

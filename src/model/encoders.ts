@@ -51,7 +51,8 @@ export const LSTM = {
 } as const;
 
 /**
- * Adds ops for LSTM state * weights + bias [events, N] in the utility network's first layer.
+ * Adds ops for the LSTM state's term in the utility network's first layer: state * weights + bias, [events,
+ * N].
  * @param recurrent - LSTM state [events, H], if it is already computed
  */
 export function recordLstmState(tape: ClickTape, items: DeviceItems, recurrent?: Tensor): Tensor {
@@ -75,10 +76,10 @@ const INITIAL_WEIGHT = 0.0001;
 
 /**
  * Lists the parameters of position weights. The state consists of n weighted sums of the last clicks'
- * features, ordered by feature, then by sum. So the first layer's kernel for the state is [F n, N], for F
- * features and N units. With one-hot features, this kernel is stored as a table [I, n N] with a row per item.
+ * features, ordered by feature, then by sum. So the first layer's kernel for the state is [F * n, N], for F
+ * features and N units. With one-hot features, this kernel is stored as a table [I, n * N], a row per item.
  * The state is then never computed: its term in the first layer is a weighted sum of table rows. For items
- * with V tokens and F dense features, the parameters are a table [V, n N] and a kernel [F, n N].
+ * with V tokens and F dense features, the parameters are a table [V, n * N] and a kernel [F, n * N].
  * @throws UserError for tanh with mixed features.
  */
 export function listPwParameters(items: ItemsShape, config: PwModelConfig): ModelParameter[] {
@@ -168,7 +169,7 @@ export function recordClickProduct(
   return linear(tape, name, { input: state, weights: kernel, bias: layerBias });
 }
 
-/** Adds ops for weighted clicks * weights + bias [events, N] in the utility network's first layer. */
+/** Adds ops for state * weights + bias [events, N], the clicks' term in the utility network's first layer. */
 export function recordPwState(tape: ClickTape, items: DeviceItems, config: PwModelConfig): Tensor {
   const bias = config.pwNonlinearity === "tanh" ? tape.parameter("encoder/pw/bias") : undefined;
   return recordClickProduct(tape, "utility/layer1/state_part", items, FIRST_LAYER, bias);

@@ -64,7 +64,6 @@ export function createGenerator(
 export interface GameProgramOptions {
   readonly name: string;
   readonly log: DeviceLog;
-  /** Users of each batch. */
   readonly plan: BatchPlan;
   /** Ring buffer with two vec4f per step: sums of the metrics that {@link minimax} lists. */
   readonly ring: View;
@@ -86,7 +85,7 @@ export interface GameProgramOptions {
 interface GameSpecs {
   /** Dispatches that build index arrays for the batches of several steps at once. */
   readonly layout: ClickDispatch[];
-  /** Dispatches that build the other index arrays, for the batch of one step. */
+  /** Dispatches that build index arrays for the batch of a single step (those not built by `layout`). */
   readonly batch: ClickDispatch[];
   readonly utilities: ClickDispatch[];
   readonly logits: ClickDispatch[];
@@ -162,7 +161,7 @@ export class GamePrograms {
   }
 }
 
-/** Records the ops of reward, generator and game. @throws UserError for logistic loss or position effects. */
+/** Adds ops of both networks and their losses. @throws UserError for logistic loss or position effects. */
 function recordGame(options: GameProgramOptions, arena: Arena): GameSpecs {
   const { plan, log, ring, game, reward, generator, training } = options;
   const { capacity, dimensions } = plan;

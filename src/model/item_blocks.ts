@@ -27,7 +27,7 @@ import { type EncodedState, evaluating, type RecordableModel } from "./model_pro
 /** Model that can score items from a user's precomputed state. */
 export interface ScorableModel extends RecordableModel {
   readonly items: ItemCatalogue;
-  /** @internal Adds ops that compute users' states, which `record` accepts as the option `encoded`. */
+  /** @internal Adds ops that compute users' states; pass the result to `record` as `encoded`. */
   recordStates(tape: ClickTape): StateTensors;
 }
 
@@ -37,7 +37,7 @@ type StatePart = typeof STATE_PARTS[number];
 export type StateTensors = Pick<EncodedState, StatePart>;
 /** State of a user, from which utilities of items are computed. The model uses only some fields. */
 export interface UserState {
-  /** The history's term in the utility network's first layer, plus the layer's bias. */
+  /** W_state s + bias: the part of the utility network's first layer that depends on the history. */
   readonly first?: Float32Array<ArrayBuffer>;
   /** Vector that the history adds to the wide part (a linear model of pairs of features). */
   readonly wide?: Float32Array<ArrayBuffer>;
@@ -57,7 +57,7 @@ export interface ItemScorer {
   readonly blockItems: number;
   /** Computes a user's state. @param history - clicked items, oldest first. @param past - earlier pages */
   encode(history: ArrayLike<number>, past?: PastPages): Promise<UserState>;
-  /** Returns items' utilities, as if one page showed the catalogue. @param items - ascending, distinct */
+  /** Returns utilities of items on a page of the whole catalogue. @param items - ascending, distinct */
   scoreItems(state: UserState, items: Uint32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>>;
 }
 
@@ -65,7 +65,7 @@ export interface ItemScorer {
 export const BLOCK_ITEMS = { first: 2 ** 10, most: { cpu: 2 ** 13, gpu: 2 ** 17 } } as const;
 const BLOCK_MS = 5;
 
-/** Number of items per event. With fewer, more events run in parallel, but the state has more copies. */
+/** Number of items per event. Smaller events give more parallel work, but need more copies of the state. */
 const EVENT_ROWS = 32;
 
 export class ItemBlocks {
@@ -109,7 +109,7 @@ export class ItemBlocks {
     return new ItemBlocks(model, batch, headers, parts, capacity, program, utilities, stack.move());
   }
 
-  /** Number of items in the next block, chosen by the speed of earlier blocks to take about BLOCK_MS. */
+  /** Number of items in the next block; at the speed of earlier blocks, it should take about BLOCK_MS. */
   get items(): number {
     return Math.min(Math.ceil(this.#items), this.capacity.rows);
   }

@@ -19,7 +19,7 @@ export function recordItemFeatures(tape: ClickTape, items: DeviceItems): Tensor 
   });
 }
 
-/** Adds ops for summed token rows (table [V, N]) + dense features * kernel [F, N], if items have tokens. */
+/** Adds ops for W f if items have tokens: sums of token rows (table [V, N]) + dense features * [F, N]. */
 export function recordMixedFeatures(
   tape: ClickTape,
   name: string,
@@ -50,7 +50,7 @@ export function listItemKernels(
   ];
 }
 
-/** Adds ops for W f [items, N]: layer weights times items' features; W itself for one-hot items. */
+/** Adds ops for W f [items, N]: a layer's weights W times item features f; returns W for one-hot items. */
 export function recordItemLayer(tape: ClickTape, items: DeviceItems, part: string): Tensor {
   const names = { table: `${part}/token_table`, kernel: `${part}/item_kernel` };
   return recordItemProduct(tape, `${part}/item_part`, items, names);

@@ -26,7 +26,7 @@ const LINEAR = [
   OUTPUT_BIAS,
 ];
 
-/** Returns weights with which the utilities are offset + slope * u, where u are those with `weights`. */
+/** Returns changed weights: if `weights` give a utility u, the new weights give offset + slope * u. */
 export function scaleUtilities(weights: Weights, { offset, slope }: UtilityScale): Weights {
   const scaled = LINEAR.flatMap((name) => {
     const values = weights.get(name);

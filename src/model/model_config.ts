@@ -29,7 +29,7 @@ export interface CommonModelConfig {
   kernelSd: number;
   /** Inverse temperature of the choice: P(a) = exp(eta u_a) / (1 + sum exp(eta u)). */
   eta: number;
-  /** K, rank of the wide part (linear in items and in pairs with clicked items); 0 for no wide part. */
+  /** K, rank of the wide part (a linear model of items and of pairs with clicked items); 0 for none. */
   wide: number;
   /** Likelihood of a page. "choice": a click on one item, or none; "logistic": independent clicks. */
   loss: "choice" | "logistic";

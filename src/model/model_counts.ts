@@ -28,7 +28,7 @@ import { PART } from "./utility.ts";
 
 /** Name of the tensor with one row of counts per item. */
 export const TABLE = "counts/table";
-/** Name of a tensor [3, C] for C count features. Rows: means; 1 / sd; constants of {@link CountTables}. */
+/** Name of a tensor [3, C] for C count features: rows for means, for 1 / sd, and for other constants. */
 export const SCALE = "counts/scale";
 /** Names of the kernel [1, C] and the bias of the linear part, which adds w * counts + b to the utility. */
 export const KERNEL = "counts/kernel";
@@ -61,7 +61,7 @@ export function listCountParameters(items: ItemsShape, config: ModelConfig): Mod
   ];
 }
 
-/** Adds ops for count features [rows, C]. @param recent - from recordRecentClicks; computed if absent */
+/** Adds ops for count features [rows, C]. @param recent - result of recordRecentClicks, if any */
 export function recordCounts(tape: ClickTape, { counts }: ModelConfig, recent?: Tensor): Tensor | undefined {
   if (!counts) return undefined;
   const [table, scale] = [tape.parameter(TABLE), tape.parameter(SCALE)];
@@ -133,7 +133,7 @@ export type InitialWeights =
   | { readonly seed: number; readonly start?: Weights }
   | { readonly weights: Weights };
 
-/** Adds counts of a log's train users to `initial`; given weights keep their mean and sd of counts. */
+/** Adds counts of a log's train users to `initial`. If `initial` has weights, mean and sd stay unchanged. */
 export function initializeOnLog(
   source: LogSource,
   config: ModelConfig,
@@ -152,7 +152,7 @@ export function initializeOnLog(
   return { weights: new Map([...initial.weights, [TABLE, tables.items], [SCALE, scale]]) };
 }
 
-/** Adds weights for items and positions that the training log lacks ({@link fillPositionEffects}). */
+/** Adds weights for items and positions that do not occur in the training log. */
 export function extendWeights(trained: Weights, { counts }: ModelConfig, items: ItemCatalogue): Weights {
   const weights = fillPositionEffects(trained);
   const table = weights.get(TABLE);
@@ -161,7 +161,7 @@ export function extendWeights(trained: Weights, { counts }: ModelConfig, items: 
   return extended === table ? weights : new Map([...weights, [TABLE, extended]]);
 }
 
-/** Returns a log's settings for count features, with `latest` if its train users are the model's. */
+/** Returns count settings for a log; includes `latest` if the model was trained on the log's train users. */
 export function loadCountedLog(
   { config: { counts }, parameters }: Pick<RecordableModel, "config" | "parameters">,
   source: LogSource,

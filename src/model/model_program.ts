@@ -25,17 +25,17 @@ export interface RecordingOptions {
   readonly itemDropout: number;
   /** True if the caller reads the tensor `first` of {@link EncodedState}, so that it must be stored. */
   readonly storesState?: boolean;
-  /** Parts of the encoded click history that are already computed. */
+  /** Tensors of the encoded click history, if they are already computed. */
   readonly encoded?: EncodedState;
 }
 
-/** Encoded click history. The model itself computes absent tensors. */
+/** Encoded click history. The model computes all tensors that are undefined here. */
 export interface EncodedState {
   /** Tensor [events, H]: states of an LSTM. */
   readonly lstm?: Tensor;
-  /** Tensor [events, N]: the history's term in the utility network's first layer, plus the bias. */
+  /** Tensor [events, N]: W_state s + bias, from the utility network's first layer. */
   readonly first?: Tensor;
-  /** Tensor [events, K]: the history's vector b + A h in the wide part (see utility.ts). */
+  /** Tensor [events, K]: the vector b + A h in the wide part (see utility.ts). */
   readonly wide?: Tensor;
   /** Tensor with the last clicks before each event, an input of the count features. */
   readonly recent?: Tensor;
@@ -60,7 +60,6 @@ export function loadUncountedLog({ config }: Pick<RecordableModel, "config">): L
 export interface ModelProgramOptions {
   readonly name: string;
   readonly log: DeviceLog;
-  /** Users of each batch. */
   readonly plan: BatchPlan;
   /** Ring buffer of vec4f: each step's sums of loss, prec@1 and prec@2, and number of events with a click. */
   readonly ring: View;
@@ -85,7 +84,7 @@ export type GradientExchangeFactory = (
   arena: Arena,
 ) => Promise<SharedGradient<ClickSizes>>;
 
-/** Update of a network's weights, by one of two fields. Both are undefined in an evaluation. */
+/** Update of a network's weights by `sum` or `shared`, which are both undefined in an evaluation. */
 export interface WeightUpdate {
   /** Sums the gradients of all micro-batches, and updates the weights. */
   readonly sum: GradientSum<ClickSizes> | undefined;

@@ -12,7 +12,7 @@ import { drawZeros, type ModelParameter } from "./initial_weights.ts";
 
 export const POSITION_BIAS = "position/effect";
 
-/** Returns the parameter with the effects of positions 2 to P. Later positions have the effect of P. */
+/** Returns the parameter of the effects of positions 2 to P. Later positions have position P's effect. */
 export function listPositionParameters({ positions }: ModelConfig): ModelParameter[] {
   return positions > 0 ? [{ name: POSITION_BIAS, rows: 1, columns: positions - 1, initial: drawZeros }] : [];
 }

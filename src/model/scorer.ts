@@ -35,7 +35,7 @@ export interface ScoringRequest {
   readonly features?: Float32Array<ArrayBuffer> | undefined;
 }
 
-/** Largest number of requests, and their largest total sizes, that a scorer can process in one call. */
+/** Capacity of a scorer for one call: number of requests, and total sizes of all requests. */
 export interface ScorerCapacity {
   readonly users: number;
   /** Number of clicks in the histories of all requests, plus the number of pages. */
@@ -53,7 +53,7 @@ export function computeScorerCapacity(requests: readonly ScoringRequest[]): Scor
   return { users: requests.length, events, rows };
 }
 
-/** Rounds `room` up to powers of two of at least `before`, so that programs are seldom recompiled. */
+/** Rounds sizes up to powers of two, and to at least `before`, so that programs are seldom recompiled. */
 export function roundCapacity(
   room: ScorerCapacity,
   before: ScorerCapacity = { users: 1, events: 32, rows: 32 },
@@ -155,7 +155,7 @@ export class UtilityScorer implements ItemScorer {
     return { tensors, program: await Program.record(model.gpu, "states", plan.steps, dispatches) };
   }
 
-  /** Starts a program on the requests' pages, without waiting for its end. @returns the batch's sizes */
+  /** Starts to score the requests' pages, without waiting for the GPU. @returns the batch's sizes */
   #run(program: Program<ClickSizes>, requests: readonly ScoringRequest[]): ClickSizes {
     const { plan } = this;
     const log = buildRequestLog(this.model, requests);

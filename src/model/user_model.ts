@@ -89,7 +89,7 @@ export class UserModel implements ItemScorer {
    * @param items - items with the features that {@link score} reads; the weights' sizes depend only on the
    * items' shape.
    * @param initial - all weights by name, with shape [rows, columns], or a seed from which weights are drawn.
-   * Weights in `start` replace drawn weights. A model with counts needs those of `initializeFromCounts`.
+   * Weights in `start` replace drawn weights. A model with counts needs `start` from `initializeFromCounts`.
    * @throws UserError if a config value is out of range, a weight is missing or has a wrong size, or a buffer
    * exceeds the adapter's limits.
    */
@@ -193,7 +193,7 @@ export class UserModel implements ItemScorer {
     return await this.#withScorer(room, (scorer) => scorer.scoreItems(state, items));
   }
 
-  /** Calls `use` with a scorer that has at least the capacity `room`, after all earlier calls have ended. */
+  /** Waits for all earlier calls; then calls `use` with a scorer that has at least the capacity `room`. */
   async #withScorer<T>(room: ScorerCapacity, use: (scorer: UtilityScorer) => Promise<T>): Promise<T> {
     const next = this.#scores.then(async () => {
       const old = this.#scorer;
@@ -273,7 +273,7 @@ export function checkShapes(
   );
 }
 
-/** Checks weights. @param what - their name, for errors. @throws UserError for wrong names or sizes */
+/** Checks the weights' names and sizes. @param what - subject of the message @throws UserError if wrong */
 export function checkWeights(specs: readonly ParameterSpec[], weights: Weights, what = "The weights"): void {
   const problems: string[] = [];
   const known = new Set(specs.map((spec) => spec.name));
@@ -292,7 +292,7 @@ export function checkWeights(specs: readonly ParameterSpec[], weights: Weights, 
   }
 }
 
-/** Adds ops for a tensor [events, N] with the first layer's bias in each row, in place of a user's state. */
+/** Adds ops for the bias of the first layer, as a tensor [events, N] with equal rows. */
 function recordBiasTerm(tape: ClickTape): Tensor {
   const { arena, capacity } = tape.options;
   const ones = tape.tensor("encoder/none", "events", 1, {

@@ -1,7 +1,7 @@
 /**
  * Adds ops that compute the utility u = MLP([s ; f]) of every displayed item from its features f and the
- * user's state s. An optional wide part is added to the MLP's output, or replaces the MLP. Its parameters are
- * b [K], A [K, F] and B [K, F], and a weight w_lag per last clicked item (whose features are f_lag):
+ * user's state s. An optional wide part is added to the MLP's output, or replaces the MLP. The wide part has
+ * parameters b [K], A [K, F], B [K, F], and w_lag for the item clicked `lag` clicks ago (features f_lag):
  *
  *   dot(b + A h, B f)     with h = sum over last clicks of w_lag f_lag
  *

@@ -1,6 +1,6 @@
 /**
- * Adds up partial gradients and updates weights by Adam. Each table with sparse gradients takes a dispatch.
- * The other weights are split into ranges that fit a binding, one dispatch each. Clipping takes two more.
+ * Adds up partial gradients and updates weights by Adam. Each table with sparse gradients has a dispatch.
+ * Other weights: a dispatch per range that fits a binding. Gradient clipping adds two dispatches.
  */
 
 import adamText from "../../kernels/adam/adam.wgsl" with { type: "text" };
@@ -26,8 +26,8 @@ const adamConstants = { BETA1: 0.9, BETA2: 0.999, EPSILON: 1e-8 } as const;
 
 /**
  * Kind of Adam. With `dense`, a step updates all parameters; a missing gradient counts as zero. With
- * `row-sparse`, a step updates only those rows of item and token tables that the batch uses. Their other rows
- * keep their weights and moments, so the cost of a step does not depend on the catalogue's size.
+ * `row-sparse`, a step updates only those rows of item and token tables that the batch uses. The tables'
+ * other rows keep their weights and moments, so a step's cost does not depend on the catalogue's size.
  * `adam_rows.wgsl` explains how the results differ.
  */
 export type AdamKind = "dense" | "row-sparse";
@@ -70,7 +70,7 @@ export class AdamState {
   ): DispatchSpec<S> {
     const { weights, gradient, partials, summed, decaying } = this.parameters;
     const first = window.offset / 4;
-    /** Converts a weight's index among all weights (floats) to one in `window` (vec4f), clamped. */
+    /** Converts a weight's index (in floats) to an index in `window` (in vec4f), clamped to the window. */
     const inWindow = (float: number) => Math.min(Math.max(float - first, 0), window.size / 4) / 4;
     const [decay1, decay2] = decaying;
     const sums = 4 * inWindow(summed);
@@ -173,8 +173,8 @@ export function adamRate(learningRate: number, t: number): number {
 export type AdamReferenceState = Readonly<Record<"w" | "m" | "v", Float64Array | number[]>>;
 
 /**
- * Computes step t (1, 2, ...) of Adam in f64, in place. Its constants are copies, so that tests notice a
- * change of the kernels' constants. @param decay - fraction of a weight that weight decay subtracts
+ * Computes step t (1, 2, ...) of Adam in f64, in place. It has copies of Adam's constants, so that tests
+ * notice a change in the kernels. @param decay - fraction of a weight that weight decay subtracts
  */
 export function adamReference(
   { w, m, v }: AdamReferenceState,

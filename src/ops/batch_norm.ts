@@ -73,14 +73,14 @@ interface Norm<S extends BatchSizes> extends BatchNormInputs {
   readonly output: Tensor;
   readonly dimensions: Dimensions<S>;
   readonly rows: DimName<S>;
-  /** Index with which the kernels read the number of rows: `step.size[M]`. */
+  /** Index of the number of rows in the array `step.size`, which the kernels read. */
   readonly M: number;
   readonly N: number;
   readonly N4: number;
 }
 
 interface TrainingNorm<S extends BatchSizes> extends Norm<S> {
-  /** Buffer [2 x chunks, N]: mean and squared deviations per block of rows; in backward, gradient sums. */
+  /** Buffer [2 * chunks, N]: mean and squared deviations per block of rows; in backward, gradient sums. */
   readonly chunkSums: View;
   /** Buffer [2, N]: mean, and 1 / sqrt(variance + EPSILON). */
   readonly normaliser: View;
@@ -219,7 +219,7 @@ function window(parameters: readonly Tensor[]): { view: View; at: number[] } {
   };
 }
 
-/** Applies f(value, column, row) to each element. */
+/** Returns a matrix of f(value, column, row) for each element. */
 function mapMatrix(m: Matrix, f: (value: number, j: number, i: number) => number): Matrix {
   return makeMatrix(m.rows, m.columns, (i, j) => f(getAt(m, i, j), j, i));
 }

@@ -1,7 +1,7 @@
 /**
  * Op choice_nll computes the mean negative log-likelihood of the users' choices. "No click" is an option with
- * utility 0. Each further click on the same page is a choice among the items that are not clicked yet.
- * According to the `logistic` likelihood, each item of a page is clicked independently of the other items.
+ * utility 0. Each further click on the same page is a choice among the items that are not clicked yet. With
+ * the `logistic` likelihood, each item of a page is clicked independently of the other items.
  */
 
 import lossText from "../../kernels/choice/choice_nll.wgsl" with { type: "text" };
@@ -160,7 +160,7 @@ const lossOf: Record<PageLikelihood, (z: readonly number[], clicked: readonly nu
     ),
 };
 
-/** Returns a page's expected prec@1 and prec@2 if ties are broken at random. Both are 0 without a click. */
+/** Returns a page's expected prec@1 and prec@2 if ties are broken at random. Without a click, both are 0. */
 export function computeTopShares(page: readonly number[], clicked: readonly number[]): [number, number] {
   if (clicked.length === 0) return [0, 0];
   return [

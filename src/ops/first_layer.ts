@@ -25,7 +25,7 @@ export interface FirstLayerInputs {
 export interface FirstLayerOptions {
   /** Probability that a training step ignores a row's item (its W_item f counts as 0); by default 0. */
   readonly itemDropout?: number;
-  /** True if the caller reads `state`, too; otherwise the op may fuse its product and not store it. */
+  /** True if the caller also reads `state`; otherwise the op may skip storing W_state s (fused kernel). */
   readonly storesState?: boolean;
 }
 
@@ -150,14 +150,14 @@ function getLargestKeptNoise(itemDropout: number): number {
   return Math.round((1 - itemDropout) * 2 ** 32) - 1;
 }
 
-/** Returns the pseudo-random 32-bit number that decides about dropout for a row, as the kernels do. */
+/** Returns the 32-bit pseudo-random number by which the kernels decide if dropout hides a row's item. */
 function computeDropoutNoise(row: number, stepNoise: number): number {
   const state = (Math.imul(row ^ stepNoise, 747796405) + 2891336453) >>> 0;
   const word = Math.imul((state >>> ((state >>> 28) + 4)) ^ state, 277803737) >>> 0;
   return ((word >>> 22) ^ word) >>> 0;
 }
 
-/** Returns true for an embedding table, false for a tensor of the batch. @throws Error for others */
+/** Returns true for an embedding table, false for a tensor of the batch. @throws Error if it is neither */
 export function isTable(tensor: Tensor): boolean {
   if (typeof tensor.rows !== "number") return false;
   if (!tensor.parameter?.table) throw new Error(`expected ${formatShape(tensor)} to be an embedding table`);

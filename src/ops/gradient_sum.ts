@@ -149,7 +149,7 @@ function rowsDispatch<S extends BatchSizes>(
   };
 }
 
-/** Returns sparse rows whose list `mark` has an entry per table row: its number, or NONE if unused. */
+/** Returns all rows of a table as sparse rows: `mark` lists each row's number, or NONE if it is unused. */
 function allRows<S extends BatchSizes>({ parameters }: AdamState, table: Tensor, mark: View): SparseRows<S> {
   const rows = Number(table.rows);
   return { count: { of: () => rows, most: rows }, list: mark, gradient: parameters.gradientView(table) };
@@ -163,7 +163,7 @@ function markRows(table: Tensor, arena: Arena): { blank: View; mark: View } {
   };
 }
 
-/** Table of which processes exchange only the gradients of rows that the batch uses. */
+/** Table whose gradients are exchanged only for the rows that the batch uses. */
 export interface SharedTable {
   readonly table: Tensor;
   /** Largest number of table rows that one process uses in a batch. */
@@ -178,7 +178,7 @@ export class SharedGradient<S extends BatchSizes> {
     readonly sum: Program<S>,
     readonly update: Program<S>,
     private readonly sparseRows: readonly SparseRows<S>[],
-    /** Gradients of weights outside of `tables`, which the processes exchange completely. */
+    /** Gradients of all weights outside of `tables`. The processes exchange these gradients completely. */
     readonly dense: readonly View[],
     readonly tables: readonly SharedTable[],
   ) {}

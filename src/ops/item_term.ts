@@ -86,7 +86,7 @@ interface ItemTerm extends ItemTermInputs {
   readonly constants: Constants;
 }
 
-/** Returns the dispatch for the gradient of `state`, if needed; passes the output's gradient to `base`. */
+/** Returns the dispatch for the gradient of `state` if it needs one. Also passes the gradient to `base`. */
 function stateGradient(
   { tape, item, state, base, N4, constants }: ItemTerm,
   call: ClickCall,

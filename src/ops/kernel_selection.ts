@@ -119,12 +119,14 @@ export function matmulDispatch<S extends BatchSizes>(
   });
 }
 
-/** Returns the result's number of panels of 16 columns; 0 without panels. @param columns4 - columns / 4 */
+/**
+ * Returns the number of 16-column panels of a panel kernel's result; else 0. @param columns4 - columns / 4
+ */
 function countPanels(kernel: MatmulKernel, columns4: number): number {
   return kernel.structure === "panel" ? Math.ceil(columns4 / 4) : 0;
 }
 
-/** Returns how many partial dot products the kernel can also compute per output row (0: none). */
+/** Returns the number of partial dot products that the kernel can compute per output row; 0 for none. */
 export function countDotParts(kernel: MatmulKernel, columns4: number): number {
   return kernel.structure === "tiled" && columns4 <= 16 ? 1 : countPanels(kernel, columns4);
 }
@@ -146,7 +148,7 @@ export function computeMatmulInvocations<S extends BatchSizes>(
     : [{ of: rows, per: 8 }, Math.ceil(columns4 / 4)];
 }
 
-/** Counts invocations of a weight gradient. @param more - further workgroups, which sum a loss */
+/** Counts a weight-gradient kernel's invocations. @param more - further workgroups, which sum a loss */
 export function computeWeightGradientInvocations<S extends BatchSizes>(
   kernel: MatmulKernel,
   k4: number,
@@ -205,13 +207,13 @@ export const productTexts = [...Object.values(matmulKernels), ...Object.values(l
  * take little longer to run (bench/ladder.md, "SwiftShader").
  */
 const PANEL_UNITS = 32;
-/** Number of users per invocation of the loop kernel on a CPU adapter: they share each read of a weight. */
+/** Number of users per invocation of the loop kernel on a CPU adapter. A weight is read once for all. */
 const LOOP_USERS = 4;
 
 export interface LstmKernelUse {
   readonly kernel: Kernel;
   readonly constants: Constants;
-  /** Number of invocations: `times` for each group of `per` users. */
+  /** Number of invocations: `times` * ceil(users / `per`). */
   readonly invocations: { readonly times: number; readonly per: number };
 }
 

@@ -24,7 +24,7 @@ export interface Gather<S extends BatchSizes, R> {
   readonly rows: DimName<S>;
   /** Array [rows] of u32. */
   readonly index: View;
-  /** Returns `index` for a batch on the CPU, for the reference in f64. */
+  /** Computes `index` for a batch on the CPU, for the float64 reference. */
   readonly of: (batch: R) => readonly number[];
 }
 

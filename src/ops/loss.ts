@@ -22,7 +22,7 @@ export const sumTexts = sumText + subgroupsText;
 export interface Loss<S extends BatchSizes, R> {
   readonly op: string;
   readonly inputs: readonly Tensor[];
-  /** [events, 4 v] losses and metrics of each event, so that their sums over events are v vec4f. */
+  /** Losses and metrics [events, 4 * v]; their sums over events are v vec4f. */
   readonly output: Tensor;
   /** Input whose gradient the loss computes. No other op may read this input. Undefined in an evaluation. */
   readonly target: Tensor | undefined;
@@ -50,7 +50,7 @@ export function recordLoss<S extends BatchSizes, R>(tape: Tape<S, R>, loss: Loss
   return tape.record({ op, inputs, output, forward, backward, reference });
 }
 
-/** Returns the dispatch that sums a loss's output [events, 4 v] over the events of the batch. */
+/** Returns the dispatch that sums a loss's output [events, 4 * v] over the events of the batch. */
 export function outcomeSum<S extends BatchSizes>(
   { dimensions, choice }: Pick<Tape<S>, "dimensions" | "choice">,
   { outcome, ring }: OutcomeSums,

@@ -77,7 +77,7 @@ interface Cell extends LstmInputs {
   readonly H4: number;
   readonly dense: { readonly input: Tensor; readonly weights: Tensor } | undefined;
   readonly lookedUp: Tensor | undefined;
-  /** Products features * inputWeights [events, 4H]; undefined for one-hot features (table rows instead). */
+  /** Products features * inputWeights [events, 4H]; undefined for one-hot features, which need no product. */
   readonly products: View | undefined;
   readonly input: Memory;
   /** Buffer [events, H]. */

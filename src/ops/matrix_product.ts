@@ -41,10 +41,10 @@ export function isTiled<S extends BatchSizes, R>(
     matmulKernels[direction].tiled;
 }
 
-/** Sums of a loss that a dispatch of {@link weightGradient} also computes, if it can. */
+/** Sums of a loss that a dispatch of {@link weightGradient} computes, too, if its kernel can. */
 export interface SumsHost {
   sums: OutcomeSums | undefined;
-  /** Makes the dispatch compute `sums`. Returns false if it cannot, or if it already computes sums. */
+  /** Makes the dispatch compute `sums`. Returns false if its kernel cannot, or if it already has sums. */
   readonly sumOutcomes: (sums: OutcomeSums) => boolean;
 }
 

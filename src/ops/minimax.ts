@@ -41,11 +41,11 @@ export interface GameOptions {
 export interface MinimaxInputs {
   /** Utilities [rows, 1]. */
   readonly u: Tensor;
-  /** Logits [rows, 1] of the generator, or factors from which the op computes the last layer itself. */
+  /** Logits [rows, 1] of the generator, or the inputs of its last layer, which this op then computes. */
   readonly logits: ClickScores;
 }
 
-/** Player that is trained, while the other player's output is constant; undefined in an evaluation. */
+/** Network to train; the other network's output is constant. Undefined in an evaluation. */
 export type GamePlayer = "generator" | "reward" | undefined;
 
 /**
@@ -121,7 +121,7 @@ export function computePageEta(
   return etaByPage ? generatorEta / items : generatorEta;
 }
 
-/** Returns the columns of {@link minimax} for pi = sparsemax(eta u), and writes pi [rows] to `policy`. */
+/** Returns the output of {@link minimax} for the generator pi = sparsemax(eta u); writes pi to `policy`. */
 export function exactMinimax(
   tape: ClickTape,
   name: string,

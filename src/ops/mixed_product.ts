@@ -30,8 +30,8 @@ export interface MixedProductInputs {
 }
 
 /**
- * Returns W f [rows, N], for distinct items or events (`rows`). If the encoder reads no item at an event, no
- * op may use that row. For R rows, forward and backward each take 2 R F N flops, plus N per token of each
+ * Returns W f [rows, N] for distinct items or events (`rows`). No op may use the row of an event at which the
+ * encoder reads no item. For R rows, forward and backward each take 2 R F N flops, plus N per token of each
  * row's item. @throws Error for wrong shapes, or if the items have no tokens
  */
 export function mixedProduct(
@@ -125,7 +125,7 @@ export function getTokens({ batch }: ClickTape): DeviceTokens {
   return tokens;
 }
 
-/** Returns the dispatch that writes sums of tokens' table rows to `output` [rows, N] (`add`: adds them). */
+/** Returns the dispatch that writes (or, if `add`, adds) sums of token rows to `output` [rows, N]. */
 export function tokenSum(
   tape: ClickTape,
   call: ClickCall,

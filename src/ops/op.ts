@@ -72,7 +72,7 @@ export function getVectorConstants({ kind }: AdapterTraits): { readonly VECTORS:
   return { VECTORS: kind === "gpu" ? 1 : 4 };
 }
 
-/** Returns the dispatch of the autotuned (`recorded`) or else first variant. @throws UserError if unknown */
+/** Returns the dispatch of the recorded variant (default: the first). @throws UserError if it is unknown */
 export function dispatchVariant<S extends BatchSizes>(
   recorded: Readonly<Record<string, KernelVariant>> | undefined,
   choice: KernelChoice<S>,

@@ -22,14 +22,14 @@ export interface PwStateInputs {
   readonly features: Tensor;
   /** Parameter [m, n]; row 0 is for the most recent click. */
   readonly weights: Tensor;
-  /** Parameter [1, F n], added to the sums before tanh. Without a bias, tanh is not applied. */
+  /** Parameter [1, F * n], added to the sums before tanh. Without a bias, tanh is not applied. */
   readonly bias?: Tensor;
 }
 
 /**
- * Returns [events, F n]. Column k n + j is the sum over the last m clicks of weights[lag, j] times feature k;
- * with a bias, it is tanh(bias + sum). If a user has fewer than m clicks, the missing ones count as zero. For
- * E events, forward and backward each take at most 2 E m F n flops.
+ * Returns [events, F * n]. Column k * n + j is the sum over the last m clicks of weights[lag, j] * feature k;
+ * with a bias, the column is tanh(bias + sum). If a user has fewer than m clicks, the missing ones count
+ * as zero. For E events, forward and backward each take at most 2 E m F n flops.
  * @throws Error for wrong shapes
  */
 export function pwState(tape: ClickTape, name: string, { features, weights, bias }: PwStateInputs): Tensor {
@@ -97,7 +97,7 @@ function backward(state: PwState, call: ClickCall): ClickDispatch[] {
   const toWeights = call.partials(weights);
   const toBias = bias && call.partials(bias);
   if (toBias && toBias.accumulate !== toWeights.accumulate) {
-    throw new Error(`${name}: ops that use one of ${bias.name} and ${weights.name} must use both`);
+    throw new Error(`${name}: an op must use both ${bias.name} and ${weights.name}, or neither`);
   }
   return [
     {

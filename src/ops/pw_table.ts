@@ -37,9 +37,9 @@ const itemBiasKernel = parseKernel("pw_item_bias_gradient", itemBiasText);
 
 export interface PwTableInputs {
   /**
-   * Products of items' features and the first layer's weights, in n groups (one per weighted sum of clicks).
-   * For one-hot features: a table parameter [I, n N]. For mixed features: [items, n N] if `tape.batch.clicks`
-   * is defined, else [events, n N] (for the item that the encoder reads).
+   * Products of items' features and the first layer's weights: n groups, one per weighted sum of clicks.
+   * One-hot features: a table parameter [I, n * N]. Mixed features: a tensor [items, n * N] if
+   * `tape.batch.clicks` is defined, else [events, n * N] (the item read at each event).
    */
   readonly table: Tensor;
   /** Parameter [m, n]; row 0 is for the most recent click. */
@@ -82,7 +82,7 @@ interface TableSum extends PwTableInputs {
   readonly n: number;
   readonly N: number;
   readonly N4: number;
-  /** Number of vec4f per row of `weights` (n weights of a lag). */
+  /** Number of vec4f per row of `weights`; a row has the n weights of one lag. */
   readonly blocks: number;
 }
 
@@ -185,7 +185,7 @@ function eventGradients(
   const toWeights = call.partials(weights);
   const toBias = call.partials(layerBias);
   if (toBias.accumulate !== toWeights.accumulate) {
-    throw new Error(`${name}: ops that use one of ${layerBias.name} and ${weights.name} must use both`);
+    throw new Error(`${name}: an op must use both ${layerBias.name} and ${weights.name}, or neither`);
   }
   return [
     {
@@ -249,7 +249,7 @@ function itemGradients(
 }
 
 interface Window {
-  /** Buffer [events, 3 m n]: three coefficients per event, lag and weighting (see pw_window.wgsl). */
+  /** Buffer [events, 3 * m * n]: three coefficients per event, lag and weighting (see pw_window.wgsl). */
   readonly coefficient: View;
   /** Buffer [1, N]: the output for a user without clicks. */
   readonly base: View;
@@ -303,7 +303,7 @@ function buildWindow(tape: ClickTape, name: string, inputs: Required<PwTableInpu
 }
 
 /**
- * Computes the op in f64: first the states [events, I x n] (n weighted sums of one-hot clicks), then the
+ * Computes the op in f64: first the states [events, I * n] (n weighted sums of one-hot clicks), then the
  * product with the first layer's weights. @param byEvent - true if `table` has a row per event
  */
 const reference = (byEvent: boolean): ClickReference => ([table, weights, layerBias, itemBias], batch) => {

@@ -38,8 +38,8 @@ export interface RowDotInputs extends RowDotTerm {
 }
 
 /**
- * Scores base + bias + input . weights (one number per row) that are not computed yet. The op that reads the
- * scores decides whether a separate dispatch or its own kernel computes them.
+ * Scores that no kernel computes yet: base + bias + input . weights, one number per row. The op that reads
+ * the scores decides whether a separate dispatch or its own kernel computes them.
  */
 export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown> {
   #read:
@@ -85,7 +85,7 @@ export class UnmaterializedScores<S extends BatchSizes = BatchSizes, R = unknown
     return dots && { ...this.#readBy("sums", () => dots), dots, bias: this.inputs.bias };
   }
 
-  /** Returns the inputs, for an op that computes the dot products itself. @throws Error for several terms */
+  /** Returns inputs for an op that computes the dot products. @throws Error for a sum of several terms */
   factors(): RowDotInputs & { readonly output: Tensor } {
     if (!this.#isOneProduct()) {
       throw new Error(`row_dot: expected ${this.name} to be one dot product, got a sum of terms`);

@@ -25,7 +25,7 @@ export type FromWorker =
 
 export interface CallFailure {
   readonly message: string;
-  /** Cause: "user" is a wrong input, "stopped" a cancellation, "lost" a lost device, "fault" a bug. */
+  /** Cause: wrong input ("user"), cancellation ("stopped"), lost GPU device ("lost"), or a bug ("fault"). */
   readonly kind: "user" | "stopped" | "lost" | "fault";
   readonly stack?: string;
 }
@@ -101,7 +101,7 @@ async function findMethod(service: string, method: string): Promise<AnyMethod> {
   return found.bind(services[service]) as AnyMethod;
 }
 
-/** Compares the name, because each script has a UserError class of its own. */
+/** Recognises a UserError by name: instanceof fails, because each script bundles its own UserError class. */
 function isUserError(error: unknown): boolean {
   return error instanceof Error && error.name === "UserError";
 }

@@ -39,7 +39,7 @@ export function computeTicks([min, max]: Range, count: number): number[] {
 /** Smallest vertical distance between the names of two lines in a chart, in pixels. */
 const LINE = 13;
 
-/** Places names beside lines at y = `at`, and omits names without room; `foot` is a name's bottom y. */
+/** Computes the bottom edge `foot` (y) of names beside lines at y = `at`; omits names that find no room. */
 export function layOutNames(
   levels: readonly { readonly name: string; readonly at: number }[],
 ): { readonly name: string; readonly foot: number }[] {

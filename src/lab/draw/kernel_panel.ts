@@ -85,7 +85,7 @@ ${renderWgslListing(texts.files[kernel] ?? "", [])}
 ${renderBackground(kernel, texts)}`;
 }
 
-/** Renders an empty section, to be filled with machine code, and a link to the kernel's chapter. */
+/** Renders an empty section (machine code is inserted later) and a link to the kernel's chapter. */
 function renderBackground(kernel: string, { chapterOf, chapters }: KernelTexts): Html {
   // A ladder's kernel has the shipped kernel's name and a suffix, such as _1_naive in lstm_forward_1_naive.
   const chapter = chapterOf[kernel] ?? chapterOf[kernel.replace(/_\d+_.*/, "")] ?? "";
@@ -148,9 +148,9 @@ function countsTable(code: KernelSummary): Html {
   ];
   const head = ["memory", "reads", "sectors per 32 reads", "writes", "sectors per 32 writes", "conflicts"];
   return markup`${renderScrollTable("Memory requests of the kernel", "numeric", head, rows)}
-<p>The numbers are computed from the kernel's text for a GPU, not measured. Reads and writes are per
-invocation. Sectors (of 32 bytes) are per request of 32 invocations together. Conflicts are extra cycles of
-accesses to the same bank of workgroup memory, which has 32 banks.${
+<p>The numbers are computed from the kernel's text for a GPU, not measured. Reads and writes are counted
+per invocation; sectors (32 bytes each) are counted per 32 invocations, which read or write together.
+Conflicts are extra cycles of accesses to the same bank of workgroup memory, which has 32 banks.${
     [...variables, storage, workgroup].some((own) => Object.values(own).includes("unknown")) &&
     markup` A number is unknown if it depends on data, or on the driver (textures, atomics). This screen
 does not read the step's data; <a href="#ladders">ladders</a> count with the data of their inputs.`
@@ -193,7 +193,8 @@ function origin({ node, phase, code }: DispatchSummary): Html {
 function specialisedText(code: KernelSummary, specialised: number): string {
   const launched = formatCount(countLaunched(code).launched);
   const lines = specialised === 1 ? "1 line differs" : `${specialised} lines differ`;
-  return `${launched} invocations run this kernel. ${lines} from the file, in constants or types of memory.`;
+  return `${launched} invocations run this kernel. ` +
+    `${lines} from the kernel's file, because constants and types of memory were inserted.`;
 }
 
 const KEYWORDS =
@@ -265,7 +266,7 @@ export function renderMachineCode({ compiler, gpu, names, kernels }: MachineCode
   const facts = found.facts.map((value, k) => [names[k] ?? "", value] as const);
   const more = found.lines - found.code.length;
   return markup`<p>Compiled by ${compiler} for ${gpu} with the constants of ${found.where}.
-The constants above may differ. The code was not run. bench/compiled.md explains how to read the code.</p>
+These constants may differ from those above. The code was not run. See bench/compiled.md on reading it.</p>
 ${renderFacts(facts)}
 <p>${
     found.isLoop

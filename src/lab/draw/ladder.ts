@@ -16,7 +16,7 @@ type Outcome = "faster" | "slower" | "equal";
 
 export interface ComparedStep extends LadderStepMeasurement {
   readonly recorded?: ShippedLadder["steps"][number];
-  /** Set if this version is faster than its base version on one adapter, and slower on the other. */
+  /** Defined if this version beats its base version on one adapter, and is slower on the other. */
   readonly reversal?: "slower here" | "faster here";
 }
 
@@ -38,7 +38,7 @@ export function compareLadder(own: LadderMeasurement, shipped: ShippedLadder | u
   });
 }
 
-/** Estimates the relative error of the ratio of two times from the errors of both; at least 0.05. */
+/** Estimates the relative error (at least 0.05) of the ratio of two times from the errors of the times. */
 export function estimateNoise(step: Timing | undefined, base: Timing | undefined): number {
   const share = (timing: Timing | undefined) => timing ? estimateMedianError(timing) / timing.median : 0;
   return Math.max(LEAST_GAIN, share(step) + share(base));
@@ -93,7 +93,7 @@ export function describeComparison(
   return sentences;
 }
 
-/** Returns a logarithmic scale from speedups to 0..100. It covers all `gains`, and at least 0.5 to 2. */
+/** Returns a logarithmic scale from speedups to 0..100. It includes all `gains`, and 0.5 to 2. */
 function createGainScale(gains: readonly number[]): (gain: number) => number {
   const known = gains.filter((gain) => gain > 0);
   const [low, high] = [Math.log(Math.min(0.5, ...known)), Math.log(Math.max(2, ...known))];
@@ -146,7 +146,6 @@ ${renderHeadRow("us", "± us", versus, "gain", ...(shipped ? ["us", versus, "gai
 <p>Computed for a GPU, not measured: reads per invocation (a vector is one read); sectors of 32 bytes per 32 reads or writes.</p>`;
 }
 
-/** Renders a kernel's name as a link to the kernel's text. */
 export function renderKernelLink(kernel: string): Html {
   return markup`<a href="#step/${kernel}">${renderBreakableName(kernel)}</a>`;
 }

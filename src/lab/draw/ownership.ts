@@ -14,7 +14,7 @@ type Grid = Pick<KernelSummary, "invocations" | "workgroup" | "grid">;
 /** Largest number of cells per axis; with more cells, a gap is drawn before the last ones. */
 const CELLS = { grid: 24, group: 32 };
 
-/** Selects the cells of an axis to draw: all or, if there are too many, some (undefined marks a gap). */
+/** Returns the indices of an axis' cells to draw. If there are too many cells, undefined stands for a gap. */
 export function selectCells(count: number, most: number, chosen = 0): (number | undefined)[] {
   const upTo = (length: number) => Array.from({ length }, (_, k) => k);
   if (count <= most) return upTo(count);
@@ -24,7 +24,7 @@ export function selectCells(count: number, most: number, chosen = 0): (number | 
     : [...upTo(most - 5), undefined, chosen, ...last];
 }
 
-/** Counts all launched invocations, and those without work, which only complete the last workgroups. */
+/** Counts launched invocations, and how many of them are idle because they only fill the last workgroups. */
 export function countLaunched({ invocations: [x, y], workgroup, grid: [gx, gy, gz] }: Grid): {
   readonly launched: number;
   readonly idle: number;
@@ -155,7 +155,7 @@ export function clamp(value: number, most: number): number {
   return Math.max(0, Math.min(Math.trunc(value) || 0, most));
 }
 
-/** Renders a drawing and tables for an invocation. @param chosen - its indices, clamped to the grid */
+/** Renders a drawing and tables of an invocation. @param chosen - the invocation; clamped to the grid */
 export function renderOwned(code: KernelSummary, chosen: InvocationChoice): Html {
   const most = countChoices(code);
   const group = clamp(chosen.group, most.group - 1);
@@ -202,7 +202,7 @@ export function formatValues(values: readonly number[]): string {
   return step === 1 ? range : `${range} by ${formatCount(step)}`;
 }
 
-/** Renders a table of the kernel's array accesses and, if known, the index that the invocation accesses. */
+/** Renders a table with the kernel's array accesses, and their indices for the invocation if known. */
 function accessTable({ text, bindings }: KernelSummary, own: IndexValues): Html {
   const loop = listLoopVariables(text);
   const getReason = (subscript: string) =>
@@ -233,7 +233,7 @@ function accessTable({ text, bindings }: KernelSummary, own: IndexValues): Html 
   }`;
 }
 
-/** Returns the names of loop variables of a kernel, and of values that depend on them. */
+/** Returns the names of a kernel's loop variables, and of all values that depend on loop variables. */
 function listLoopVariables(text: string): string[] {
   const names: string[] = [];
   const declaration = /\b(for \(var|var|let) (\w+)[^=;]*=([^;]+);/g;

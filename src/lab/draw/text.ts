@@ -56,7 +56,7 @@ export function renderBreakableName(name: string): Html {
 /** Returns the address in the lab that replaces a link's target; undefined if there is none. */
 type ResolveLink = (target: string) => string | undefined;
 
-/** Renders Markdown. A link that `resolve` does not know becomes text; `#course` links to that screen. */
+/** Renders Markdown. Links that `resolve` lacks become text; code such as `#course` becomes a link. */
 export function renderMarkdown(markdown: string, resolve: ResolveLink = () => undefined): Html {
   const parts = markdown.trim().split(/^```\w*\n([^]*?)^```$/m).map((part, k) =>
     k % 2 === 1

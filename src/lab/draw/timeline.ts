@@ -20,7 +20,7 @@ const phaseNames: Readonly<Record<StepPhase, string>> = {
 /** Size of the strip in SVG units. The strip is stretched to the width of the page. */
 const STRIP = { width: 1000, height: 34 };
 
-/** Computes start and end of each dispatch in microseconds, as if dispatches ran without gaps. */
+/** Computes when each dispatch starts and ends (in microseconds) if dispatches run without gaps. */
 export function computeSpans(
   dispatches: readonly Pick<TimedDispatch, "median">[],
 ): { readonly spans: readonly (readonly [from: number, to: number])[]; readonly total: number } {
@@ -110,7 +110,7 @@ ${dispatches.some(isUnsure) && markup`<p>${UNSURE}</p>`}`;
 
 const UNSURE =
   "A question mark means that the error is as large as the time: the dispatch is too fast for this clock, " +
-  "or its times vary too much. The rates of the dispatch are then unknown.";
+  "or its times vary too much. So the dispatch's FLOP/s and bytes/s are unknown.";
 
 /** Returns true if the measured time is not larger than its error. */
 export function isUnsure(timed: DispatchMeasurement): boolean {

@@ -120,7 +120,7 @@ export class FittedBaselines {
     return this.scorers.get(name)?.logOdds;
   }
 
-  /** Returns a baseline's scoring formula; undefined for the logit, and without validation users. */
+  /** Returns a baseline's scoring formula; undefined for the logit, or if there are no validation users. */
   formula(name: BaselineName): FittedFormula | undefined {
     const { scorer, setting = 0, logOdds: scale } = this.scorers.get(name) ?? {};
     const formula = scorer?.formula?.(setting);

@@ -32,7 +32,7 @@ export interface BaselineScorer {
 /** Formula of a baseline's scores: its name and its constants. */
 export type BaselineFormula =
   | { readonly name: "random" | "clickRate" }
-  /** Ranks the items of a user's latest `clicks` clicks first; see {@link createLastClickScorer}. */
+  /** Ranks recently clicked items (of the last `clicks` clicks) first; see {@link createLastClickScorer}. */
   | { readonly name: "lastClick"; readonly clicks: number }
   | ({ readonly name: "categoryRate"; readonly shares: Float64Array } & CategorySetting)
   | ({ readonly name: "itemKnn"; readonly neighbours: ClickPairs } & KnnSetting);
@@ -56,7 +56,7 @@ type ItemScore = (setting: number) => number;
 /** Scores a page's items. @param history - items of earlier clicks (incl. context events), oldest first */
 type PageScores = (history: readonly number[]) => (item: number) => ItemScore;
 
-/** Creates a scorer. @param ofUser - called once per log; the returned function is called once per user */
+/** Creates a scorer. @param ofUser - called per log; returns a function that is called per user */
 function createPageScorer(
   settings: readonly string[],
   ofUser: (log: Clicks) => () => PageScores,
@@ -257,7 +257,7 @@ export function createItemKnnScorer(neighbours: ClickPairs, counts: TrainCounts)
   return { ...scorer, formula: (setting) => ({ name: "itemKnn", neighbours, ...SETTINGS[setting]! }) };
 }
 
-/** Returns, for each number in CLICKS, the mean similarity without and with clicks on `item` itself. */
+/** Returns mean similarities to the last n clicks, for n in CLICKS: without and with clicks on `item`. */
 function similarities(item: number, recent: readonly number[], { users, pairs }: ClickPairs): number[] {
   const found: number[] = [];
   let [sum, own, k] = [0, 0, 0];

@@ -7,7 +7,7 @@ import { listUnclickedRows } from "../../data/ranking.ts";
 /** Map from scores to utilities: utility = offset + slope * log(score). */
 export interface UtilityScale {
   readonly offset: number;
-  /** At least 0, so a higher score never gives a lower utility. */
+  /** Slope of at least 0: a higher score never gives a lower utility. */
   readonly slope: number;
 }
 
@@ -16,7 +16,7 @@ export interface UtilityScale {
  * choice, and each additional click is a choice.
  */
 export interface CalibrationSample {
-  /** [rows] log score of each option, choice after choice. */
+  /** [rows] log scores of all options of choice 0, then those of choice 1, and so on. */
   readonly logScores: Float64Array;
   /** [choices + 1] for each choice, the index of its first option in `logScores`. */
   readonly start: readonly number[];
@@ -78,7 +78,7 @@ export function fitUtilityScale(parts: Iterable<ScoredRows>): UtilityScale | und
   return fitLogOdds({ logScores: joined, start, chosen, hasNone });
 }
 
-/** Yields each page (no context events): its rows, counted from the first row of `users[0]`. */
+/** Yields the rows of each page (not of context events). Row 0 is the first row of the first of `users`. */
 export function* listPages(
   log: Clicks,
   users: ArrayLike<number>,

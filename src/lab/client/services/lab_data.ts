@@ -1,4 +1,4 @@
-/** Opens data for a training: a synthetic shop, or files that the user chose. No data leave the page. */
+/** Opens data for a training: a synthetic shop, or files that the user chose. All data stay in the tab. */
 
 import { makeShop } from "../../../data/demo_shop.ts";
 import { describeDifference, keepsItemNumbers } from "../../../data/feature_difference.ts";
@@ -16,14 +16,14 @@ import type { ReaderFile } from "../reader.ts";
 
 export type DataChoice =
   | { readonly kind: "shop"; readonly name: string; readonly seed: number }
-  /** Chosen files: one file that data/sets/paper_file.ts reads, or all files of a prepared data set. */
+  /** Files that the user chose: one file for data/sets/paper_file.ts, or all files of a prepared data set. */
   | { readonly kind: "files"; readonly files: readonly ReaderFile[] };
 
 type Report = (what: string) => void;
 
 export interface LabData extends TestedData {
   readonly kind: "demo" | "paper" | "prepared";
-  /** Ground truth of the shop; undefined for the user's own data. */
+  /** Ground truth of the synthetic shop; undefined for files that the user chose. */
   readonly shop: ShopTruth | undefined;
 }
 
@@ -44,7 +44,7 @@ async function openFiles(files: readonly ReaderFile[], report: Report): Promise<
   return { kind, source: new MemoryLog(log), features, pageOrder, truth: undefined, shop: undefined };
 }
 
-/** Describes name, sizes and item features of data. */
+/** Returns a sentence with the name, the sizes and the item features of a data set. */
 export function describeData({ source }: LabData): string {
   const { name, items: { shape } } = source;
   return `${name}: ${describeDataSizes(computeDataSizes(source))} ${describeFeatures(shape)}.`;
@@ -67,7 +67,7 @@ export function isSameData(a: DataChoice, b: DataChoice): boolean {
   });
 }
 
-/** Returns the data with the item count of the snapshot's model. @throws UserError if the items differ */
+/** Gives the data as many items as the snapshot's model. @throws UserError if the item features differ */
 export function alignDataToSnapshot(what: string, info: SnapshotInfo, data: LabData): LabData {
   expectSameFeatures(what, info, data);
   return { ...data, source: alignSourceToModel(data.source, info.items, what) };

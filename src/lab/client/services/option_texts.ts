@@ -48,7 +48,7 @@ export function findFaults(texts: OptionTexts): Record<string, string> {
 }
 
 /**
- * Parses the options of a training. Defaults that depend on the data remain undefined.
+ * Parses the options of a training. If an option's default depends on the data, its value stays undefined.
  * @param fromSnapshot - true to start from a snapshot, as with --init
  * @throws UserError for an invalid option, or for options that contradict each other
  */
@@ -94,7 +94,7 @@ export function formatOptionTexts({ model, training, pretrain, adversarial }: St
   return Object.fromEntries(texts);
 }
 
-/** Formats a value for a form field; "" for the default. @param standard - default of the shannon stage */
+/** Formats a value for a form field; "" for the default. @param standard - the Shannon stage's default */
 function formatStageOption<N extends "weightDecay" | "tokenDecay" | "earlyStopping">(
   name: N,
   standard: StageConfig[N],

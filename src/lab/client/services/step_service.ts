@@ -21,7 +21,7 @@ import { UserError } from "../../../user_error.ts";
 import { formatCount } from "../../draw/text.ts";
 import { type LabWorker, type MeasurementProgress, reportProgress, type ServiceCall } from "../lab_worker.ts";
 
-/** Name of the workload that runs the current model on the data of its training. */
+/** Name of the workload that runs the current model on its training data. */
 const TRAINED = "trained";
 
 export interface ProfileRequest {
@@ -35,7 +35,7 @@ export interface ProfileRequest {
 export interface StepProfile {
   /** Measurements of the step in microseconds. */
   readonly result: StepMeasurement;
-  /** One summary per dispatch of `result`. */
+  /** Summaries of the dispatches, in the order of the measurements in `result`. */
   readonly facts: readonly DispatchSummary[];
   readonly probes: readonly AdapterMeasurement[];
   readonly clock: Clock;
@@ -113,12 +113,12 @@ export function stepService(worker: LabWorker) {
       return { result: { workload: name, model: model.name, ...parts }, facts, probes, clock };
     });
 
-  /** Lists the workloads and models to choose from; `ownModel` is true if a workload includes its model. */
+  /** Lists the available workloads and models. Workloads with `ownModel` have a model of their own. */
   const choices = () => {
     const data = worker.current?.data.source.name;
     const own = data === undefined
       ? []
-      : [{ name: TRAINED, about: `${data}, with the model that was trained last`, ownModel: true }];
+      : [{ name: TRAINED, about: `${data}, on the model that you trained last`, ownModel: true }];
     return {
       workloads: [...own, ...logs.map(({ name, about }) => ({ name, about, ownModel: false }))],
       models: models.map(({ name }) => name),
@@ -142,7 +142,7 @@ export interface KernelSummary extends IndexScope {
   readonly text: string;
   readonly constants: readonly (readonly [name: string, value: number | boolean])[];
   readonly bindings: readonly BindingSummary[];
-  /** Number of invocations along x and y, without those that only pad the last workgroups. */
+  /** Number of invocations with work along x and y (without those that only fill the last workgroups). */
   readonly invocations: readonly [x: number, y: number];
 }
 
@@ -155,7 +155,7 @@ export interface DispatchSummary {
   readonly code?: KernelSummary;
 }
 
-/** Lists a step's dispatches and copies in order: after a dispatch, the copy of its output to a texture. */
+/** Lists a step's dispatches and its copies of outputs to textures, in the order of execution. */
 function listDispatches(recording: Recording): DispatchSummary[] {
   const all: DispatchSummary[] = [];
   for (const { program, sizes, offset, slice = onlySlice } of recording.step()) {

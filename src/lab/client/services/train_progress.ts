@@ -23,7 +23,6 @@ export interface ValidationRow {
 
 export type TrainProgress =
   | { readonly kind: "doing"; readonly what: string }
-  /** Description of the data. */
   | { readonly kind: "data"; readonly text: string }
   | { readonly kind: "note"; readonly text: string }
   /** Metrics of the baselines (and of a synthetic shop's true utilities) on the validation users. */

@@ -32,7 +32,6 @@ import type { OptionTexts } from "./option_texts.ts";
 export interface TrainRequest {
   readonly data: DataChoice;
   readonly options: StagesOptions;
-  /** True if the training starts from the loaded snapshot. */
   readonly fromSnapshot: boolean;
 }
 
@@ -64,14 +63,14 @@ export class TrainService {
   readonly options = listShownGroups;
   readonly faults = findFaults;
   readonly read = readOptions;
-  /** Data that were opened last. They are kept so that the same files need not be read again. */
+  /** Data that were opened last, kept in memory so that the same files need not be read again. */
   #opened: { readonly choice: DataChoice; readonly data: LabData } | undefined;
   /** Snapshot that was loaded last, from which a training can start. */
   #loaded: { readonly weights: Weights; readonly info: SnapshotInfo } | undefined;
   #session: TrainSession | undefined;
   /** Model of the loaded snapshot if its training cannot be resumed; otherwise undefined. */
   #loadedModel: UserModel | undefined;
-  /** Promise that resolves when no task reads the session any more. Only then may the session be freed. */
+  /** Promise that resolves when no task uses the session any more, so that its memory may be freed. */
   #reading: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly worker: LabWorker) {}
@@ -135,7 +134,7 @@ export class TrainService {
     return await this.#whileReading((await this.#reviveSession(() => {})).snapshot(offer));
   }
 
-  /** Loads a snapshot to use or resume it. @throws UserError if the data do not fit it */
+  /** Loads a snapshot to use or resume it. @throws UserError if the data do not fit the snapshot's model */
   load({ file, data }: { readonly file: File; readonly data: DataChoice }): Promise<LoadedSnapshot> {
     return this.worker.runExclusively("A snapshot is being loaded", undefined, () => this.#load(file, data));
   }
@@ -227,7 +226,7 @@ export class TrainService {
     throw new UserError("Expected a training run, found none: train a model first.");
   }
 
-  /** Returns the session; if the session's device was lost, first restores it on a new device. */
+  /** Returns the session. Restores it on a new device if its GPU device was lost. */
   async #reviveSession(report: (what: string) => void): Promise<TrainSession> {
     const old = this.#expectSession();
     const gpu = await this.worker.gpu();

@@ -60,7 +60,7 @@ export class TrainSession {
     readonly current: CurrentStage,
     readonly model: UserModel,
     readonly trainer: ClickTrainer<StageMetrics>,
-    /** Chooses the weights of the snapshot best-loss; undefined if it always has the best trained weights. */
+    /** Chooses trained or rescaled weights for the snapshot best-loss; undefined if always trained. */
     readonly choice: BestLossChoice | undefined,
   ) {}
 
@@ -177,7 +177,7 @@ export class TrainSession {
     return this.#saved = await this.trainer.state();
   }
 
-  /** Returns the bytes of a snapshot. @throws UserError if it is missing or has non-finite weights */
+  /** Returns a snapshot's bytes. @throws UserError if the snapshot is missing or has non-finite weights */
   snapshot({ stage, kind }: Pick<SnapshotOffer, "stage" | "kind">): Promise<Uint8Array<ArrayBuffer>> {
     const { current: { before }, config, gpu, setting: { data } } = this;
     const on = { config, data, adapter: describeAdapter(gpu) };
@@ -231,7 +231,7 @@ export function expectResumable(session: TrainSession, config: StagesConfig, cho
   );
 }
 
-/** Resumes a training from a file; `next` is undefined if the file has only weights or the data differ. */
+/** Resumes a training from a file. If the file has only weights, or the data differ, `next` is undefined. */
 export async function reopenSession(
   gpu: Gpu,
   setting: SessionSetting,
@@ -266,7 +266,7 @@ interface StageState {
   readonly stage: TrainingStage;
   readonly specs: readonly ParameterSpec[];
   readonly state: TrainerState;
-  /** Rescaled weights for the snapshot best-loss; undefined if it has the trained weights. */
+  /** Weights for the snapshot best-loss if they were rescaled; undefined if best-loss has trained weights. */
   readonly rescaled?: RescaledBest;
 }
 
@@ -321,7 +321,9 @@ function encodeSnapshotFile(
     );
   }
   if (![...own.values()].every((values) => values.every(Number.isFinite))) {
-    throw new UserError("Expected finite weights, got NaN or infinity. Save another snapshot instead.");
+    throw new UserError(
+      "Expected finite weights in the snapshot, got NaN or infinity. Save another snapshot instead.",
+    );
   }
   const game = stage.game(config.model, config);
   const { features, source } = data;
