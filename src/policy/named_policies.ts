@@ -24,7 +24,7 @@ const topKernel = parseKernel("top_slate", topText);
 
 type SlatePlace = Pick<PageBuffers, "users" | "slate" | "items" | "panels" | "slates" | "masked">;
 
-/** Draws a random slate for every user; with `explore`, only with probability `step.epsilon` per user. */
+/** Draws a random slate for every user or, with `explore`, for each user with probability `step.epsilon`. */
 export function recordRandomSlate(page: SlatePlace, explore = false): ClickDispatch {
   return recordSlates(randomKernel, explore ? "explore" : "random slate", page, {}, {
     PANELS: page.panels,
@@ -44,7 +44,7 @@ export function recordTopSlate(page: SlatePlace, score: View): ClickDispatch {
   return recordSlates(topKernel, "top slate", page, { score });
 }
 
-/** Returns the greedy policy. @param by - model whose utilities it reads; default: the environment's. */
+/** Returns the greedy policy. @param by - model whose utilities it maximises; default: the environment. */
 export function createGreedyPolicy(by?: UsersSource): Policy {
   return {
     name: by ? `greedy by ${by.name}` : "greedy",

@@ -66,7 +66,7 @@ export function expectItems(path: string, { items }: PolicyConfig, users: string
   );
 }
 
-/** @throws UserError if policy.json names other users than the snapshot, whose users are `saved`. */
+/** @throws UserError if policy.json names other users than `saved`, which the snapshot names. */
 export function expectSubject(path: string, { trainedOn }: PolicyConfig, saved: string): void {
   // Only the checksum identifies a model, because its file may have been moved.
   const own = describeSubject(trainedOn).replace(/^the model .*(?=\(sha256 )/, "");
@@ -85,7 +85,7 @@ export function describeSubject(subject: PolicySubject): string {
   return `the model ${subject.path} (sha256 ${subject.sha256.slice(0, 12)})`;
 }
 
-/** Returns true if two descriptions are of the same simulated users; the path of a model does not matter. */
+/** Returns true if both descriptions name the same simulated users; paths of models are not compared. */
 export function isSame(one: PolicySubject, other: PolicySubject): boolean {
   return one.kind === "truth"
     ? other.kind === "truth" && other.shop === one.shop && other.dataSeed === one.dataSeed

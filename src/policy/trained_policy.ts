@@ -91,7 +91,6 @@ const UNFINISHED = " (unfinished)";
 export class TrainedPolicy {
   /** @internal */
   constructor(
-    /** Folder of the policy. */
     readonly path: string,
     /** @internal */
     readonly config: PolicyConfig,
@@ -154,8 +153,8 @@ export class TrainedPolicy {
   }
 
   /**
-   * Returns the slate that the policy shows a user next. In a training without `--start`, users have at most
-   * one click per earlier page, so for users with more clicks such a policy predicts no returns.
+   * Returns the slate that the policy shows a user next. A policy trained without `--start` (at most one
+   * click per page) predicts no returns for users with more clicks than earlier pages.
    * @param users - users on which the policy was trained. @param history - clicked items, oldest click first.
    * @throws UserError for unknown items or pages, or if too few items remain that the user has not clicked.
    */
@@ -234,6 +233,8 @@ function expectOnce(policies: PolicyGroup["policies"]): void {
   for (const [one, other] of Map.groupBy(policies, ({ name, seed }) => `${name} ${seed}`).values()) {
     if (!one || !other) continue;
     const both = `${one.policy.path} and ${other.policy.path}, both ${one.name} of --seed ${one.seed}`;
-    throw new UserError(`Expected different seeds for trainings with equal settings, got ${both}.`);
+    throw new UserError(
+      `Expected different seeds for trainings with equal settings, got ${both}. Leave out one.`,
+    );
   }
 }

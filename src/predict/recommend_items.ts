@@ -43,7 +43,7 @@ export interface RecommendOptions {
   readonly history: ArrayLike<number>;
   /** Numbers of the items that may be recommended, ascending. */
   readonly candidates: Uint32Array<ArrayBuffer>;
-  /** Counts of the user's earlier pages, impressions and clicks. Default: counts of an average click rate. */
+  /** Counts of the user's earlier pages, impressions and clicks. Default: an average click rate. */
   readonly past?: PastPages | undefined;
   /** Returns the context features of an item's impression. Default: the context is unknown. */
   readonly features?: ((item: number) => Float32Array<ArrayBuffer>) | undefined;
@@ -57,8 +57,8 @@ export interface RecommendOptions {
 
 /**
  * Returns the items with the largest utilities, best first. Items with equal utilities are in the order of
- * their numbers. Count features depend on the page, so items are scored twice: to choose the items, on a page
- * that shows the whole catalogue; to sort the chosen items, on a page that shows only these.
+ * their numbers. Items are scored twice, because count features depend on the page: first on a page with the
+ * whole catalogue, to choose items; then on a page with only the chosen items, to sort them.
  * @throws UserError if a utility is not finite
  */
 export async function recommend(scorer: PageScorer, options: RecommendOptions): Promise<Recommendation[]> {

@@ -39,18 +39,18 @@ export const probeKernels: readonly Kernel[] = [
   ...new Set([...Object.values(probes), ...loads.map(([, probe]) => probe)]),
 ];
 
-/** Number of FLOPs, and of loads, of an invocation per loop round of fma.wgsl and load_*.wgsl. */
+/** FLOPs (in fma.wgsl) and loads (in load_*.wgsl) per invocation and round of the kernel's loop. */
 const FLOPS_PER_ROUND = 96;
 const LOADS_PER_ROUND = 8;
-/** An adapter counts as fully busy above this share of its peak rate; one core of two would reach 1/2. */
+/** Share of its peak rate above which an adapter counts as fully busy; one busy core of two reaches 1/2. */
 const ENOUGH = 3 / 4;
-/** Number of independent sums per invocation: 12 in fma.wgsl, divided by 4 in a usual kernel. */
+/** A usual kernel has 4 independent sums per invocation, fma.wgsl 12, so it needs 3 times the invocations. */
 const KERNEL_SUMS = 12 / 4;
 const COUNTERS = 2 ** 16;
-/** Minimum duration of a probe's run in microseconds; the number of invocations is doubled until then. */
+/** Minimum run time of a probe in microseconds; invocations are doubled until the run takes that long. */
 const PROBE = 2000;
 const INVOCATIONS = { least: 2 ** 11, most: 2 ** 20 };
-/** Sizes of an empty batch, because a probe has no batch, but every program expects batch sizes. */
+/** Batch sizes of 0: every program expects batch sizes, but a probe has no batch. */
 const NOTHING = { users: 0, events: 0, rows: 0, items: 0 };
 
 interface Bench {
@@ -196,7 +196,7 @@ async function time(
   return await timeRepeated(bench.gpu, (pass) => program.encodeOne(pass, 0, NOTHING, 0), { seconds });
 }
 
-/** Times a probe. Doubles the number of invocations until a run takes {@link PROBE}, up to a limit. */
+/** Times a probe. Doubles the number of invocations until a run takes {@link PROBE} us, up to a limit. */
 async function timeWide(
   bench: Bench,
   probe: Kernel,

@@ -45,7 +45,7 @@ const kernelResult = object({
   invocations: pair,
   /** Number of dispatches with this kernel and these sizes, summed over the models. */
   dispatches: count,
-  /** Milliseconds to create the pipeline, plus (if measurable) the first dispatch's extra time. */
+  /** Milliseconds to create the pipeline, plus the extra time of the first dispatch (if measurable). */
   compileMs: time,
   ...cost,
   ...timingEntries,
@@ -55,7 +55,7 @@ export type KernelMeasurement = v.InferOutput<typeof kernelResult>;
 const dispatchResult = object({
   label: v.string(),
   kernel: v.string(),
-  /** Number of invocations; absent for copies, and in reports of earlier versions. */
+  /** Number of invocations; undefined for buffer copies, and in reports of earlier versions of clickgan. */
   invocations: v.optional(count),
   ...cost,
   ...timingEntries,
@@ -87,7 +87,7 @@ export type StepMeasurement = v.InferOutput<typeof stepResult>;
 const growthPoint = object({
   axis: v.string(),
   value: count,
-  /** x coordinate in the chart: rows per batch, or `value` if `axis` does not change the number of rows. */
+  /** x coordinate in the chart: rows per batch; if `axis` does not change the number of rows, `value`. */
   x: count,
   /** Microseconds per step; absent for a rejected size. */
   time: v.optional(timing),
@@ -98,7 +98,7 @@ const growthPoint = object({
 });
 export type GrowthPoint = v.InferOutput<typeof growthPoint>;
 
-/** Step of a ladder, a sequence of versions of a kernel. A wrong or unsupported version has no `time`. */
+/** One version in a ladder (the versions of a kernel). Wrong or unsupported versions have no `time`. */
 const ladderStep = {
   number: v.whole(1),
   kernel: v.string(),
@@ -115,7 +115,7 @@ const accessCount = v.optional(v.union([time, v.literal("unknown")]));
 const ladderCounts = v.strictObject({
   /** Number of reads from storage buffers per invocation. */
   reads: accessCount,
-  /** Number of memory sectors (32 bytes) per read of 32 invocations; `writeSectors`: per write. */
+  /** Number of 32-byte memory sectors per read by 32 invocations. `writeSectors`: sectors per write. */
   sectors: accessCount,
   writeSectors: accessCount,
   /** Mean number of extra cycles per access of a subgroup to workgroup memory, due to bank conflicts. */
@@ -195,7 +195,7 @@ export const benchReport = object({
     /** True if Mesa may have read compiled kernels from its disk cache, so that `compileMs` is too short. */
     shaderCache: v.boolean(),
   }),
-  /** Results of probes of the adapter. All lists are empty whose measurements were not requested. */
+  /** Results of probes of the adapter. Lists of measurements that were not requested are empty. */
   probes: list(adapterMeasurement),
   kernels: list(kernelResult),
   steps: list(stepResult),

@@ -1,4 +1,4 @@
-/** Times work on the device: chooses a clock and takes many samples. Each sample repeats short work. */
+/** Times work on the device: chooses a clock and takes many samples. Repeats short work within a sample. */
 
 import type { Timing } from "./bench_report.ts";
 import type { Gpu } from "../gpu/device.ts";
@@ -34,7 +34,7 @@ export function repeatWork(work: TimedEncoding, count: number): TimedEncoding {
 
 /** Maximum number of repeats of the work per pass in {@link timestampStep}. */
 const TRIED_REPEATS = 2 ** 14;
-/** The resolution of timestamps is computed from this many measured times above 0. */
+/** Number of measured times above 0 from which the resolution of timestamps is computed. */
 const SHOWN = 6;
 const EMPTY_PASSES = 15;
 /** Microseconds to which most browsers round the host's clock. */
@@ -123,10 +123,10 @@ async function timeByQueue(gpu: Gpu, works: readonly TimedEncoding[]): Promise<n
   return times;
 }
 
-/** Minimum duration of a sample with timestamps, in microseconds: the start of a pass is then negligible. */
+/** Minimum duration of a sample with timestamps, in microseconds, so that a pass's start is negligible. */
 const SAMPLE = 1000;
 const STEPS = 50;
-/** Limits in microseconds for the minimum duration of a sample if the host's time is the clock. */
+/** Range, in microseconds, for the minimum duration of a sample that the host's clock times. */
 const QUEUE_SAMPLE = { least: 20_000, most: 200_000 };
 const MOST_REPEATS = 256;
 /** Maximum number of repeats of the work per sample if the clock is coarse. */
@@ -136,7 +136,7 @@ const FINE = 1;
 /** Largest factor by which the number of repeats per sample is increased at once. */
 const MORE = 16;
 const SAMPLES = { least: 5, most: 41 };
-/** If work takes longer than `microseconds`, only `samples` samples are required. */
+/** Only `samples` samples are required of work that takes longer than `microseconds`. */
 const LONG = { microseconds: 50_000, samples: 3 };
 /** Maximum duration of a submission in microseconds, because GPU drivers abort work that takes seconds. */
 const SUBMISSION = 250_000;
@@ -203,10 +203,10 @@ export async function timeRepeated(gpu: Gpu, work: TimedEncoding, options: Measu
 
 /** Host clocks with at most this resolution, in microseconds, can time a single call. */
 const FINE_HOST = 5;
-/** Number of samples, and minimum duration of a sample in steps of the clock, for a coarse host clock. */
+/** For a coarse host clock: number of samples, and minimum duration of a sample in steps of the clock. */
 const COARSE_HOST = { samples: 11, steps: 20 };
 
-/** Times a host function. Returns microseconds per call; with a coarse clock, means over many calls. */
+/** Times a host function. Returns microseconds per call or, with a coarse clock, means over many calls. */
 export function timeHost(
   count: number,
   call: (k: number) => void,

@@ -27,7 +27,7 @@ export interface RooflinePosition {
   readonly bound: "launch" | "latency" | "memory" | "arithmetic";
 }
 
-/** A dispatch counts as bound by its launch if it takes less than LAUNCH times as long as an empty one. */
+/** A dispatch counts as bound by its launch if it takes less than LAUNCH times an empty one's time. */
 const LAUNCH = 2;
 /** Dispatches that reach this share of the attainable rate do not count as bound by latency. */
 const NEAR = 0.5;

@@ -17,11 +17,11 @@ export type KernelArray = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> |
 export interface KernelRun<O extends Readonly<Record<string, number | KernelArray>>> {
   /** Input arrays, by the names of the bindings. */
   readonly inputs: Readonly<Record<string, KernelArray>>;
-  /** Initial values of the output arrays, by name; a number stands for an array of zeros of this length. */
+  /** Initial values of the output arrays; a number stands for an array of zeros of this length. */
   readonly outputs: O;
   /** Values of constants, which replace the values in the kernel's source. */
   readonly constants?: Readonly<Record<string, number | boolean>>;
-  /** Numbers of invocations along x and y (the kernel reads them in `step.xy`), rounded up to workgroups. */
+  /** Numbers of invocations along x and y, stored in `step.xy`. Dispatches round up to workgroups. */
   readonly invocations: readonly [x: number, y?: number];
   /** Called with the kernel's time. For timing, the kernel is repeated after its outputs have been read. */
   onTime?(time: KernelTime): void;
@@ -39,7 +39,7 @@ export interface KernelTime {
   readonly error?: number | undefined;
 }
 
-/** Output arrays of a kernel by name. If only a length was given, the WGSL source defines an array's type. */
+/** Output arrays of a kernel by name. The WGSL source defines an array's type if only a length was given. */
 export type KernelOutputs<O> = {
   [Name in keyof O]: O[Name] extends KernelArray ? O[Name] : KernelArray;
 };

@@ -86,8 +86,8 @@ async function stepRuns(trainer: Steppable): Promise<{ microseconds: number; onc
 }
 
 /**
- * Times the dispatches of a training step. With a fine clock, each call of `round` times all dispatches once,
- * each in its own pass. With a coarse clock, `round` does nothing: `results` times repeats of each dispatch.
+ * Times the dispatches of a training step. With a fine clock, each call of `round` times every dispatch once,
+ * in its own pass. With a coarse clock, `round` does nothing, and `results` times repeats of each dispatch.
  */
 export async function dispatchProfile(gpu: Gpu, recording: Recording, fixed?: Clock) {
   const samples: number[][] = [];

@@ -37,7 +37,7 @@ export interface Workload {
   readonly items: number;
   /** Number of dense features per item; 0 for one-hot items. */
   readonly width: number;
-  /** Sparse features of items with mixed features: id, a category per field, and a token of 80 % of items. */
+  /** Sparse features of mixed items: an id, a category per field and, for 80 % of the items, a token. */
   readonly categories?: { readonly fields: number; readonly each: number };
   /** True to draw item k (from 0) with a probability proportional to (k + 1)^(-3/4); otherwise uniformly. */
   readonly zipf?: boolean;
@@ -48,7 +48,7 @@ export const LOG_BATCHES = 4;
 
 const catalogue = { items: 5000, width: 64 };
 
-/** Workloads by name. Overhead dominates in W0, arithmetic in W1. W2 and W5 have only one-hot items. */
+/** Workloads by name. W0 mostly measures overhead, W1 arithmetic. W2 and W5 have one-hot items only. */
 export const workloads = {
   W0: { name: "W0", users: 50, events: 2, page: 5, ...catalogue },
   W4: { name: "W4", users: 128, events: 5, page: 10, ...catalogue },

@@ -114,7 +114,7 @@ export function computeWhisker({ x, sd, low, high }: ChartPoint): readonly [numb
   return typeof sd === "number" ? [x - sd, x + sd] : undefined;
 }
 
-/** Smallest ratio of largest to smallest value for which an axis is logarithmic. */
+/** An axis is logarithmic if its largest value is at least this multiple of its smallest value. */
 const DECADE = 10;
 
 export function isLogarithmicRange(values: readonly number[]): boolean {

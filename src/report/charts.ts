@@ -157,7 +157,7 @@ function barChart(
   });
 }
 
-/** Starts the axis near the lowest loss, so that small differences are visible. Adds this to the note. */
+/** Starts the axis near the lowest loss, so that small differences are visible; the note says so. */
 function cutAxis<C extends { readonly note: string; readonly bars: readonly Bar[] }>(chart: C) {
   const ends = chart.bars.flatMap(({ mean, sd, range }) => range ?? [mean - (sd ?? 0), mean + (sd ?? 0)]);
   const [low, high] = [Math.min(...ends), Math.max(...ends)];
@@ -192,7 +192,7 @@ function buildBar(part: ReportPart, metric: MetricName): Bar | undefined {
   return undefined;
 }
 
-/** Per stage and column of validation.csv: criterion (loss, ...) whose best snapshots its curve marks. */
+/** Criterion (loss, ...) whose best snapshots a curve marks, by stage and column of validation.csv. */
 const SNAPSHOTS: Readonly<Record<ReportPart["stage"], Readonly<Record<string, Criterion>>>> = {
   shannon: { loss: "loss", prec1: "prec1", prec2: "prec2" },
   adversarial: { loss_min: "loss", pi_prec1: "prec1", pi_prec2: "prec2" },

@@ -92,7 +92,6 @@ async function readModel(folder: string, name: string): Promise<ReportModel | "n
   return { name, folder, data: describeData(config), runs, missingSeeds, ...listSettings(config) };
 }
 
-/** Reads a folder's experiment, if it has one. */
 async function readExperiment(folder: string): Promise<Omit<ReportData, "title"> | undefined> {
   const experiment = await readJson(`${folder}/experiment.json`, experimentSchema);
   if (!experiment) return undefined;
@@ -180,7 +179,7 @@ function describeData({ data }: RunConfig): string {
   return basename(data.path) + (data.resplit === null ? "" : `, split again with seed ${data.resplit}`);
 }
 
-/** Lists a run's settings, without the seed, and facts about its machine, by path in the config. */
+/** Lists a run's settings (without the seed) and facts about its machine, by their path in the config. */
 function listSettings(config: RunConfig): { settings: Settings; machine: Settings } {
   const all = [...flatten(config, "")].filter(([path]) => path !== "training.seed");
   const isMachine = ([path]: readonly [string, string]) => MACHINE_KEYS.includes(path.split(".", 1)[0] ?? "");

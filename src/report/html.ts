@@ -1,4 +1,4 @@
-/** Builds HTML. Strings are always escaped. */
+/** Builds HTML. Strings that are inserted into HTML are always escaped. */
 
 import type { ChartDefinition } from "./chart_definition.ts";
 

@@ -42,8 +42,8 @@ export function renderTastes({ snapshot, tastes, details }: SnapshotMetrics): Ht
   ]);
   const field = details.categoryField ?? "category";
   return markup`<p>The table shows the test users with the most clicks. For each user, it lists the
-categories with the largest shares: the share of the user's clicks on items of the category, the share that
-the model (${snapshot}) predicts on the same pages, and the share of the clicks of all test users. Only the
-first click of each page counts. An item may have several categories.</p>
+categories with the largest shares. Column "the user": share of the user's clicks on items of the category.
+Column "the model": share that the model (${snapshot}) predicts on the same pages. Column "all users": share
+of all test users' clicks. Only the first click of each page counts. An item may have several categories.</p>
 ${renderTable("Taste of some users by category", [field, "the user", "the model", "all users"], groups)}`;
 }

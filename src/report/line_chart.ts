@@ -34,7 +34,7 @@ export function chooseWindow(iterations: number): number {
 /**
  * Computes the curve of a log column: averages it over windows of iterations in each run, then computes mean
  * and sd over the runs, which may end at different iterations. Ignores non-finite values.
- * @param window - iterations per window, counted from iteration 1; iteration 0 is a point of its own
+ * @param window - iterations per window, counted from iteration 1; iteration 0 is a separate point
  * @param offset - number that is added to all iterations @returns [] for a column without values
  */
 export function computeCurve(
@@ -65,7 +65,7 @@ function readColumn({ iteration, columns }: RunLog, column: string): ReadonlyMap
 
 /** A curve of a model. Its name consists of `model` and `part`, such as "LSTM: train". */
 export interface Series {
-  /** Points in ascending order of x. x is an iteration, or the middle of a window of iterations. */
+  /** Points with ascending x, which is an iteration or the middle of a window of iterations. */
   readonly points: readonly CurvePoint[];
   /** Name of the model. All curves of a model have the same colour. */
   readonly model: string;
@@ -86,7 +86,7 @@ export interface LineChart extends ChartHead {
   readonly yTitle: string;
   /** True for a logarithmic y axis, which needs values above 0. */
   readonly logarithmic?: boolean;
-  /** Title of the CSV column that has half the height of the curve's band; default: "sd". */
+  /** Title of the CSV column for half the height of the curve's band; default: "sd". */
   readonly spread?: string;
   /** Vertical lines at the start of each model's adversarial stage; one line if all starts are equal. */
   readonly dividers?: readonly { readonly x: number; readonly colour: number; readonly name: string }[];
@@ -136,7 +136,7 @@ export function buildLineChart(chart: LineChart): ChartDefinition[] {
   }];
 }
 
-/** Names a curve by model and part, but leaves out the one that all curves of the chart have in common. */
+/** Names a curve by model and part; leaves out the model or part that all curves of the chart share. */
 function nameSeries(series: readonly Series[], { model, part }: Series): string {
   if (series.every((one) => one.model === model)) return part;
   return series.every((one) => one.part === part) ? model : `${model}: ${part}`;

@@ -132,7 +132,7 @@ function listBaselineRows(
 /** A part of a model (stage, generator or reward) with test metrics of the snapshot that represents it. */
 interface ComparedPart {
   readonly part: ReportPart;
-  /** Metrics, summed over groups of test users; undefined if runs have no sums or different test users. */
+  /** Sums of metrics over groups of test users; undefined if runs lack sums or have different test users. */
   readonly judged: LoadedSums | undefined;
   readonly prec1: number;
 }
@@ -159,7 +159,7 @@ ${renderTable("Differences of models", ["minus", "prec@1", "verdict", "loss", "v
 /** Returns the reason why two parts cannot be compared; undefined if they can. */
 function explainMissingRow({ part, judged }: ComparedPart, other: ComparedPart): string | undefined {
   const unknown = [other, { part, judged }].find((one) => !one.judged);
-  if (unknown) return `${other.part.name} (${unknown.part.name} has no sums over the same test users)`;
+  if (unknown) return `${other.part.name} (${unknown.part.name} has no metric sums for the same test users)`;
   return judged?.users === other.judged?.users ? undefined : `${other.part.name} (other test users)`;
 }
 
@@ -199,7 +199,7 @@ export function getLossScale({ model, stage }: ReportPart): string | undefined {
 const METRICS = COLUMNS.filter((name) => !LONGER.includes(name));
 const PI: readonly DefinedMetric[] = ["piPrec1", "piPrec2"];
 
-/** Renders, per training stage of a model, a collapsible table of differences from baselines (first seed). */
+/** Renders a collapsible table of differences from baselines (first seed) per training stage of a model. */
 export function renderMetricDetails(models: readonly ReportModel[]): Html {
   return markup`${listLossParts(models).flatMap((part) => renderDifferences(part) ?? [])}`;
 }

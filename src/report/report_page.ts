@@ -226,7 +226,7 @@ function listActions(model: ReportModel, { stage, comparisons }: PartVerdict): s
   return advice.length > 0 ? advice : [`Until the model ranks better, rank items by ${best?.name}.`];
 }
 
-/** Renders facts (data, duration, ...) about models: a list of equal facts, and a table of different ones. */
+/** Renders facts (data, duration, ...) about models: a list of equal facts, a table of different facts. */
 function renderModels(models: readonly ReportModel[]): Html {
   const facts = models.map(listFacts);
   const names = (facts[0] ?? []).map(([name]) => name);
@@ -357,7 +357,6 @@ function listUnfinished({ stages }: ReportRun): string[] {
 interface PartVerdict extends BaselineVerdict {
   /** Name of the part; "" if the model has only one part. */
   readonly name: string;
-  /** Value of the metric. */
   readonly value: number;
   readonly stage: ReportPart["stage"];
 }

@@ -80,7 +80,7 @@ const PI: Readonly<Record<string, string>> = {
   longerPrec2: "longerPiPrec2",
 };
 
-/** Computes mean and sd of the values that are numbers; undefined without numbers. sd of one value: null. */
+/** Computes mean and sd of the numbers in `values`; sd is null for one number. Returns undefined for none. */
 export function computeMeanAndSd(
   values: readonly (number | null | undefined)[],
 ): { mean: number; sd: number | null; runs: number } | undefined {
@@ -126,7 +126,7 @@ export interface SharedBaselines {
   readonly baselines: readonly BaselineMetrics[];
 }
 
-/** Returns true if all finished models have equal test users, or equal baseline metrics, which imply them. */
+/** Returns true if all finished models have equal test users; equal baseline metrics imply this. */
 export function haveSameTestUsers(models: readonly ReportModel[]): boolean {
   if (groupByBaselines(models).length <= 1) return true;
   const tests = listLossParts(models).flatMap((part) => listSnapshotTests(part, part.judged));

@@ -172,7 +172,7 @@ function computeHalfWidth(interval: Interval | null): number | null {
   return interval && toFiniteOrNull((interval[1] - interval[0]) / 2);
 }
 
-/** Computes a curve over page numbers: means over windows of pages, weighted by each page's users. */
+/** Computes a curve over page numbers: means over windows of pages, weighted by the users per page. */
 function computePoints(
   byPage: readonly PageMetrics[],
   window: number,

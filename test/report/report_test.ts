@@ -505,7 +505,10 @@ Deno.test("models that were tested on the same users are compared in pairs", () 
     );
     assert.equal(rows.length, 2, "the others were tested on other users, or have no stored sums");
     const [, note] = /class="note">Not compared with better: (.*)\.</.exec(text) ?? [];
-    assert.equal(note, "elsewhere (other test users); older (older has no sums over the same test users)");
+    assert.equal(
+      note,
+      "elsewhere (other test users); older (older has no metric sums for the same test users)",
+    );
     // One more correct page for every third user: 67 of 800.
     assert.match(
       rows[0] ?? "",

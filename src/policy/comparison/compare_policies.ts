@@ -23,7 +23,7 @@ import { createOptimalPolicy, type PlanOptions, ShopPlan } from "../../simulate/
 import { simulateOnHost } from "../../simulate/host/host_simulator.ts";
 import type { ShopSource } from "../../simulate/shop_users.ts";
 
-/** Data of the log on which the policies' model was trained: user states, and impressions of items. */
+/** User states, and impressions of items, in the log on which the policies' user model was trained. */
 export interface LogSupport {
   readonly states: LoggedStates;
   /** [items] number of impressions of each item on the pages of train users. */
@@ -90,7 +90,7 @@ function presentRows<T extends Float32Array | Uint32Array>(
 
 /**
  * Computes the user states after logged clicks, and the ellipsoid that contains 99 % of these states.
- * @param histories - per sampled page of the log: items that its user had clicked so far, oldest click first.
+ * @param histories - one list per sampled page: items that its user had clicked by then, oldest first.
  */
 export async function readLoggedStates(
   gpu: Gpu,
@@ -124,7 +124,7 @@ export interface ComparedPolicy {
 export interface CompareOptions extends SimulatorOptions {
   readonly reward: "click" | "utility";
   readonly seed: number;
-  /** User split whose click histories are in `start`, such as "test"; "empty" (default) without `start`. */
+  /** Name of the user split from which the click histories in `start` were read; default: "empty" (none). */
   readonly startAs?: PolicyTask["start"];
   /** Training log of the first environment's model. It defines which user states and items are rare. */
   readonly logged?: LogSupport;

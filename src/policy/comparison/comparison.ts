@@ -98,7 +98,7 @@ const WORDS: { readonly [Name in keyof PolicyTask]: (value: PolicyTask[Name]) =>
 
 const taskSettings = Object.keys(WORDS) as (keyof PolicyTask)[];
 
-/** Names each task by the settings in which tasks differ, as "slates of 3, 20 pages"; a single task is "". */
+/** Names tasks by slate size and all settings that differ: "slates of 3, 20 pages"; a single task is "". */
 export function nameTasks(tasks: readonly PolicyTask[]): string[] {
   if (tasks.length < 2) return tasks.map(() => "");
   const told = taskSettings.filter((name) =>
@@ -131,7 +131,7 @@ export interface ComparisonCell {
   /** Clicks on the policy's pages: realised, and predicted by the model that the policy was trained on. */
   readonly calibration?: PageCalibration;
   readonly support?: PageSupport;
-  /** Consistency of Q-values at each position except the last; undefined without Q-values per position. */
+  /** Each position's Q-value compared with the last position's; undefined without Q-values per position. */
   readonly consistency?: readonly QConsistency[];
 }
 
@@ -139,7 +139,7 @@ export interface ComparisonCell {
 export interface PolicyComparison extends Readonly<PolicyTask> {
   readonly users: number;
   readonly seed: number;
-  /** Environments of the comparison. The policies were trained in the first environment. */
+  /** The policies were trained in the first environment. */
   readonly environments: readonly ComparisonEnvironment[];
   /** Metrics of each policy, training seed and environment. */
   readonly cells: readonly ComparisonCell[];
@@ -164,7 +164,7 @@ export function listTrainings(
   return cells.filter((cell) => cell.policy === policy && cell.environment === environment);
 }
 
-/** Lists the policies that ran in an environment; `colour` (for charts) is the index among all policies. */
+/** Lists the policies that ran in an environment; `colour` is the policy's index among all policies. */
 export function listPoliciesIn(
   comparison: PolicyComparison,
   environment: string,
@@ -223,7 +223,7 @@ export interface SlateSizeGroup {
   readonly environment: ComparisonEnvironment;
   readonly rows: readonly {
     readonly policy: string;
-    /** [slate sizes][trainings] results; no trainings for a slate size with which the policy did not run. */
+    /** [slate sizes][trainings] results; an empty list if the policy did not run with a slate size. */
     readonly cells: readonly (readonly ComparisonCell[])[];
   }[];
 }

@@ -32,10 +32,9 @@ export interface EpisodeMetrics {
   readonly byPage: readonly PageMetrics[];
 }
 
-/** Number of bootstrap resamples. */
 const RESAMPLES = 2000;
 
-/** Computes the interval of a ratio, column `above` / column `below`. @param totals - [resamples, columns] */
+/** Computes the interval of column `above` divided by column `below`. @param totals - [resamples, columns] */
 function computeRatioInterval(
   totals: Float64Array,
   columns: number,
@@ -90,12 +89,12 @@ export function computeEpisodeMetrics(episodes: readonly EpisodeLog[], items: nu
   return groups.compute(sums.metrics);
 }
 
-/** For more pages than this, confidence intervals by page are not computed, to limit memory. */
+/** Maximum number of pages per user for which intervals by page are computed; limits the memory. */
 const MOST_PAGES = 200;
 
 const PAGE = { seen: 0, clicks: 1, reward: 2, size: 3 } as const;
 
-/** Sums metrics per group of users. The number of groups is limited, and so is the memory for the sums. */
+/** Sums metrics per group of users. The number of groups is limited, to save memory for the sums. */
 export class GroupedMetrics {
   readonly #groups: number;
   readonly #columns: number;

@@ -14,7 +14,7 @@ import { Simulator } from "../../simulate/simulator.ts";
 import type { SimulatedUsers, UsersSource } from "../../simulate/users.ts";
 import { type Tensor, unpadRows } from "../../tape/tensor.ts";
 
-/** Episode number of evaluations. No training episode has this number, so their random numbers differ. */
+/** Episode number in evaluations. It selects random numbers that no training episode draws. */
 export const EVALUATION_EPISODE = 2 ** 30;
 
 export interface EpisodePrediction {
@@ -28,7 +28,7 @@ export interface EpisodePrediction {
 export interface ChoiceRule {
   /** Inverse temperature of the choice. */
   readonly eta: number;
-  /** Position effects at positions 2, 3, ... (0 at 1); later positions have the last effect of the list. */
+  /** Position effects from position 2 on (position 1: 0). Positions after the list have its last effect. */
   readonly positionEffects: ArrayLike<number>;
 }
 

@@ -23,8 +23,8 @@ export const RIVAL = "greedy";
 const LEAST_HEADROOM = 0.02;
 
 /**
- * Decides for each learned policy whether it is better than greedy: on the ground truth if that is known,
- * otherwise in all simulators.
+ * Decides whether each learned policy is better than greedy: on the ground truth or, if the ground truth is
+ * unknown, in all simulators.
  */
 export function judgePolicies(comparison: PolicyComparison): Claim[] {
   const truth = comparison.environments.find(({ role }) => role === "truth");
@@ -53,8 +53,9 @@ export function judgePolicies(comparison: PolicyComparison): Claim[] {
     } else {
       words.push(
         found.length > 1
-          ? "Both models were trained on the same kind of log and extrapolate alike, so the second may not reveal " +
-            "that a policy exploits errors of the first model. Confirm the result with real users (A/B test)."
+          ? "Both models were trained on the same kind of log and extrapolate alike, so a policy that " +
+            "exploits errors of the first model may look good in the second, too. " +
+            "Confirm the result with real users (A/B test)."
           : "The simulator is a model: confirm the result with real users (A/B test).",
       );
     }

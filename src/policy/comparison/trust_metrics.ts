@@ -105,7 +105,7 @@ export function computeQConsistency(q: Float32Array, slate: number): QConsistenc
 const USUAL = 0.99;
 /** Number of logged impressions below which an item is rare. */
 const FEW_DISPLAYS = 20;
-/** This fraction of the mean variance is added to the covariance's diagonal, to make it invertible. */
+/** Share of the mean variance that is added to the covariance's diagonal, to make the matrix invertible. */
 const RIDGE = 1e-6;
 
 /** Ellipsoid around the mean that contains 99 % of the logged user states. */

@@ -47,9 +47,10 @@ const all = {
     terms: ({ weight, reward, q, v }) => ({ values: weight.map((w, i) => v[i]! + w * (reward[i]! - q[i]!)) }),
   },
   /**
-   * Independent IPS (Li et al. 2018; obp's SlateIndependentIPS): mean over pages i of sum_l w_il r_il. The
-   * weight w_il is the probability under pi that slot l shows its item, divided by its probability under mu.
-   * IIPS is unbiased if clicks in a slot do not depend on the items in other slots.
+   * Independent IPS (Li et al. 2018; obp's SlateIndependentIPS): sum of w_il r_il over the slots l, averaged
+   * over the pages i. The weight w_il is the probability under pi that slot l shows the logged item, divided
+   * by this probability under mu. IIPS is unbiased if clicks in a slot do not depend on the items in other
+   * slots.
    */
   iips: {
     ...{ title: "IIPS (slates)", needs: "slotWeight" },
@@ -57,8 +58,8 @@ const all = {
       bySlate(slate, slotWeight.map((w, at) => w * slotReward[at]!)),
   },
   /**
-   * Reward-interaction IPS (McInerney et al. 2020; obp's SlateRewardInteractionIPS): like IIPS, but the
-   * weight w_i,1:l is the probability of the first l items under pi, divided by their probability under mu.
+   * Reward-interaction IPS (McInerney et al. 2020; obp's SlateRewardInteractionIPS): like IIPS, but with the
+   * weight w_i,1:l: the probability of the first l items under pi, divided by their probability under mu.
    * RIPS is unbiased if clicks do not depend on items in later slots.
    */
   rips: {
@@ -103,7 +104,7 @@ function sumValues(values: Float64Array): number {
 /**
  * Per-decision doubly robust estimator (Jiang and Li 2016; weights: Precup et al. 2000) of the reward of each
  * user's first `pages` pages. With p_t = w_1 x w_2 x ... x w_t, a user's term is the sum over pages t of
- * p_t (r_t - q_t) + p_(t-1) v_t. The mean of all terms is an unbiased estimate with any model.
+ * p_t (r_t - q_t) + p_(t-1) v_t. The mean over users is an unbiased estimate for any model r_hat.
  * @param last - index of each user's last evaluated page. @param pages - evaluated pages per user.
  * @returns [users] term of each user
  */

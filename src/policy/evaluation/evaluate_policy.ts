@@ -20,18 +20,19 @@ const LEAST_SHARE = 0.05;
  * Minimum effective sample size, in pages or users. We computed 95 % intervals of per-decision DR on logs of
  * a shop with a known truth (test/policy/off_policy_test.ts). 85 % of the intervals contained the truth at
  * effective sizes below 5, 91 % at 5 to 10, 93 % at 10 to 30, and 94 to 96 % above 30. The minimum is 50 and
- * not 30, because the effective size is overestimated if the log happens to lack the largest weights.
+ * not 30, because the effective size is too large if the pages with the largest weights happen to be missing
+ * from the log.
  */
 const LEAST_SIZE = 50;
-/** Maximum number of pages per user in per-decision DR (doubly robust), which multiplies their weights. */
+/** Maximum pages per user in per-decision DR (doubly robust), because it multiplies the pages' weights. */
 const MOST_DECISIONS = 5;
-/** Number of pages for which reports show the share of the largest weights. */
+/** Number of pages with the largest weights whose share of the total weight is reported. */
 const LARGEST = 10;
 
 export interface OffPolicyEvaluation {
   readonly pages: number;
   readonly users: number;
-  /** Number of skipped pages: no propensity, another slate size, or after the last page of an episode. */
+  /** Number of skipped pages: without propensity, of another slate size, or after an episode's last page. */
   readonly excluded: number;
   /** Estimated clicks per page, by estimator. An estimator is missing if the log lacks its columns. */
   readonly estimates: Readonly<Partial<Record<EstimatorName, MeanEstimate>>>;
@@ -101,9 +102,9 @@ const ROUNDING = 1e-4;
 
 /**
  * Judges the logged propensities by two tests. Test 1: the importance weights w have mean 1. Test 2:
- * E[w (q - v)] is 0, where q is a model's P(click) on the logged page, and v its mean P(click) on pages of
- * the policy. If all propensities are wrong by the same factor, only test 2 is passed. Correct propensities
- * can fail both tests if the policy shows pages that the logging policy could not show.
+ * E[w (q - v)] is 0, where q is a model's P(click) on the logged page, and v its mean on pages of the policy.
+ * Only test 2 is passed if all propensities are wrong by the same factor. Correct propensities can fail both
+ * tests if the policy shows pages that the logging policy could not show.
  */
 function judgePropensities(evidence: LogEvidence): PropensityVerdict {
   const { user, weight, q, v } = evidence;
@@ -201,7 +202,7 @@ function expectEnough(
   );
 }
 
-/** Searches for the lowest temperature (two digits) at which the effective sample size is large enough. */
+/** Searches for the policy's lowest temperature (two digits) with a large enough effective sample size. */
 function enoughAt(kept: LogEvidence["samples"], temperature = 0.01): number | undefined {
   for (let t = temperature; t <= WARMEST; t *= 1.25) {
     const rounded = Number(t.toPrecision(2));
@@ -219,13 +220,14 @@ function enoughAt(kept: LogEvidence["samples"], temperature = 0.01): number | un
 }
 
 const WARMEST = 100;
-/** Numbers of logged pages, and of slates drawn per page, from which {@link poolAt} computes its estimate. */
+/** Sample for the estimate in {@link poolAt}: number of logged pages, and of slates drawn per page. */
 const TRIED = { pages: 300, slates: 8 } as const;
 
 /**
- * Returns the largest number of candidate items per page with which a log of random slates has a large enough
- * effective sample size. If each of N slates has propensity 1 / N, slate A has the importance weight
- * w = N pi(A), and the effective sample size of n pages is n / E_pi[w].
+ * Returns the number of candidate items per page that an error message recommends: the largest for which a
+ * log of random slates has a large enough effective sample size. In such a log, each of the N possible slates
+ * has propensity 1 / N. So slate A has the importance weight w = N pi(A), and the effective sample size of n
+ * pages is n / E_pi[w].
  */
 function poolAt(kept: LogEvidence["samples"], slate: number, temperature: number): number {
   const random = createRandomStream(1, "pools");

@@ -13,7 +13,7 @@ import { type ReplayedPage, type ReplayOptions, replayPages } from "./replay_pag
 export interface LogEvidenceOptions extends ReplayOptions {
   /** Temperature at which the policy draws slates (Plackett-Luce); undefined if it shows the best slate. */
   readonly temperature?: number;
-  /** Temperature at which the logged slates were drawn from the policy's scores. IIPS needs this number. */
+  /** Temperature at which the logged slates were drawn from the evaluated policy's scores; needed by IIPS. */
   readonly loggedTemperature?: number;
   readonly getUserId?: (user: number) => string;
 }
@@ -31,23 +31,23 @@ interface Row {
   readonly weight: number;
   /** [slots] element j: importance weight of the items in slots 0 to j; NaN without propensities per slot. */
   readonly prefixWeight: readonly number[];
-  /** [slots] probability of the slot's logged item under pi / under mu; NaN if unknown. */
+  /** [slots] probability of the slot's logged item under pi, divided by that under mu; NaN if unknown. */
   readonly slotWeight: readonly number[];
   /** Model's P(any click) on the shown page. `v` is the model's mean P(any click) on the policy's pages. */
   readonly q: number;
   readonly v: number;
-  /** [slots] element j: model's P(click on slot j) if the page were cut after slot j. */
+  /** [slots] element j: P(click on slot j) that the model predicts for a page that ends with slot j. */
   readonly slotQ: readonly number[];
-  /** [slots] element j: mean of `slotQ` over the items that the policy can draw for slot j. */
+  /** [slots] element j: expectation of `slotQ[j]` if the policy draws the item of slot j. */
   readonly slotV: readonly number[];
 }
 
 /** Data of all n pages, in columns [n] or [n x slots]. The pages of a user are consecutive. */
 export type LogEvidence = { readonly [name in keyof Row]: Float64Array } & {
   readonly slate: number;
-  /** Sample of logged pages, for advice in error messages: a better temperature, fewer candidate items. */
+  /** Sample of logged pages, to compute the temperature or number of candidates that errors recommend. */
   readonly samples: readonly PageSample[];
-  /** Number of skipped pages: no propensity, another slate size, or after the last page of an episode. */
+  /** Number of skipped pages: without propensity, of another slate size, or after an episode's last page. */
   readonly excluded: number;
   readonly propensityRatios: readonly [least: number, most: number] | undefined;
 };
@@ -68,7 +68,7 @@ const KEY: PhiloxKey = makeKey(1);
 const NO_PROPENSITIES = "Expected a log with propensities, got a log without them. Log randomised pages " +
   "(simulate --explore plackett-luce:1 --write-log), or name the column of the propensities (data log --propensity).";
 
-/** @throws UserError for missing or wrong propensities, or for repeated items without `repeats`. */
+/** @throws UserError for missing or wrong propensities; without `repeats`, for items shown after a click. */
 export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Promise<LogEvidence> {
   const { log, policy, temperature, loggedTemperature } = options;
   if (!log.eventPropensities) throw new UserError(NO_PROPENSITIES);
@@ -78,7 +78,7 @@ export async function collectEvidence(gpu: Gpu, options: LogEvidenceOptions): Pr
   const rows: Row[] = [];
   const kept: PageSample[] = [];
   let [least, most] = [Infinity, 0];
-  /** First number of each user id. In a log that is split by time, a user can have several numbers. */
+  /** First user number of each id. In a log that is split by time, an id can have several user numbers. */
   const firstOf = new Map<string, number>();
   await replayPages(gpu, options, (page) => {
     const found = buildRow(page, options, kept);
@@ -107,7 +107,7 @@ export function toColumns(rows: readonly Row[]): Record<keyof Row, Float64Array>
   return Object.fromEntries(columns) as Record<keyof Row, Float64Array>;
 }
 
-/** Returns the data of a page; undefined without a propensity. Adds the page to `kept`, up to KEPT pages. */
+/** Returns a page's data; undefined without a propensity. Appends samples to `kept`, up to KEPT samples. */
 function buildRow(
   page: ReplayedPage,
   options: LogEvidenceOptions,
@@ -149,7 +149,7 @@ function buildRow(
       `Expected a probability as the propensity, got ${propensities.join(", ")} on page ${
         page.page + 1
       } of ` +
-        `user ${options.getUserId?.(user) ?? user}, which gives the weight ${weight.toPrecision(2)}. ` +
+        `user ${options.getUserId?.(user) ?? user}, so the importance weight is ${weight.toPrecision(2)}. ` +
         "Convert logarithms or densities to probabilities; leave unknown propensities empty.",
     );
   }
@@ -181,8 +181,8 @@ function findCandidateIndices(
     const place = places.get(item);
     if (place !== undefined) return place;
     throw new UserError(
-      `Expected no item to be shown again after its click, got item ${item}. ` +
-        "Set --repeats if items are shown again after their click.",
+      `Expected a page without items that the user clicked before, got item ${item}. ` +
+        "Set --repeats if the log shows clicked items again.",
     );
   });
 }

@@ -113,7 +113,7 @@ class Replay {
     private readonly programs: Record<"prepare" | "begin" | "look" | "shown" | "step", PageProgram>,
   ) {}
 
-  /** Creates a replay of at most `users` users at once. @param stack - owns the buffers */
+  /** Creates a replay that processes up to `users` users in parallel. @param stack - owns the buffers */
   static async create(
     gpu: Gpu,
     options: ReplayOptions,
@@ -218,7 +218,7 @@ class Replay {
     this.#submit([[programs.shown, 1], [programs.step, 1]]);
   }
 
-  /** Updates user states by clicks outside of pages. @param items - one per user; undefined for no click */
+  /** Updates user states by clicks outside of pages. @param items - clicked item per user, or undefined */
   #click(items: readonly (number | undefined)[]): void {
     const clicks = items.map((item) => item === undefined ? undefined : { item, slot: undefined });
     this.#write(this.page.event, encodeEvents(this.page, clicks));
@@ -236,7 +236,7 @@ class Replay {
   }
 }
 
-/** Records a policy's dispatches; none if its scores are the model's utilities, which `known` has already. */
+/** Records a policy's dispatches; none are needed if its scores are the model's utilities (in `known`). */
 function recordPolicy(policy: Policy, known: View, context: PageContext): RecordedPolicy {
   const { users, items, slates } = context.page;
   if (!policy.scores) return { dispatches: policy.record(context), view: slates, stride: undefined };

@@ -72,7 +72,7 @@ class QLearner extends NetworkLearner {
     const next = valued("target", after, slates);
     next.tape.place();
     const { tape, q } = valued("online", before, sample.slates);
-    /** Best Q-value of each position after the shown items of earlier positions; for the chained target. */
+    /** For the chained target: the best Q-value at each position, given the items shown before it. */
     const chained = config.target === "chained" && !isSum
       ? chooseByPosition(network, rows, {
         ...{ copy: "target", input: before, slates: sample.slates, given: true },

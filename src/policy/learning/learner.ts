@@ -24,11 +24,11 @@ export interface TrainingBatch {
   readonly sample: ReplaySample;
   /** [rows] target of each page's Q-value, which the trainer computes before {@link RecordedUpdate.fit}. */
   readonly targets: View;
-  /** Ring buffer: entry `step.slot` gets (sum of losses, sum of the shown slates' Q-values, 0, 0). */
+  /** Ring buffer; element `step.slot` becomes (sum of losses, sum of the shown slates' Q-values, 0, 0). */
   readonly ring: View;
 }
 
-/** Slate values [rows]: each is the sum of columns first .. first + count - 1 of `view` [rows, stride]. */
+/** Slate values [rows], as sums of the columns first to first + count - 1 of `view` [rows, stride]. */
 export interface NextValue {
   readonly view: View;
   readonly stride: number;
@@ -40,7 +40,7 @@ export interface NextValue {
 export interface RecordedUpdate {
   /** Q-values of the best slates on the pages that follow the replayed pages. */
   readonly nextValue: NextValue;
-  /** Prepares dispatches that compute `nextValue`. Returns a function that encodes them, ahead of `next`. */
+  /** Prepares dispatches that run before `next`, for `nextValue`. Returns a function that encodes them. */
   readonly between?: () => Promise<(commands: CommandRecorder) => void>;
   readonly next: readonly LearnDispatch[];
   /** Dispatches that compute the loss and the gradients of all parameters. */
@@ -77,9 +77,9 @@ export abstract class NetworkLearner implements Learner {
   readonly target: View;
   protected readonly network: QNetwork;
   protected readonly arena: Arena;
-  /** Dispatches that compute the item tables (item vectors x online weights) for the last recorded page. */
+  /** Dispatches that compute item tables (item vectors x online weights); set whenever a page is recorded. */
   #tables: readonly ClickDispatch[] = [];
-  /** Q-values of the last recorded page's slates; undefined if the network only has values of items. */
+  /** Q-values of the slates on the page recorded last; undefined if the network only has values of items. */
   protected values: SlateValueView | undefined;
 
   constructor(

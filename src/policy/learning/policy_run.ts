@@ -38,8 +38,8 @@ export class PolicyFolder {
   ) {}
 
   /**
-   * Opens the files of a training. A resumed training loses the log rows that are newer than its snapshot,
-   * `before`. @throws UserError if the folder cannot be written, or has logs of another training.
+   * Opens the files of a training. Deletes log rows that are newer than the snapshot `before`, if given.
+   * @throws UserError if the folder cannot be written, or has logs of another training.
    */
   static async open(path: string, config: PolicyConfig, before?: PolicySnapshot): Promise<PolicyFolder> {
     const { marks, iteration } = before ?? {};

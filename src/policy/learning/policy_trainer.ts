@@ -37,7 +37,7 @@ export interface PolicyStepMetrics {
   readonly loss: number;
   /** Mean Q-value of the slates replayed in this iteration; 0 before the first training step. */
   readonly q: number;
-  /** Mean reward of the page simulated in this iteration, over the users who saw it (also random slates). */
+  /** Mean reward of this iteration's page over the users who saw it; random slates are included. */
   readonly reward: number;
 }
 
@@ -201,7 +201,7 @@ export class PolicyTrainer extends BatchTrainer<number, PolicyStepMetrics> {
   }
 }
 
-/** Episode index of evaluations. Training episodes have smaller indices, so their random numbers differ. */
+/** Episode index in evaluations. It is larger than in training, so evaluations draw other random numbers. */
 export const CURVE_EPISODE = 2 ** 31;
 
 /** After this share of the iterations, the learning rate is multiplied by LATE_RATE (0.2). */

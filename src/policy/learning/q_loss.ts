@@ -40,7 +40,7 @@ export function qTarget(
   };
 }
 
-/** Sums a page's rewards over users, in `ring` at `step.slot`. @param views - `outcome`: [pages, users] */
+/** Stores the sum of a page's rewards in `ring` at `step.slot`. @param views - `outcome`: [pages, users] */
 export function pageReward(
   { users }: Pick<PolicyTrainingConfig, "users">,
   views: { readonly outcome: View; readonly ring: View },
@@ -75,11 +75,11 @@ export interface QLoss {
   readonly targets: View;
   /** [rows] vec4f; the first component is the clicked slot, or the slate size if there was no click. */
   readonly outcome: View;
-  /** [rows, stride] targets: column c + 1 is the target of Q-value c; the last Q-value's is in `targets`. */
+  /** [rows, stride] column c is the target of Q-value c - 1; the last Q-value's target is in `targets`. */
   readonly chained?: { readonly view: View; readonly stride: number };
   /** True for the Huber loss, which is linear for TD errors above 1. */
   readonly huber?: boolean;
-  /** Ring buffer: entry `step.slot` gets (sum of losses, sum of the shown slates' Q-values, 0, 0). */
+  /** Ring buffer; element `step.slot` becomes (sum of losses, sum of the shown slates' Q-values, 0, 0). */
   readonly ring: View | undefined;
 }
 

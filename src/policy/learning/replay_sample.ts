@@ -22,7 +22,7 @@ const sampleKernel = parseKernel("replay_sample", sampleText);
 const masksKernel = parseKernel("replay_sample_masks", masksText);
 const statesKernel = parseKernel("replay_sample_states", statesText);
 
-/** Sizes of a batch of B replayed pages: B pages, B rows, B x slate size slots, and the catalogue's items. */
+/** Batch sizes: B `pages`, B `rows`, B x slate size `slots`, and as `items` the size of the catalogue. */
 export type LearnSizes = Readonly<Record<"pages" | "rows" | "slots" | "items", number>>;
 
 // Shaders that also run on batches of click logs read the number of items at index 3.
@@ -31,7 +31,7 @@ export const learnDimensions = new Dimensions<LearnSizes>(["pages", "rows", "slo
 export interface ReplaySampleOptions {
   readonly rows: number;
   readonly items: number;
-  /** Number of columns of a user state, without padding (and without the page number of the input). */
+  /** Number of columns of a user state, without padding and without the input's page number. */
   readonly stateColumns: number;
   readonly repeats: boolean;
   /** Mask of the items that are never shown, 32 items per word; by default all items may be shown. */
@@ -43,7 +43,7 @@ export interface ReplaySampleOptions {
 /** B pages sampled for a training step. */
 export class ReplaySample {
   readonly sizes: LearnSizes;
-  /** [2 x rows, columns + 1] f32: rows of `before`, then of `after`. Last column: pages seen / all pages. */
+  /** [2 x rows, columns + 1] f32: `before`, followed by `after`. The last column: pages seen / all pages. */
   readonly inputs: View;
   /** [rows, columns + 1] network input for the user states before the pages: the first half of `inputs`. */
   readonly before: Tensor;
@@ -56,11 +56,11 @@ export class ReplaySample {
   readonly slates: View;
   /** [rows] vec4f: clicked slot (slate size: no click), reward, 0 if the user left (else 1), page number. */
   readonly outcome: View;
-  /** [rows] vec4u: index of the sampled page's episode in the replay buffer, page, user, unused number. */
+  /** [rows] vec4u per sampled page: (index of its episode in the replay buffer, page, user, unused). */
   readonly drawn: View;
   readonly #masks: View;
   readonly #leftOut: View;
-  /** [episodes, users] vec2u: range (start, end) in `#history` of the user's clicks before the episode. */
+  /** [episodes, users] vec2u: start and end, in `#history`, of the user's clicks before the episode. */
   readonly #begun: View;
   readonly #history: View;
   readonly #ranges = new Map<ArrayLike<number>, readonly [first: number, end: number]>();

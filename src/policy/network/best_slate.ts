@@ -14,7 +14,7 @@ const MOST_EXACT = 16;
 /** Bit mask [items / 32, stride] of excluded items: bit i of word [p, r] excludes item 32 p + i in row r. */
 export interface ItemMask {
   readonly view: View;
-  /** Number of mask words per block of 32 items: at least one word per row. */
+  /** Number of mask words from one block of 32 items to the next; at least the number of rows. */
   readonly stride: number;
 }
 
@@ -27,12 +27,12 @@ export interface ChoiceModel {
 
 export interface BestSlateInputs extends ChoiceModel {
   readonly utilities: View;
-  /** Value of a click on an item: the item's utility (then no click has value 0), or a Q-value. */
+  /** Value of a click on an item: its utility (no click then has the value 0), or its Q-value. */
   readonly worthOf: "utility" | {
-    /** [rows of a chunk, stride] Q-values of the items, without the term that is equal for all of them. */
+    /** [some rows, stride] Q-values of the items, without the term that all items of a row share. */
     readonly scores: View;
     readonly stride: number;
-    /** [rows, stride] column 0: the term missing from `scores`; column 1: the Q-value of no click. */
+    /** [rows, stride] column 0: the term that all items of a row share; column 1: the Q-value of no click. */
     readonly values: View;
     readonly valueStride: number;
   };

@@ -21,7 +21,7 @@ export interface SlateChoiceViews {
   readonly slates: View;
   /** Mask of excluded items. Choosing an item sets the item's bit, so that it is not chosen again. */
   readonly masked: ItemMask;
-  /** True if `slates` is an input. Then column j of `q` is slot j's best Q-value after items 0 to j - 1. */
+  /** True to keep `slates`: column j of `q` is then the best Q-value in slot j after items 0 to j - 1. */
   readonly given?: boolean;
 }
 
@@ -56,7 +56,7 @@ export function chooseByPosition<S extends BatchSizes>(
 
 /**
  * Chooses the slates with the largest expected value; `network` must be of kind `item`. Items are scored for
- * one chunk of rows at a time. @throws UserError if slates are too long for the exact search.
+ * a limited number of rows at a time. @throws UserError if slates are too long for the exact search.
  */
 export function chooseExactly(
   network: QNetwork,
@@ -75,7 +75,7 @@ export function chooseExactly(
   return [...before, { chunk, rows: countCatalogueItems(rows), dispatches: [...dispatches, scored, best] }];
 }
 
-/** Computes Q-values of all items by a network of kind `item`, for one chunk of rows at a time. */
+/** Computes Q-values of all items by a network of kind `item`, for a limited number of rows at a time. */
 export function scoreItems(
   network: QNetwork,
   rows: SlateRows<ClickSizes>,

@@ -45,7 +45,7 @@ export function countNets({ kind, slate }: QShape): number {
   return kind === "cascade" ? slate : 1;
 }
 
-/** Counts the columns of a slot's item table: `units`; for `cascade`, `units` more per later slot. */
+/** Returns the width of a slot's item table: `units`; with `cascade`, `units` more for each later slot. */
 export function getProductWidth({ kind, slate, units }: QShape, slot: number): number {
   return units * (kind === "cascade" ? slate - slot : 1);
 }
@@ -101,7 +101,7 @@ export function listQParameters(shape: QShape): ModelParameter[] {
 /** Copy of the weights: "online" weights are trained, "target" weights belong to the target network. */
 export type WeightCopy = "online" | "target";
 
-/** Parts of the Q-values that depend only on the state. */
+/** Terms of the Q-values that depend on the user state, but not on items. */
 export interface QState {
   /** [rows, nets x units] hidden units before relu, without the items' terms: S z + c in {@link QShape}. */
   readonly bases: Tensor;
@@ -157,7 +157,7 @@ export class QNetwork {
     return asBufferView(this.parameters.get(name).view).offset / 16;
   }
 
-  /** Returns a position's offsets in table, hidden units and weights, in units of four floats (16 bytes). */
+  /** Returns a position's offsets and widths in item table, hidden layer and weights, in vec4f (16 bytes). */
   layout(position: number): Record<"tableStride4" | "chosenAt4" | "laterAt4" | "later4" | "output4", number> {
     const { kind, slate, units } = this.shape;
     const units4 = units / 4;

@@ -39,7 +39,7 @@ export function countCatalogueItems<S extends BatchSizes>({ items, capacity }: S
   return getSize(items, capacity);
 }
 
-/** Returns the index at which `step.size` of the shaders has the number of rows. */
+/** Returns the index k for which `step.size[k]` in the shaders is the number of rows. */
 export function findRowDimension<S extends BatchSizes>({ dimensions, rows }: SlateRows<S>): number {
   return dimensions.index(rows);
 }

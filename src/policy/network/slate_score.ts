@@ -1,7 +1,7 @@
 /**
- * Scores every item for every row. Stores all scores, or only the best of every 32 items (a panel); then
- * slate_pick.wgsl picks the best of these. A position's settings are in a buffer and not in shader constants,
- * so that all positions use the same shader.
+ * Scores every item for every row. Stores all scores, or only the best of every 32 items (a panel), from
+ * which slate_pick.wgsl picks the best item. A position's settings are in a buffer and not in shader
+ * constants, so that all positions use the same shader.
  */
 
 import type { Arena } from "../../gpu/arena.ts";
@@ -20,7 +20,7 @@ export function countPanels(items: number): number {
   return Math.ceil(items / PANEL);
 }
 
-/** Fields of the kernels' `struct Place`, in its order. Those with suffix 4 are in units of four floats. */
+/** Fields of the kernels' `struct Place`, in order. The suffix 4 means: in units of four floats. */
 const fields = [
   "items",
   "maskStride",
@@ -67,10 +67,10 @@ export interface SlateScoreInputs {
     readonly place: View;
   };
   /**
-   * Output buffers. `best` [items / 32, rows] vec2u gets the value (bits of an f32) and number of the best of
-   * every 32 items. Items whose bit in `masked` [items / 32, rows] is 1 are excluded; if all 32 are, the
-   * number is NONE. `scores` [rows, items] gets the scores of a chunk of rows from `step.first_entry` on; its
-   * rows are padded to a multiple of 32.
+   * Output buffers. `best` [items / 32, rows] vec2u: score (bits of an f32) and item number of the best of
+   * every 32 items. Items whose bit in `masked` [items / 32, rows] is 1 are excluded; if all 32 are excluded,
+   * the number is NONE. `scores` [rows, items]: scores for some rows of the batch, beginning with row
+   * `step.first_entry`; each row is padded to a multiple of 32.
    */
   readonly to: { readonly best: View; readonly masked: View } | { readonly scores: View };
 }
@@ -123,16 +123,16 @@ export interface SlatePickInputs {
   readonly units: number;
   readonly given?: boolean;
   readonly views: {
-    /** [items / 32, rows] output of {@link recordSlateScore}; any buffer if `place.panels` is 0. */
+    /** [items / 32, rows] output of {@link recordSlateScore}; not read if `place.panels` is 0. */
     readonly best: View;
     readonly table: View;
-    /** [rows, nets x units] hidden units of all positions, summed over the state's terms only. */
+    /** [rows, nets x units] hidden units of all positions before relu, without the items' terms. */
     readonly bases: View;
     readonly masked: View;
     readonly slates: View;
     /** [rows, stride] Q-values of the slates. */
     readonly q: View;
-    /** [rows, units] output: hidden units of the next position, summed without the item at that position. */
+    /** [rows, units] output: hidden units of the next position, without the term of that position's item. */
     readonly current: Memory;
     readonly place: View;
   };

@@ -78,7 +78,7 @@ interface SlateValue extends SlateValueInputs {
   readonly products: readonly Tensor[];
   /** [rows, slots x units] hidden units of all slots, saved for the backward pass. */
   readonly hidden: View;
-  /** Returns the items that the rows show in one slot: [rows] u32. */
+  /** Returns the items [rows] u32 that are shown in a slot, one item per row of the batch. */
   readonly slotItems: (slot: number) => View;
 }
 
@@ -149,7 +149,7 @@ function backward<S extends BatchSizes>(
   const most = countRows(rows);
   const sizes = Array.from({ length: shape.slate }, (_, slot) => 4 * most * getProductWidth(shape, slot));
   const bytes = sizes.reduce((sum, size) => sum + size, 0);
-  /** One matrix [rows, width] per slot: gradient of the item table's row of the item that is shown there. */
+  /** One matrix [rows, width] per slot: gradients of the table rows of the items shown in the slot. */
   const parts = rows.arena.allocate(`${call.label} gradients of parts`, bytes);
   let end = 0;
   const slots = sizes.map((size): View => ({ buffer: parts.buffer, offset: (end += size) - size, size }));
@@ -159,7 +159,7 @@ function backward<S extends BatchSizes>(
   ];
 }
 
-/** Computes all gradients except those of item weights. Writes gradients of item tables' rows to `parts`. */
+/** Computes all gradients except those of item weights. `parts` gets the gradients of item tables' rows. */
 function hiddenGradients<S extends BatchSizes>(
   call: OpCall<S>,
   rows: SlateRows<S>,
