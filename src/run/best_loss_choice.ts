@@ -147,7 +147,7 @@ export class BestLossChoice {
     return { found: { record: { value: Math.fround(sum(losses)), iteration }, scale }, losses };
   }
 
-  /** Evaluates weights on the validation users by calling `use`, and then restores the trainer's weights. */
+  /** Calls `use`, which may set weights and evaluate them. Then restores the trainer's weights. */
   async #withValidation<T>(use: (validation: Validation | undefined) => Promise<T>): Promise<T> {
     const last = await this.trainer.weights();
     try {

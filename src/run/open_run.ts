@@ -25,7 +25,7 @@ import { adversarialStage, listStages, shannonStage } from "./stages.ts";
 import { readSnapshot } from "./snapshot_file.ts";
 import type { SnapshotInfo } from "./snapshot/snapshot.ts";
 
-/** Trained model with its training data. */
+/** Trained model: weights and metadata, and the config of its training data. */
 export class OpenedRun {
   readonly #fitted = new WeakMap<Dataset, Dataset>();
 

@@ -206,8 +206,8 @@ export async function expectUnbegun(path: string, columns: readonly string[]): P
   if (left !== undefined) {
     throw new UserError(
       `Expected ${getSnapshotPath(path, "last")} to resume from, found none, although ${path} ` +
-        `has ${left}. Nothing was changed: restore the missing file. Otherwise the run cannot be resumed; start a ` +
-        "new run in another folder, from a remaining snapshot with --init.",
+        `has ${left}. Nothing was changed: restore the file. Otherwise the run cannot be resumed; start ` +
+        "a new run in another folder, from a remaining snapshot with --init.",
     );
   }
   for (const log of LOGS) CsvLog.expectUnbegun(logFile(path, log), ["iteration", ...columns]);

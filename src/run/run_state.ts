@@ -181,7 +181,8 @@ async function readBest(
     return { weights, isAside: name === aside };
   }
   throw new UserError(
-    `Cannot resume the run: ${file} is missing, or is not the snapshot of iteration ${iteration}. Restore it.`,
+    `Cannot resume the run: ${file} is missing, or is not the snapshot of iteration ${iteration}. ` +
+      "Restore this snapshot.",
   );
 }
 

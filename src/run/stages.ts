@@ -45,7 +45,7 @@ export interface TrainingStage {
   readonly shown: { readonly loss: NamedMetric; readonly prec1: NamedMetric };
   /** True if the loss is a negative log-likelihood, which can be compared with the ground truth's loss. */
   readonly hasLikelihood: boolean;
-  /** Snapshot whose ranking of items is compared with the baselines. */
+  /** Snapshot whose ranking of items is compared with the rankings of the baselines. */
   readonly judged: SnapshotName;
   isPartOf(config: StagesConfig): boolean;
   /** Returns the path of the stage's folder. @param run - path of the run's folder */

@@ -87,7 +87,7 @@ function describeScale(rescaled: RescaledBest | undefined): string[] {
   const { offset, slope } = rescaled.scale;
   const line = `${offset.toFixed(3)} + ${slope.toFixed(3)} u`;
   return [
-    `The utilities u of best-loss were rescaled to ${line}, which fits the validation users significantly better.`,
+    `The utilities u of best-loss were rescaled to ${line}: this fits validation users significantly better.`,
   ];
 }
 

@@ -64,7 +64,7 @@ export interface TrainingRun {
   readonly path: string;
   /** Initial weights; undefined for random weights. */
   readonly init: Weights | undefined;
-  /** Aborting ends the run after the training steps that were already submitted. */
+  /** If aborted, the run ends after the training steps that were already submitted. */
   readonly signal: AbortSignal;
   /** MPI ranks, if several processes train the run together. */
   readonly ranks?: MpiRanks;

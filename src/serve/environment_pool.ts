@@ -103,7 +103,7 @@ export class EnvironmentPool {
       const { usersAtOnce } = simulator;
       simulator.destroy();
       throw new UserError(
-        `users: Expected at most ${usersAtOnce} users for slates of ${options.slate} items, got ${options.users}.`,
+        `users: Expected at most ${usersAtOnce} for slates of ${options.slate} items, got ${options.users}.`,
       );
     }
     const name = String(++this.#created);

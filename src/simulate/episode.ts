@@ -22,7 +22,7 @@ export interface EpisodeParts {
   readonly page: PageBuffers;
   readonly environment: SimulatedUsers;
   readonly policy: Policy;
-  /** Source of the user states that the policy reads; by default the environment. */
+  /** Users whose states the policy reads; by default, the users who click. */
   readonly observer?: SimulatedUsers;
   readonly rules: EpisodeRules & Pick<SimulationSettings, "pool" | "repeats">;
   readonly starts: StartClicks;

@@ -26,7 +26,7 @@ export interface EpisodeLog {
   readonly choices: Uint32Array<ArrayBuffer>;
   /** [pages, users] reward of the page. */
   readonly rewards: Float32Array<ArrayBuffer>;
-  /** [pages, users] probability of any click on the page, according to the environment. */
+  /** [pages, users] probability of any click on the page, by the click model of the simulated users. */
   readonly probabilities: Float32Array<ArrayBuffer>;
   /** [pages, users] 1 if the user saw the page; 0 if the user had left before. */
   readonly present: Uint8Array<ArrayBuffer>;

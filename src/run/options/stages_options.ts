@@ -138,7 +138,7 @@ function checkModel(options: StagesOptions): void {
   if (dims.length === 0 && encoder !== "none") {
     throw new UserError(
       `Expected --encoder none with --dims none, got --encoder ${encoder}: without hidden layers, the encoder's ` +
-        "state does not change the ranking. For a linear model of past clicks, use --encoder none --dims none --wide.",
+        "state does not change the ranking. A linear model of clicks: use --encoder none --dims none --wide.",
     );
   }
   if (dims.length === 0 && batchNorm) {
@@ -276,8 +276,8 @@ export function describePages(name: string, { userRows, userEvents, log }: LogSo
     );
   }
   if ((userRows.at(-1) ?? 0) > (userEvents.at(-1) ?? 0)) return undefined;
-  return "Each page shows one item, so prec@1, prec@2 and all ranking metrics are 1 and carry no information. " +
-    "Compare losses instead: a model that predicts the click rate has the click rate's entropy as its loss.";
+  return "Each page shows one item, so prec@1, prec@2 and all ranking metrics are 1 and carry no " +
+    "information. Compare losses: a model that predicts the click rate has the click rate's entropy as loss.";
 }
 
 /** Returns true for a page that the model predicts, if at least one item of the page was not clicked. */

@@ -53,7 +53,7 @@ export const mixed = {
 export const manyTokens = createBatch(4, { ...withTokens, width: 0 });
 export const noClicks = createBatch(6, { users: 9, items: 5, width: 2, noClick: 1 });
 
-/** Batches for ops of position weights. Items are one-hot, because these ops read no item features. */
+/** Batches for ops of the position-weights encoder. Items are one-hot: these ops read no features. */
 export const clicks = {
   one: createBatch(1, { users: 1, items: 1, width: 0, maxEvents: 1, maxPage: 1 }),
   /** Batch of users with more clicks than the ops read. Some items are clicked repeatedly. */

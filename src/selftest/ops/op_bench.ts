@@ -230,7 +230,7 @@ export interface ReferenceRun {
   readonly inputs: readonly Matrix[];
   readonly output: Matrix;
   readonly gradients: readonly Matrix[];
-  /** Computes the loss. Its derivatives with respect to the inputs are `gradients`. */
+  /** Computes the loss, whose derivatives with respect to the inputs are `gradients`. */
   readonly loss: (inputs: readonly Matrix[]) => number;
 }
 

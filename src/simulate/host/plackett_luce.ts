@@ -8,7 +8,7 @@
 
 /** Above this share of all weights, the sum of the remaining weights is computed by subtraction. */
 const LOST = 1e-6;
-/** Value that replaces scores that are not finite, as in the kernel. */
+/** Score that replaces NaN and infinite scores, as in the kernel. */
 const LOWEST = -1e30;
 
 interface DrawnSlate {
