@@ -73,7 +73,7 @@ export class TestedUsers {
     private readonly baselines: ReadonlyMap<string, BaselineResult>,
   ) {}
 
-  /** Returns a split's users with the baselines' test results, which are computed once per log and split. */
+  /** Returns a split's users and the baselines' test results. These are computed once per log and split. */
   static ofPart(data: TestedData, part: Split, onProgress?: OnProgress): TestedUsers {
     const { parts } = known(data, onProgress);
     const tested = parts.get(part) ?? TestedUsers.of(data, listUsers(data.source, part), onProgress);

@@ -63,8 +63,9 @@ export class PageHeaders {
   }
 
   /**
-   * Writes and uploads the uniforms of all steps. The first step (start of the episode) runs for all users of
-   * the buffers, even those outside the episode. @param pageOf - returns the page's index for a step.
+   * Writes and uploads the uniforms of all steps. The first step (start of the episode) runs for all users
+   * that fit into the buffers, even if the episode has fewer. @param pageOf - returns the page's index for a
+   * step.
    */
   put(key: EpisodeKey, pageOf: (place: number) => number): void {
     this.#users = key.users;

@@ -138,7 +138,8 @@ function checkModel(options: StagesOptions): void {
   if (dims.length === 0 && encoder !== "none") {
     throw new UserError(
       `Expected --encoder none with --dims none, got --encoder ${encoder}: without hidden layers, the encoder's ` +
-        "state does not change the ranking. A linear model of clicks: use --encoder none --dims none --wide.",
+        "state does not change the ranking. For a linear model of past clicks, use --encoder none " +
+        "--dims none --wide.",
     );
   }
   if (dims.length === 0 && batchNorm) {

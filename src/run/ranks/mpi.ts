@@ -168,7 +168,7 @@ export class MpiRanks implements ProcessGroup {
     await this.#call(() => this.mpi.MPI_Finalize(), 0, true);
   }
 
-  /** Runs a collective operation. @param count - number of values that one rank sends to one other rank */
+  /** Runs a collective operation. @param count - number of values that a rank sends to each other rank */
   async #collective(
     name: "MPI_Alltoall" | "MPI_Allgather",
     given: Words,

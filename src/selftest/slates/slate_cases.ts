@@ -167,7 +167,7 @@ export async function checkScore(gpu: Gpu, checks: CheckCollector, sizes: ScoreS
   await runTrial(scoreTrial(bench, bench.step(), sizes, { scored: createScoreTrialRows(sizes) }), checks);
 }
 
-/** Checks a network's input: state, and share of past pages. @param columns - width of the state */
+/** Checks a network's input: state, and share of pages already shown. @param columns - width of the state */
 export async function checkInput(gpu: Gpu, checks: CheckCollector, columns: number): Promise<void> {
   const [R, pages] = [70, 20];
   using bench = createSlateBench(gpu, { rows: R, items: 1 }, checks);
