@@ -1,10 +1,10 @@
 /**
- * Chooses the weights of the snapshot best-loss. Usually best-loss has the weights with the lowest validation
- * loss. If rescaled utilities (offset + slope u) have a significantly lower validation loss, best-loss has
- * rescaled weights, for example if users click more often in the validation part of a split by time.
+ * Chooses which weights the snapshot best-loss stores: usually those with the lowest validation loss. Each
+ * utility u is rescaled to offset + slope u if this lowers the validation loss significantly. Example: users
+ * click more often in the validation part of a split by time.
  *
- * A training may start from a logit on counts (a linear model with counts as inputs). If training does not
- * lower the validation loss significantly, best-loss has the logit, with rescaled utilities.
+ * Training may start from a fitted linear model with counts as inputs (logit on counts). Unless training
+ * lowers the validation loss significantly, best-loss stores this logit, with rescaled utilities.
  */
 
 import type { BestRecord } from "../train/best_records.ts";
@@ -20,16 +20,16 @@ import type { StageMetrics } from "./stages.ts";
 
 type Validation = NetworkEvaluation<StageMetrics>;
 
-/** Weights with rescaled utilities for the snapshot best-loss, and their validation loss. */
+/** Weights for the snapshot best-loss after rescaling of utilities, and their validation loss. */
 export interface RescaledBest {
-  /** Iteration of the trained weights, 0 for the logit; validation loss after rescaling. */
+  /** Training iteration of the weights (0: logit on counts), and validation loss after rescaling. */
   readonly record: BestRecord;
   readonly scale: UtilityScale;
   readonly weights: Weights;
 }
 type Rescaled = Omit<RescaledBest, "weights">;
 
-/** Smallest significant gain, in standard errors: without a true gain, 10 % of measured gains are larger. */
+/** Gains above 1.28 standard errors are significant. Without true gains, 10 % of gains look significant. */
 const ERRORS = 1.28;
 
 /** Returns the current weights' loss per validation user, summed over the user's pages. */
@@ -71,9 +71,9 @@ function sum(values: Float64Array): number {
 export class BestLossChoice {
   /** [users] losses of the initial weights; undefined before the first comparison. */
   #before: Float64Array | undefined;
-  /** Last iteration with the lowest validation loss for which `choose` has decided, and the decision. */
+  /** Last decision of `choose`, and the iteration of the trained weights that were compared. */
   #decided: { readonly iteration: number; readonly found: Rescaled | undefined } | undefined;
-  /** Scale and loss of the logit; undefined until `choose` first returns the logit. */
+  /** Scale and loss of the rescaled logit; undefined until `choose` first returns the logit. */
   #logit: Rescaled | undefined;
 
   /** @param start - returns the model's initial weights @param logit - fits the baseline "logit on counts" */
@@ -85,10 +85,10 @@ export class BestLossChoice {
   ) {}
 
   /**
-   * Returns the weights for best-loss: the trained weights or the logit, with rescaled utilities. Returns
-   * undefined if best-loss has the trained weights, and before the first validation. A small gain over the
-   * logit does not count, because training picks the lowest of many noisy losses. No training step may be in
-   * flight during the call, which does not change the trainer's weights.
+   * Returns rescaled weights for best-loss: the trained weights or the logit on counts. Returns undefined if
+   * best-loss stores trained weights without rescaling, and before the first validation. A small gain over
+   * the logit does not count, because training picks the lowest of many noisy losses. The trainer's weights
+   * do not change. Call only while no training step is in flight.
    */
   async choose(): Promise<RescaledBest | undefined> {
     const { iteration, value } = this.trainer.best.loss;
@@ -126,7 +126,7 @@ export class BestLossChoice {
     return this.#logit ??= (await this.#rescale(validation, this.logit(), 0)).found;
   }
 
-  /** Fits the scale of utilities to the validation users. @returns also the losses per user after rescaling */
+  /** Fits the scale of utilities to the validation users. @returns the scale and the losses per user */
   async #rescale(validation: Validation, weights: Weights, iteration: number) {
     const { eta, loss } = this.model;
     const effects = readPositionEffects(weights);
@@ -147,7 +147,7 @@ export class BestLossChoice {
     return { found: { record: { value: Math.fround(sum(losses)), iteration }, scale }, losses };
   }
 
-  /** Evaluates weights on the validation users by calling `use`, and then restores the trainer's weights. */
+  /** Calls `use`, which may set weights and evaluate them. Then restores the trainer's weights. */
   async #withValidation<T>(use: (validation: Validation | undefined) => Promise<T>): Promise<T> {
     const last = await this.trainer.weights();
     try {

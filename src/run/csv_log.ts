@@ -1,7 +1,7 @@
 /**
  * CSV file of numbers with a fixed header, to which rows are appended, for example the losses of a run. Each
- * save of the run stores a mark: the file's length and checksum at that time. When the run is resumed, the
- * file's bytes up to that length must still have that checksum.
+ * save of the run stores a mark: the file's length and checksum at that time. A run can be resumed only if
+ * the file still begins with these bytes.
  */
 
 import { formatCsvRow } from "../csv.ts";
@@ -57,7 +57,7 @@ export class CsvLog {
     });
   }
 
-  /** Checks that a log is missing or has only a header. @throws {UserError} if the log has rows */
+  /** Checks that a log does not exist, or has no rows. @throws {UserError} if the log has rows */
   static expectUnbegun(path: string, columns: readonly string[]): void {
     const bytes = readIfThere(path);
     if (bytes === undefined || row(columns).startsWith(new TextDecoder().decode(bytes))) return;
@@ -68,9 +68,9 @@ export class CsvLog {
   }
 
   /**
-   * Checks that the part of a log that was written before a save of the run has not changed since.
-   * @param iteration - expected iteration in the last row of this part; undefined to skip this check
-   * @throws {UserError} if the part has changed, or if the last row has another iteration
+   * Checks that the rows which a log had at a save of the run have not changed since the save.
+   * @param iteration - expected iteration in the last of these rows; undefined to skip this check
+   * @throws {UserError} if the rows have changed, or if the last row has another iteration
    */
   static expectMarked(path: string, { bytes, sha256 }: LogMark, iteration?: number): void {
     const found = readIfThere(path) ?? new Uint8Array();
@@ -82,7 +82,7 @@ export class CsvLog {
         iteration === undefined || Number(last) === iteration || (iteration === 0 && last === "iteration")
       ) return;
       throw new UserError(
-        `Expected a snapshot of iteration ${last}, the last iteration in ${path}, got a snapshot of ` +
+        `Expected a snapshot of iteration ${last} (the last iteration in ${path}), got a snapshot of ` +
           `iteration ${iteration}. Put the snapshot of iteration ${last} back.`,
       );
     }
@@ -95,8 +95,8 @@ export class CsvLog {
   }
 
   /**
-   * Opens a log and removes all rows that were written after the save to which `mark` belongs.
-   * @throws {UserError} if rows that were written before this save have changed
+   * Opens a log and removes the rows that were added after `mark` was stored.
+   * @throws {UserError} if older rows have changed
    */
   static resume(path: string, columns: readonly string[], mark: LogMark): CsvLog {
     CsvLog.expectMarked(path, mark);

@@ -25,7 +25,7 @@ import { adversarialStage, listStages, shannonStage } from "./stages.ts";
 import { readSnapshot } from "./snapshot_file.ts";
 import type { SnapshotInfo } from "./snapshot/snapshot.ts";
 
-/** Trained model with its training data. */
+/** Trained model: weights and metadata, and the config of its training data. */
 export class OpenedRun {
   readonly #fitted = new WeakMap<Dataset, Dataset>();
 
@@ -37,7 +37,7 @@ export class OpenedRun {
     /** Weights of the reward network, by parameter name. */
     public weights: Weights,
     private readonly variants: KernelVariants | undefined,
-    /** @internal Data config of the training; undefined if the snapshot is not in a run's folder. */
+    /** @internal Config of the training data; undefined if the snapshot is not in a run's folder. */
     readonly trainedOn: DataConfig | undefined,
     /** Sentence about an unfinished run: its progress, and the command that resumes it. */
     readonly unfinished?: string,
@@ -60,13 +60,13 @@ export class OpenedRun {
     return extendWeights(this.weights, this.info.model, items);
   }
 
-  /** @internal Replaces the model by a baseline. @param kind - the baseline's title, for `info.kind` */
+  /** @internal Replaces the model by a baseline. @param kind - new `info.kind`: the baseline's title */
   replaceModel(model: ModelConfig, weights: Weights, kind: string): void {
     this.info = { ...this.info, model, kind, iteration: 0, game: undefined };
     this.weights = weights;
   }
 
-  /** @internal Adapts a data set to the model. @throws UserError if the model cannot score its items. */
+  /** @internal Encodes a data set for the model. @throws UserError if the model cannot score its items. */
   fit(data: Dataset): Dataset {
     const known = this.#fitted.get(data);
     if (known) return known; // warnings are printed once
@@ -115,7 +115,7 @@ export async function findSnapshot(path: string): Promise<FoundSnapshot> {
     if (await pathExists(file)) return { file, unfinished: await describeUnfinished(path) };
   }
   if (await pathExists(join(path, "seeds.json"))) {
-    throw new UserError(`Expected one run, got ${path}, which has several. Name the folder of one seed.`);
+    throw new UserError(`Expected one run, got several in ${path}. Name the folder of one seed.`);
   }
   throw new UserError(
     `Expected a run with snapshots, or a snapshot (.safetensors), got ${path}, a folder without snapshots. ` +
@@ -141,7 +141,7 @@ export async function describeUnfinished(path: string): Promise<string | undefin
 
 const stagesSchema = v.looseObject(stagesConfigSchema.entries);
 
-/** Schema of the run's kernel variants and data config. */
+/** Schema of two fields of a run's config.json: kernel variants and data config. */
 const configSchema = v.looseObject({
   variants: v.fallback(v.optional(kernelVariantsSchema), undefined),
   data: v.fallback(v.optional(runConfigSchema.entries.data), undefined),

@@ -81,7 +81,7 @@ export class RunFolder {
   }
 
   /**
-   * Opens a stage to resume it. Truncates the logs to the lengths that they had when `last` was written.
+   * Opens a stage to resume it. Truncates the logs to their lengths when the snapshot `last` was written.
    * @param last - result of {@link readLast}. @throws UserError if the files have changed.
    */
   static resume(path: string, about: StageFiles, last: LastState): RunFolder {
@@ -123,7 +123,7 @@ export class RunFolder {
   /**
    * Writes all snapshots and logs. First, new best snapshots are written under temporary names. Then `last`
    * is written, which stores the iterations of the best snapshots. At the end, the new best snapshots replace
-   * the old ones. So even after a crash, the folder has the best snapshots whose iterations `last` stores.
+   * the old ones. So even after a crash, the folder has the best snapshots that `last` refers to.
    * @param rescaled - rescaled weights to save as best-loss. If given, `last` also stores the trained weights
    * with the lowest validation loss.
    */
@@ -206,8 +206,8 @@ export async function expectUnbegun(path: string, columns: readonly string[]): P
   if (left !== undefined) {
     throw new UserError(
       `Expected ${getSnapshotPath(path, "last")} to resume from, found none, although ${path} ` +
-        `has ${left}. Nothing was changed: put the file back. Otherwise the run cannot be resumed; start a ` +
-        "new run in another folder, from a remaining snapshot with --init.",
+        `has ${left}. Nothing was changed: restore the file. Otherwise the run cannot be resumed; start ` +
+        "a new run in another folder, from a remaining snapshot with --init.",
     );
   }
   for (const log of LOGS) CsvLog.expectUnbegun(logFile(path, log), ["iteration", ...columns]);

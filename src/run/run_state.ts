@@ -39,7 +39,7 @@ export function getSnapshotPath(path: string, name: SnapshotName): string {
   return `${path}/${name}.safetensors`;
 }
 
-/** Returns the temporary path of a best snapshot, which `save` and `saveBest` of RunFolder use. */
+/** Returns the path at which `save` and `saveBest` of RunFolder store a best snapshot temporarily. */
 export function getPendingSnapshotPath(path: string, criterion: Criterion): string {
   return `${path}/best-${criterion}.aside.safetensors`;
 }
@@ -51,7 +51,7 @@ export interface SavedStage {
   readonly best: BestRecords;
   /** True for the adversarial stage, false for the Shannon stage. */
   readonly isGame: boolean;
-  /** Iteration of the weights in each best snapshot (0: initial weights); undefined if there is none. */
+  /** Iteration of the weights in each best snapshot (0: initial weights); undefined if missing. */
   readonly kept: Readonly<Record<Criterion, number | undefined>>;
 }
 
@@ -130,7 +130,7 @@ export async function readLast(path: string): Promise<LastState> {
 
 /**
  * Reads the training state of a stage and checks the state against the model. No file is changed.
- * @returns the training state, and `aside`: criteria of the best snapshots that have temporary paths
+ * @returns the training state, and `aside`: the criteria whose best snapshots have temporary paths
  * @throws UserError if a snapshot is missing or damaged, or does not have the model's shapes.
  */
 export async function restoreState(
@@ -164,7 +164,7 @@ export async function settleBest(path: string, aside: readonly Criterion[]): Pro
   }
 }
 
-/** Reads the best snapshot of a given iteration, from its usual or its temporary path. */
+/** Reads a best snapshot from its usual or its temporary path; `iteration` is that of its weights. */
 async function readBest(
   path: string,
   specs: readonly ParameterSpec[],
@@ -181,7 +181,8 @@ async function readBest(
     return { weights, isAside: name === aside };
   }
   throw new UserError(
-    `Cannot resume the run: ${file} is missing, or is not the snapshot of iteration ${iteration}.`,
+    `Cannot resume the run: ${file} is missing, or is not the snapshot of iteration ${iteration}. ` +
+      "Restore this snapshot.",
   );
 }
 

@@ -21,10 +21,10 @@ import type { SnapshotGame } from "./snapshot/snapshot.ts";
 
 export type StageName = "shannon" | "adversarial";
 
-/** Only the adversarial stage has the metrics of the adversarial game. */
+/** Metrics of a stage. Only the adversarial stage has metrics of the adversarial game. */
 export type StageMetrics = ChoiceMetrics & Partial<GameMetrics>;
 
-/** A metric, with the name that progress lines use. */
+/** Key of a metric, and the metric's name in progress lines. */
 export interface NamedMetric {
   readonly name: string;
   readonly metric: keyof GameMetrics;
@@ -45,7 +45,7 @@ export interface TrainingStage {
   readonly shown: { readonly loss: NamedMetric; readonly prec1: NamedMetric };
   /** True if the loss is a negative log-likelihood, which can be compared with the ground truth's loss. */
   readonly hasLikelihood: boolean;
-  /** Snapshot whose ranking of items is compared with the baselines. */
+  /** Snapshot whose ranking of items is compared with the rankings of the baselines. */
   readonly judged: SnapshotName;
   isPartOf(config: StagesConfig): boolean;
   /** Returns the path of the stage's folder. @param run - path of the run's folder */
@@ -63,7 +63,7 @@ export interface TrainingStage {
     generator: Weights | undefined,
     distributed?: DistributedContext,
   ): Promise<ClickTrainer<StageMetrics>>;
-  /** Returns the game settings that a snapshot stores; undefined for the Shannon stage. */
+  /** Returns the settings of the adversarial game for snapshots; undefined for the Shannon stage. */
   game(model: ModelConfig, config: StagesConfig): SnapshotGame | undefined;
 }
 
@@ -148,8 +148,8 @@ export function findStageBefore(stage: TrainingStage, config: StagesConfig): Tra
 }
 
 /**
- * Builds the initial weights of a stage from `init`. A network that is not in `init` gets random weights. If
- * `positions` is 0, the position effects in `init` are dropped.
+ * Builds the initial weights of a stage from `init`. A network that is not in `init` gets random weights. For
+ * a model without position effects (`positions` is 0), the position effects in `init` are dropped.
  */
 export function buildStart(
   init: Weights | undefined,
@@ -163,7 +163,7 @@ export function buildStart(
   return { initial: { weights }, generator: generator.size > 0 ? generator : undefined };
 }
 
-/** Returns a row for the stage's logs: the metrics of its columns, NaN for an undefined metric. */
+/** Returns a row for the stage's logs: one metric per column; NaN for an undefined metric. */
 export function buildRow({ columns }: TrainingStage, metrics: StageMetrics): number[] {
   return Object.values(columns).map((name) => metrics[name] ?? NaN);
 }

@@ -32,7 +32,7 @@ export interface StageTest {
   readonly verdict: readonly string[];
 }
 
-/** Tests a stage's snapshots, then restores the trainer's weights. @param rescaled - tested as best-loss */
+/** Tests a stage's snapshots, then restores the trainer's weights. @param rescaled - weights of best-loss */
 export async function testStage(
   stage: TrainingStage,
   trainer: ClickTrainer<StageMetrics>,
@@ -81,21 +81,21 @@ export async function testStage(
   return { ...found, verdict: [...verdict, ...describeScale(rescaled)] };
 }
 
-/** Reports the scale of trained weights in best-loss. If best-loss is the logit, describeTest says so. */
+/** Describes the rescaling of trained weights in best-loss. describeTest describes a rescaled logit. */
 function describeScale(rescaled: RescaledBest | undefined): string[] {
   if (!rescaled || rescaled.record.iteration === 0) return [];
   const { offset, slope } = rescaled.scale;
   const line = `${offset.toFixed(3)} + ${slope.toFixed(3)} u`;
   return [
-    `The utilities u of best-loss were rescaled to ${line}, a significantly better fit to validation users.`,
+    `The utilities u of best-loss were rescaled to ${line}: this fits validation users significantly better.`,
   ];
 }
 
-/** Shares of the iterations: the best validation is early if before 5 %, and late if after 90 %. */
+/** A best validation is early in the first 5 % of the iterations, and late in the last 10 %. */
 const EARLY = 0.05;
 const LATE = 0.9;
 
-/** Advice in descriptions of tests. The results of a search omit this advice. */
+/** Advice after a test. The results of a search for options omit this advice. */
 export const SEARCH_ADVICE = "A search of options (deno task tune) may help.";
 
 /** Describes the test of a finished stage in sentences. @param iterations - iterations of the stage */
@@ -156,7 +156,7 @@ export function describeRanking(
   ];
 }
 
-/** Compares with baselines the loss of the snapshot best-loss or, if it is missing, of the only snapshot. */
+/** Compares the loss of best-loss (or, without best-loss, of the only snapshot) with the baselines. */
 export function describeLoss(
   test: readonly {
     readonly snapshot: string;

@@ -32,7 +32,7 @@ export interface BaselineMetricsResult extends RankingMetrics {
 /** Test results of the baselines by name; null for a baseline that cannot be computed from the data. */
 export type BaselineResults = Readonly<Record<BaselineName | "attainable", BaselineMetricsResult | null>>;
 
-/** Baselines in all tables, with their row titles. */
+/** Baselines that every table of results lists, and the titles of their rows. */
 export const shownBaselines: readonly (readonly [keyof BaselineResults, string])[] = [
   ...baselineNames.map((name) => [name, baselineTitles[name]] as const),
   ["attainable", "best attainable"],
@@ -73,7 +73,7 @@ export class TestedUsers {
     private readonly baselines: ReadonlyMap<string, BaselineResult>,
   ) {}
 
-  /** Returns a split's users with the baselines' test results, which are computed once per log and split. */
+  /** Returns a split's users and the baselines' test results. These are computed once per log and split. */
   static ofPart(data: TestedData, part: Split, onProgress?: OnProgress): TestedUsers {
     const { parts } = known(data, onProgress);
     const tested = parts.get(part) ?? TestedUsers.of(data, listUsers(data.source, part), onProgress);
@@ -101,7 +101,7 @@ export class TestedUsers {
     return new TestedUsers(data, users, counted, baselines);
   }
 
-  /** Tests the current weights of the networks. Options: {@link getProbabilityOptions}. */
+  /** Tests the current weights; {@link getProbabilityOptions} returns the options. */
   async test<F extends StageMetrics>(
     evaluation: NetworkEvaluation<F>,
     { eta, ...choice }: ProbabilityOptions,
@@ -163,7 +163,7 @@ function known({ source, features, pageOrder }: TestedData, onProgress?: OnProgr
   return found;
 }
 
-/** Makes metrics count all clicks of a page, not only the page's first click. */
+/** Converts metrics: the result counts all clicks of a page, not only the page's first click. */
 function ofAllClicks<F extends StageMetrics>(
   { longerPages, ...metrics }: EvaluationMetrics<F>,
   { details }: TestResult,

@@ -28,7 +28,7 @@ import type { StageMetrics, StageName, TrainingStage } from "./stages.ts";
 
 /** Minimum number of seconds between two saves. A crash loses all work since the last save. */
 const SAVE_SECONDS = 20;
-/** Minimum time between two saves, as a multiple of the duration of a save (saving large tables is slow). */
+/** Minimum time between two saves, divided by the duration of a save: saving large tables is slow. */
 const SAVE_TIMES = 9;
 
 export interface RunCallbacks {
@@ -64,7 +64,7 @@ export interface TrainingRun {
   readonly path: string;
   /** Initial weights; undefined for random weights. */
   readonly init: Weights | undefined;
-  /** Aborting ends the run after the training steps that were already submitted. */
+  /** If aborted, the run ends after the training steps that were already submitted. */
   readonly signal: AbortSignal;
   /** MPI ranks, if several processes train the run together. */
   readonly ranks?: MpiRanks;
@@ -173,7 +173,7 @@ async function sendItemsShape({ ranks }: TrainingRun, { items }: LogSource): Pro
   if (ranks) await gatherTexts(ranks, JSON.stringify(items.shape));
 }
 
-/** Trains a stage on a rank above 0. @returns true if the stage was trained to its end */
+/** Trains a stage on an MPI rank above 0. @returns true if the stage was trained to its end */
 export async function followStage(stage: TrainingStage, run: TrainingRun, ranks: MpiRanks): Promise<boolean> {
   const { data, signal } = run;
   const shape: ItemsShape = JSON.parse((await gatherTexts(ranks, ""))[0] ?? "");
@@ -232,7 +232,7 @@ async function save({ trainer, choice }: Training, folder: RunFolder): Promise<v
   await folder.save(state, await choice?.choose());
 }
 
-/** Returns the MPI time, calls and bytes since `before`. @param of - seconds of training in the same time */
+/** Returns MPI's time, calls and bytes since `before`. @param of - seconds of training since `before` */
 function computeSpent({ size, spent }: MpiRanks, before: CommunicationTimes | undefined, of: number) {
   const since = (what: keyof CommunicationTimes) => spent[what] - (before?.[what] ?? 0);
   const [seconds, calls, bytes] = [since("seconds"), since("calls"), since("bytes")];

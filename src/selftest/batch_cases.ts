@@ -19,7 +19,7 @@ import { chunks, few, further, given, mixed, oneHot, type TestBatch } from "./op
 const EXPAND = ["batch_expand"];
 const rankKernel = ({ variants: { kind } }: Gpu) => kind === "gpu" ? "batch_rank_blocks" : "batch_rank";
 
-/** Compares the batch with index `slice` in the buffers `batch` with the f64 reference. */
+/** Compares batch number `slice` in the buffers `batch` to the f64 reference. */
 export async function compareBatch(
   gpu: Gpu,
   log: ClickLog,
@@ -74,7 +74,7 @@ export async function compareBatch(
   same("rows by item", GROUP, segments, ofItem.flat());
 }
 
-/** Compares (item, token) pairs with the reference: those of all items, and those of the encoder's items. */
+/** Compares the (item, token) pairs to the reference, for all items and for the encoder's items. */
 async function compareTokens(
   gpu: Gpu,
   { first, token, count }: ItemTokens,

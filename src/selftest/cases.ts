@@ -57,7 +57,7 @@ import {
 
 /** Numbers of events: below, at and above 256, which is the number of invocations per workgroup. */
 const EVENTS = [1, 255, 256, 257, 1000];
-/** Slot of the ring buffer to which a training step must write its sums. No other slot may change. */
+/** Index in the ring buffer at which a training step must write its sums. No other entry may change. */
 const SLOT = 2;
 
 async function checkSums(gpu: Gpu, checks: CheckCollector, columns: number): Promise<void> {

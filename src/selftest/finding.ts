@@ -18,7 +18,7 @@ export interface ComparedValues {
   readonly kernels: readonly string[];
   /** Name of the compared numbers, such as "output" or "gradient of w". */
   readonly what: string;
-  /** Number of compared values; 0 for a condition. */
+  /** Number of compared values; 0 if a condition is tested. */
   readonly values: number;
   /** Number of values whose error exceeds their tolerance; absent if no values were compared. */
   readonly wrong?: number;
@@ -79,7 +79,7 @@ export interface ToleranceOptions {
   readonly kernels: readonly string[];
   readonly what: string;
   readonly tolerance: number | ((k: number) => number);
-  /** Number of columns of the compared matrix; messages then name an element by row and column. */
+  /** Number of columns of a compared matrix. If given, messages name an element by row and column. */
   readonly columns?: number;
   /** Returns a text that messages show after the index k of a wrong number, such as " (page 3)". */
   readonly named?: (k: number) => string;
@@ -124,7 +124,7 @@ export class CheckCollector {
     this.#checks.push({ kernels, what, values, wrong, differs: most > 1, firstWrong, worst });
   }
 
-  /** Checks that all values are exactly equal. */
+  /** Checks that all values are exactly equal to the expected values. */
   same(
     found: ArrayLike<number> | undefined,
     expected: ArrayLike<number>,
@@ -180,7 +180,7 @@ export interface WorstElement {
   readonly share: number;
 }
 
-/** Returns the suspects: kernels of the first failed check, if possible only those without a passed check. */
+/** Returns the kernels of the first failed check. Omits kernels that passed a check, unless all did. */
 export function findBlamedKernels({ checks }: CaseFinding): string[] {
   const wrong = checks.filter(({ differs }) => differs);
   // Wrong numbers point to a kernel more clearly than a difference between two runs.
@@ -229,7 +229,7 @@ export function describeVerdict(findings: readonly KindFinding[], seconds: numbe
     : `${wrong} of ${cases} differ from float64 by more than rounding explains (${time}).`;
 }
 
-/** Returns the cases with failed checks: a heading with the suspected kernels, and one line per failure. */
+/** Describes each case with failed checks: a heading with suspected kernels, and one line per failure. */
 export function listFaultyCases(findings: readonly KindFinding[]): { head: string; faults: string[] }[] {
   return findings.map((finding) => ({ finding, faults: listFaults(finding) }))
     .filter(({ faults }) => faults.length > 0)

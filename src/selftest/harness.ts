@@ -1,6 +1,6 @@
 /**
  * Runs kernels under test. Memory with known words (canaries) detects stray writes. Two runs must give the
- * same bits. A failure names the kernels that wrote wrong numbers. See {@link runTwice}.
+ * same bits. Failure messages name the kernels that wrote wrong numbers. See {@link runTwice}.
  */
 
 import { Arena } from "../gpu/arena.ts";
@@ -17,7 +17,7 @@ import { CheckCollector, expectAll } from "./finding.ts";
 
 /** Initial word of memory, a NaN that no kernel writes by chance: results computed from it are NaN. */
 export const CANARY = 0x7fda7a7a;
-/** Canary word for memory that a kernel may read but must not use: 1234.5 in f32, finite unlike CANARY. */
+/** Canary word for memory that a kernel may read but must not use: 1234.5 in f32 (CANARY is a NaN). */
 export const FINITE_CANARY = 0x449a5000;
 /** Canary words per buffer. Bindings include the canaries, because WebGPU may drop writes past a binding. */
 const CANARIES = 64;
@@ -127,11 +127,11 @@ export interface KernelTrial<S extends BatchSizes = BatchSizes> extends Disposab
   readonly arena: CanaryArena;
   readonly specs: readonly DispatchSpec<S>[];
   readonly sizes: S;
-  /** Uniform buffer with a block (header) per step, at byte `offsets`. Each step runs all dispatches. */
+  /** Uniforms of all steps; those of step t are at byte `offsets[t]`. A step runs all dispatches. */
   readonly headers: GPUBuffer;
   readonly offsets: readonly number[];
   readonly start?: () => void;
-  /** Memory that is read after the dispatches, for `compare`. */
+  /** Memory that is read after the dispatches and passed to `compare`. */
   readonly views: readonly Memory[];
   readonly named?: ReadonlyMap<Memory, string>;
   readonly compare: (
@@ -208,7 +208,7 @@ export function listKernels(specs: readonly KernelTextInputs[]): string[] {
 /**
  * Returns the names of the kernels on which `memory` depends, directly or through inputs of other kernels.
  * @param specs - dispatches in the order in which they run
- * @param known - memory that other checks cover: the kernels that wrote it are not searched for
+ * @param known - memory that other checks compare, so that the search for kernels stops at it
  */
 export function listWriters(
   specs: readonly KernelTextInputs[],
@@ -246,7 +246,7 @@ export function isOverlapping(one: Memory, other: Memory): boolean {
   return a.offset < b.offset + b.size && b.offset < a.offset + a.size;
 }
 
-/** Returns the buffer that kernels write: `memory` itself or, for a texture, the buffer copied into it. */
+/** Returns the buffer that kernels write: `memory` or, for a texture, the buffer that is copied to it. */
 function writtenPart(memory: Memory): View | undefined {
   return isTexture(memory) ? memory.written?.view : memory;
 }

@@ -31,13 +31,13 @@ export interface OptimiserRun {
   /** Row-sparse tables: at most one row per event (or per item) of a batch gets a gradient. */
   readonly sparseRows?: Readonly<Record<string, "events" | "items">>;
   readonly steps?: number;
-  /** Number of micro-batches per step, whose gradients are summed. If absent, batches are not split. */
+  /** Number of micro-batches per step, whose gradients are summed. By default, batches are not split. */
   readonly parts?: number;
   /** Weight decay: fraction of a weight that a step subtracts. */
   readonly decay?: number;
   /** Rule that splits rows into chunks, each with a partial sum; by default the rule for CPU adapters. */
   readonly chunks?: ChunkRule;
-  /** Maximum number of bytes of the weights that one binding contains; by default the adapter's limit. */
+  /** Maximum number of bytes of weights per binding; by default, the adapter's limit. */
   readonly most?: number;
 }
 
@@ -213,9 +213,9 @@ function moves64(spec: ParameterSpec, moves: OptimiserRun): { moved: AdamReferen
 }
 
 /**
- * Compares weights, moments, gradients with f64. Rows without updates keep their bits; padding must be zero.
+ * Compares weights, moments, gradients with f64. Rows without update must keep their bits; padding must be 0.
  * @param tolerance - allowed absolute error in rows with updates
- * @param exact - true to expect the gradients' exact bits; some drivers add partial sums in another order
+ * @param exact - true to compare the gradients' bits, which depend on the driver's order of additions
  */
 export function compareMoves(
   found: MovedArenas,
@@ -261,5 +261,5 @@ export function compareMoves(
   }
   const used = found.raw.reduce((count, x) => count + (x === 0 ? 0 : 1), 0);
   const wanted = specs.reduce((count, { rows, columns }) => count + rows * columns, 0);
-  checks.holds(used === wanted, kernelsOf(""), "padding", `${used} numbers are not zero, of ${wanted}`);
+  checks.holds(used === wanted, kernelsOf(""), "padding", `${used} numbers are not zero, expected ${wanted}`);
 }

@@ -87,7 +87,7 @@ export async function checkClip(
   });
 }
 
-/** Two validations, each with the sums of two shards: loss, prec@1, prec@2, clicks. */
+/** Metric sums of two validations, for each of two shards of users: loss, prec@1, prec@2, clicks. */
 const validations = [
   { sums: [[3, 1, 4, 9], [2, 1, 3, 9]], better: ["loss", "prec1", "prec2"] },
   { sums: [[4, 2, 3, 9], [3, 2, 4, 9]], better: ["prec1"] },

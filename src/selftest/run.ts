@@ -9,7 +9,7 @@ export interface SelftestOptions {
   readonly kinds: readonly AdapterKind[];
   /** Selects the cases whose names contain this text. */
   readonly only?: string;
-  /** Called before each case. `number` is the case's number, from 1 to the number `of` of all cases. */
+  /** Called before each case. `number` is the case's number (from 1), and `of` is the number of cases. */
   readonly onCase?: (
     at: { readonly kind: AdapterKind; readonly name: string; number: number; of: number },
   ) => void;

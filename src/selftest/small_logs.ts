@@ -20,7 +20,7 @@ export interface SmallLogOptions {
   readonly given?: number;
   /** Share of the pages of validation and test users that models read as history, but do not predict. */
   readonly earlier?: number;
-  /** Probability that a page has one more click after its first click, and after each further click. */
+  /** Probability of a further click on a page, after its first click and after each further click. */
   readonly further?: number;
   /** Number of context features per row. */
   readonly rowWidth?: number;

@@ -12,7 +12,7 @@ import { UserError } from "../user_error.ts";
 import type { CloseRequest, EnvironmentStepRequest, ResetRequest } from "./requests.ts";
 
 const MAX_ENVIRONMENTS = 64;
-/** Time in ms without requests after which an environment is idle: a new environment may replace it. */
+/** After this time in ms without requests, an environment is idle, and a new one may replace it. */
 const IDLE_MS = 600_000;
 
 /** Environment of the pool. The next request waits for `turn`, the promise of the last request. */

@@ -51,7 +51,7 @@ const scoreSchema = v.pipe(
   v.strictObject({
     ...historyFields,
     page: v.pipe(ids(LIMITS.page), v.minLength(1, "expected at least one id, got none")),
-    /** `page`: probabilities at the items' own positions; `first`: as if every item were at the first. */
+    /** `page`: probabilities at the items' positions; `first`: as if each item were at the first position. */
     positions: v.optional(v.picklist(["page", "first"]), "page"),
   }),
   requireOne(),
@@ -141,7 +141,7 @@ function describeRefusal(issue: v.BaseIssue<unknown>): string {
 }
 
 export interface ScoreRequest extends ScoringRequest {
-  /** Indices in the request's `page` of the items that the data set contains. */
+  /** Indices, in the request's `page`, of the items that the data set contains. */
   readonly indices: readonly number[];
   readonly pageSize: number;
   readonly positions: "page" | "first";

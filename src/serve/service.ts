@@ -107,7 +107,7 @@ export class Service {
     return this.#inFlight;
   }
 
-  /** True if scoring has failed, for example because the device is lost. The service must then end. */
+  /** True if scoring has failed, for example because the device is lost. Then the service must end. */
   get failed(): boolean {
     return this.#failed;
   }

@@ -16,7 +16,7 @@ const FACTOR = 0x9e3779b9;
 
 /** Table of contexts. {@link getRow} selects the same rows as kernels/pw/row_counts.wgsl. */
 export class SimulatedContexts {
-  /** Number of impression features, which are the first columns of a row. The page features follow. */
+  /** Number of impression features. They are the first columns of a row, before the page features. */
   readonly ofItem: number;
 
   /**

@@ -22,12 +22,12 @@ export interface EpisodeParts {
   readonly page: PageBuffers;
   readonly environment: SimulatedUsers;
   readonly policy: Policy;
-  /** Source of the user states that the policy reads; by default the environment. */
+  /** Users whose states the policy reads; by default, the users who click. */
   readonly observer?: SimulatedUsers;
   readonly rules: EpisodeRules & Pick<SimulationSettings, "pool" | "repeats">;
   readonly starts: StartClicks;
   readonly log: LogViews;
-  /** Dispatches of every page that run before the policy reads the users' states; `after` run last. */
+  /** Dispatches that run on each page before the policy reads user states; those of `after` run last. */
   readonly before?: readonly PageDispatch[];
   readonly after?: readonly PageDispatch[];
 }
@@ -80,7 +80,7 @@ export class Episode {
     return new Episode(page.startClicks, starts, headers, programs);
   }
 
-  /** Must be called after setting weights: lets the next episode recompute tables that depend on weights. */
+  /** Makes the next episode recompute tables that depend on weights. Must be called after setting weights. */
   weightsChanged(): void {
     this.#prepared = false;
   }
@@ -109,7 +109,7 @@ const chooseKernel = parseKernel("choose_click", chooseText);
 export interface LogViews {
   /** [pages, users, slots] u32: the shown items. */
   readonly slates: View;
-  /** [pages, users] vec4f: clicked slot (k for no click), reward, P(any click), 1. All 0 for absent users. */
+  /** [pages, users] vec4f: clicked slot (k for no click), reward, P(any click), 1. All 0 if the user left. */
   readonly outcomes: View;
 }
 

@@ -26,7 +26,7 @@ export interface EpisodeLog {
   readonly choices: Uint32Array<ArrayBuffer>;
   /** [pages, users] reward of the page. */
   readonly rewards: Float32Array<ArrayBuffer>;
-  /** [pages, users] probability of any click on the page, according to the environment. */
+  /** [pages, users] probability of any click on the page, by the click model of the simulated users. */
   readonly probabilities: Float32Array<ArrayBuffer>;
   /** [pages, users] 1 if the user saw the page; 0 if the user had left before. */
   readonly present: Uint8Array<ArrayBuffer>;
@@ -96,9 +96,9 @@ export async function readLog(
 export interface EpisodeLogOptions {
   readonly name: string;
   readonly items: ItemFeatures;
-  /** Returns the split of a user: 0 train, 1 validation, 2 test; by default the user modulo 3. */
+  /** Returns the split of a user: 0 train, 1 validation, 2 test; by default, user number modulo 3. */
   readonly split?: (user: number) => number;
-  /** Returns a user's clicks before an episode. They become context events, which are not scored. */
+  /** Returns a user's clicks before an episode. These clicks become context events, which are not scored. */
   readonly getStart?: (user: number, episode: number) => ArrayLike<number>;
   /** Returns the items from which a page was drawn; by default all items that the user had not clicked. */
   readonly listCandidates?: (page: PoolPage) => readonly number[];

@@ -40,7 +40,7 @@ import { fill } from "./pool.ts";
 export interface TrainedModel<Data> {
   /** Path of the run or snapshot, for messages. */
   readonly path: string;
-  /** Metadata of the model. `game` is undefined unless the adversarial stage trained the model. */
+  /** Metadata of the model. `game` is defined only for a model of the adversarial stage. */
   readonly info: { readonly game?: unknown };
   /** Loads the model for the items of a data set. */
   model(gpu: Gpu, data: Data): UserModel;
@@ -257,7 +257,7 @@ export class LearnedUsers implements SimulatedUsers {
     return this.#tape.nodes.find(({ output }) => output.name === name)?.output;
   }
 
-  /** Returns the encoder's state [events, columns], or state x weights if only this product is stored. */
+  /** Returns the encoder's state [events, columns] or, if this is not stored, its product with weights. */
   #encodedState(): Tensor {
     const made = this.#lstm?.state ?? this.#output("encoder/pw/state") ??
       (this.model.config.encoder === "pw" ? this.#output("utility/layer1/state_part") : undefined) ??

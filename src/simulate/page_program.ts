@@ -63,8 +63,9 @@ export class PageHeaders {
   }
 
   /**
-   * Writes and uploads the uniforms of all steps. The first step (start of the episode) runs for all users of
-   * the buffers, even those outside the episode. @param pageOf - returns the page's index for a step.
+   * Writes and uploads the uniforms of all steps. The first step (start of the episode) runs for all users
+   * that fit into the buffers, even if the episode has fewer. @param pageOf - returns the page's index for a
+   * step.
    */
   put(key: EpisodeKey, pageOf: (place: number) => number): void {
     this.#users = key.users;
@@ -91,7 +92,7 @@ export class PageHeaders {
     return computePageSizes(this.room, place === 0 ? this.room.users : this.#users);
   }
 
-  /** Returns sizes and buffer offset of a step's uniforms, for each chunk of `chunked` or for all users. */
+  /** Lists sizes and buffer offsets of a step's uniforms: per chunk of `chunked`, or once for all users. */
   list(
     place: number,
     chunked?: ChunkedDispatches,
@@ -113,7 +114,7 @@ export class PageHeaders {
   }
 }
 
-/** Returns a key for chunked dispatches. Dispatches with equal keys use the same uniforms. */
+/** Returns a key for dispatches that run per chunk of users. Dispatches with equal keys share uniforms. */
 function formatHeaderKey({ chunk, rows }: ChunkedDispatches): string {
   return `${chunk} ${rows}`;
 }
@@ -151,7 +152,7 @@ export class PageProgram {
     return new PageProgram(headers, parts);
   }
 
-  /** Encodes the dispatches of a step in order. A dispatch in chunks is encoded once per chunk. */
+  /** Encodes the dispatches of a step in order. Dispatches for chunks of users are encoded once per chunk. */
   encode(commands: CommandRecorder, place: number): void {
     const { headers } = this;
     for (const { program, chunked } of this.parts) {

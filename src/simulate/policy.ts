@@ -34,7 +34,7 @@ export interface PageContext {
 export interface Policy {
   /** Name of the policy in reports. */
   readonly name: string;
-  /** Source of the user states that the policy reads; by default the environment. */
+  /** Source of the user states that the policy reads; by default, the source of the users who click. */
   readonly observes?: UsersSource;
   /**
    * Records dispatches that write `slates`. The method is called once for each set of page buffers.

@@ -298,7 +298,7 @@ async function refuses(gpu: Gpu, path: string): Promise<void> {
   }
   const goesOn = async (snapshot: PolicySnapshot) =>
     await PolicyFolder.open(path, await readPolicyConfig(path), snapshot);
-  const elsewhere = /Expected a snapshot of iteration 120, the last iteration in .*train\.csv/;
+  const elsewhere = /Expected a snapshot of iteration 120 \(the last iteration in .*train\.csv\)/;
   await reads(elsewhere, goesOn, tensors, { iteration: "119" });
   const specs = [{ name: "value", rows: 1, columns: 5 }];
   await reads(/F32 \[1, 5\] best\/value, found F32 \[1,4\]/, (snapshot) => snapshot.weights(specs));

@@ -82,7 +82,7 @@ async function refuses(path: string, says: RegExp): Promise<void> {
 
 Deno.test("openRun takes a run's best-loss snapshot, its replacement, or the named one", () =>
   withFolder({ "seeds.json": "{}" }, async (folder) => {
-    await refuses(folder, /^Expected one run, got .* has several\. Name the folder of one seed\.$/);
+    await refuses(folder, /^Expected one run, got several in .*\. Name the folder of one seed\.$/);
     await Deno.mkdir(`${folder}/run/adversarial`, { recursive: true });
     const run = `${folder}/run`;
     await refuses(

@@ -1,7 +1,7 @@
 /**
- * Options of `train` for models and stages: definitions, checks of combinations, and configs built from them.
- * An option that sets one config field is defined with this field, in model/model_config.ts or
- * train/training_config.ts.
+ * Defines those options of `train` that set the model and the training stages, checks combinations of
+ * options, and builds configs. An option for a single config field is defined next to this field, in
+ * model/model_config.ts or train/training_config.ts.
  */
 
 import type { TokenField } from "../../counts/train_counts.ts";
@@ -120,7 +120,7 @@ export const adversarialGroup: OptionGroup = {
 
 export const stagesGroups: readonly OptionGroup[] = [modelGroup, ...trainingGroups, adversarialGroup];
 
-/** Checks the options together. @throws {UserError} for options that cannot be combined */
+/** Checks combinations of options. @throws {UserError} for options that cannot be combined */
 export function checkTogether(options: StagesOptions, given: GivenOptions): void {
   const { iterations, validateEvery } = options;
   if (hasShannonStage(options) && validateEvery > iterations) {
@@ -138,7 +138,8 @@ function checkModel(options: StagesOptions): void {
   if (dims.length === 0 && encoder !== "none") {
     throw new UserError(
       `Expected --encoder none with --dims none, got --encoder ${encoder}: without hidden layers, the encoder's ` +
-        "state does not change the ranking. A linear model of past clicks: --encoder none --dims none --wide.",
+        "state does not change the ranking. For a linear model of past clicks, use --encoder none " +
+        "--dims none --wide.",
     );
   }
   if (dims.length === 0 && batchNorm) {
@@ -190,7 +191,7 @@ function hasShannonStage({ pretrain, init, adversarial }: StagesOptions): boolea
 export interface ModelData {
   readonly source: LogSource;
   readonly features?: { readonly tokens: readonly TokenField[] };
-  /** Says whether a page's items are in the order in which they were displayed. */
+  /** Order of the items in a logged page: "shown" (as displayed) or "arbitrary". */
   readonly pageOrder?: PageOrder;
 }
 
@@ -224,8 +225,8 @@ const LEARNING_RATE = 1e-3;
 /** Weight decay in the Shannon stage of a model with count features. */
 export const WEIGHT_DECAY = 0.1;
 /**
- * Default share by which a training step shrinks the embeddings of tokens (item ids, categories), in the
- * Shannon stage of a model with count features. Without shrinkage, the embeddings of item ids overfit.
+ * Share of each token embedding (of item ids, categories) that a training step removes by default, in the
+ * Shannon stage of a model with count features. Without this decay, embeddings of item ids overfit.
  */
 export const TOKEN_SHRINKAGE = 0.04;
 /** Default of --early-stopping in the Shannon stage of a model with count features. */
@@ -276,11 +277,11 @@ export function describePages(name: string, { userRows, userEvents, log }: LogSo
     );
   }
   if ((userRows.at(-1) ?? 0) > (userEvents.at(-1) ?? 0)) return undefined;
-  return "Each page shows one item, so prec@1, prec@2 and all ranking metrics are 1 and carry no information. Use " +
-    "the loss; the loss of a constant prediction is the entropy of the click rate.";
+  return "Each page shows one item, so prec@1, prec@2 and all ranking metrics are 1 and carry no " +
+    "information. Compare losses: a model that predicts the click rate has the click rate's entropy as loss.";
 }
 
-/** Returns true if an event is a page that the model predicts, and some item of the page was not clicked. */
+/** Returns true for a page that the model predicts, if at least one item of the page was not clicked. */
 function passedOver(log: ClickLog, event: number): boolean {
   if (log.eventKind?.[event]) return false;
   return log.eventRows[event + 1]! - log.eventRows[event]! > listClickedRows(log, event).length;
@@ -296,7 +297,7 @@ export function hasPositions({ kind, pageOrder }: DataOrder): boolean {
   return kind !== "paper" && pageOrder !== "arbitrary";
 }
 
-/** Checks that data have positions, if a model has position effects. @throws UserError if they are missing */
+/** Checks that a model with position effects gets data with positions. @throws UserError if not */
 export function expectPlaces(
   name: string,
   order: DataOrder,

@@ -1,7 +1,7 @@
 /**
- * Ranks (processes) of Open MPI: reads this process's rank and the number of ranks from the environment, and
- * calls MPI's C interface. MPI only transfers bytes: this file itself adds values, in the order of the ranks,
- * so that sums do not depend on MPI's algorithm.
+ * Reads this process's MPI rank and the number of ranks from the environment, and calls Open MPI's C
+ * interface. MPI only transfers bytes: this file itself adds values, in the order of the ranks, so that sums
+ * do not depend on MPI's algorithm.
  */
 
 import { UserError } from "../../user_error.ts";
@@ -10,7 +10,7 @@ import type { ProcessGroup } from "../../train/process_group.ts";
 /** Number of this process (`rank`, from 0), and number of processes (`size`). */
 type RankPlace = Pick<ProcessGroup, "rank" | "size">;
 
-/** Environment variables that Open MPI's mpirun sets, and those that Slurm sets with `--mpi=pmix`. */
+/** Environment variables that contain the rank: first those of mpirun, then those of `srun --mpi=pmix`. */
 const ENVIRONMENTS = [
   { rank: "OMPI_COMM_WORLD_RANK", size: "OMPI_COMM_WORLD_SIZE" },
   { rank: "PMIX_RANK", size: "SLURM_NTASKS" },
@@ -72,7 +72,7 @@ type Mpi = Deno.DynamicLibrary<typeof symbols>["symbols"];
 
 /** Arrays are summed in parts of at most 2^24 values, to save memory and to fit MPI's 32-bit byte counts. */
 const PIECE = 2 ** 24;
-/** An MPI call may take HANG_MS ms or, if longer, TIMES x the time since the previous MPI call. */
+/** Time limit of an MPI call: HANG_MS ms or, if longer, TIMES x the time since the previous MPI call. */
 const [HANG_MS, TIMES] = [6500, 4];
 /** Time limit in ms of an MPI call that may wait until another rank has saved files or opened data. */
 const PATIENCE_MS = 30 * 60_000;
@@ -103,7 +103,7 @@ export class MpiRanks implements ProcessGroup {
 
   /**
    * Initialises MPI, together with all other ranks. @param library - path of Open MPI's library, for tests.
-   * @throws UserError if the library is missing, or if another MPI has started this process.
+   * @throws UserError if the library is missing, or if another MPI library has started this process.
    */
   static async join(place: RankPlace, library = LIBRARY): Promise<MpiRanks> {
     const mpi = open(library, place.size);
@@ -168,7 +168,7 @@ export class MpiRanks implements ProcessGroup {
     await this.#call(() => this.mpi.MPI_Finalize(), 0, true);
   }
 
-  /** Runs a collective operation. @param count - number of values that one rank sends to one other rank */
+  /** Runs a collective operation. @param count - number of values that a rank sends to each other rank */
   async #collective(
     name: "MPI_Alltoall" | "MPI_Allgather",
     given: Words,
@@ -218,7 +218,7 @@ function open(library: string, size: number): Mpi {
 function hangs(limit: number): UserError {
   return new UserError(
     `Expected an answer from all ranks within ${Math.round(limit / 1000)} s, but a rank hangs or has ` +
-      "ended. Saved files are complete. Resume (--resume) with the same number of ranks.",
+      "ended. Saved files are complete. Resume the run with --resume and the same number of ranks.",
   );
 }
 

@@ -107,7 +107,7 @@ export function buildSnapshot(
   return { tensors, metadata };
 }
 
-/** Returns the parameters stored under a prefix. Only the current weights (prefix "") include constants. */
+/** Returns the parameters whose tensors have a name prefix. Constants are stored without prefix only. */
 function selectSnapshotSpecs(specs: readonly ParameterSpec[], prefix: string): readonly ParameterSpec[] {
   return prefix === "" ? specs : specs.filter(({ constant }) => !constant);
 }
@@ -126,7 +126,7 @@ export function encodeSnapshot(
 export interface Snapshot {
   /** Weights by parameter name. Names of a generator's weights begin with `generator/`. */
   readonly weights: Weights;
-  /** Returns the tensors under a prefix such as "adam.m/". The keys are names without the prefix. */
+  /** Returns the tensors whose names begin with a prefix such as "adam.m/"; keys lack the prefix. */
   part(prefix: string): Weights;
   /** Checks the tensors' shapes [rows, columns]. @throws UserError if a parameter has another shape. */
   checkShapes(specs: readonly ParameterSpec[]): void;
@@ -138,7 +138,7 @@ export interface Snapshot {
 
 /** Name prefixes of Adam's first and second moments in a snapshot file. */
 export const MOMENT_PREFIXES = { m: "adam.m/", v: "adam.v/" } as const;
-/** Name prefixes of the best weights by each validation criterion, in a file with a training state. */
+/** Prefixes of the names of tensors that store the best weights by each validation criterion. */
 export const BEST_PREFIXES: Readonly<Record<Criterion, string>> = {
   loss: "best-loss/",
   prec1: "best-prec1/",
@@ -239,9 +239,9 @@ function listTensorSpecs({ model, items, game }: SnapshotInfo): ParameterSpec[] 
 }
 
 /**
- * Fills untrained rows of token tables. All unknown values of a field have the same token, "other". If the
- * training data do not have this token, its row is not trained. Then this function sets the row to the mean
- * of the field's other rows. @param V - number of tokens
+ * Fills untrained rows of token embeddings. All unknown values of a field (such as a category) share the
+ * token "other". If the training data do not have this token, its row is not trained. Then this function sets
+ * the row to the mean of the field's other rows. @param V - number of tokens
  */
 export function withMeanRows(
   specs: readonly ParameterSpec[],

@@ -12,7 +12,7 @@ import type { CaseFactory } from "./layer_recipes.ts";
 import { getDenseWidth, type TestBatch, U } from "./op_batches.ts";
 import type { OpCase } from "./op_bench.ts";
 
-/** Makes a test of an LSTM over clicks. Its inputs are embeddings (`table`) or features of the items. */
+/** Makes a test of an LSTM over clicks. The LSTM reads item embeddings (`table`) or item features. */
 export function makeLstm(H: number, table?: { readonly sparse: boolean }): CaseFactory {
   return (b) => {
     const [I, F] = [b.log.items.count, getDenseWidth(b)];
@@ -100,8 +100,8 @@ export function makePwTableByEvent({ columns, lags, weightings: n } = usualPw): 
 
 /**
  * Makes a test of count features and of the log's context features.
- * @param latest - number of latest clicked items per train user that form item pairs; undefined for tests
- * with users whose clicks are not counted
+ * @param latest - number of latest clicks per train user among which item pairs are counted; undefined for a
+ * batch of users whose clicks are not counted
  */
 export function makeRowCounts(
   { log, users }: TestBatch,

@@ -95,7 +95,7 @@ export function recordHiddenLayer(tape: ClickTape, t: (name: string) => Tensor, 
   return { input, weights: t("w"), bias: t("b") };
 }
 
-/** Makes a test of row_dot on a layer's output and on the leaf `y`; the two dot products are summed. */
+/** Makes a test of two dot products per row that are summed: of a layer's output, and of the leaf `y`. */
 export function makeRowDotOnLayer(K: number, N: number, activation?: Applied): CaseFactory {
   return (b) => ({
     ...b,
@@ -113,7 +113,7 @@ export function makeRowDotOnLayer(K: number, N: number, activation?: Applied): C
   });
 }
 
-/** Makes a test of row_dot ops whose dot products are computed by the kernel of the layer before them. */
+/** Makes a test of row_dot ops that are fused into the kernel of the preceding layer. */
 export function makeRowDotOfLayer(K: number, N: number): CaseFactory {
   const layers = new WeakMap<ClickTape, ReturnType<typeof recordHiddenLayer>>();
   return (b) => ({
@@ -162,7 +162,7 @@ export function makeFirstLayer(columns: number, itemDropout?: number): CaseFacto
   });
 }
 
-/** Makes a test of first_layer, to which a linear layer with S inputs per event adds the user's state. */
+/** Makes a test of first_layer with a user state per event: the output of a linear layer with S inputs. */
 export function makeFirstLayerOfState(columns: number, S: number): CaseFactory {
   return (b) => ({
     ...b,

@@ -16,10 +16,10 @@ export const one = createBatch(1, { users: 1, items: 1, width: 3, maxEvents: 1, 
 export const few = createBatch(2, { users: 5, items: 7, width: 5 });
 const usual = { users: 67, items: 33, width: 17, maxEvents: 7, maxPage: 9 };
 export const many = createBatch(3, usual);
-/** Batch whose sums over rows are split into several chunks. */
+/** Batch with so many rows that sums over rows are split into several chunks. */
 export const chunks = createBatch(4, { users: 90, items: 300, width: 4, maxEvents: 9, maxPage: 10 });
 export const oneHot = createBatch(5, { users: 40, items: 70, width: 0, maxEvents: 6, maxPage: 6 });
-/** Batch that shows few of the log's 300 items. */
+/** Batch in which few of the log's 300 items are displayed. */
 export const rareItems = createBatch(6, { users: 40, items: 300, width: 0, maxEvents: 6, maxPage: 6 });
 /** Batches with popular items: one item has over a hundred rows, and many items have fewer than eight. */
 const zipf = { users: 90, items: 400, maxEvents: 9, maxPage: 10, zipf: true };
@@ -29,7 +29,7 @@ export const popularOneHot = createBatch(9, { ...zipf, width: 0 });
 export const given = createBatch(7, { ...usual, given: 0.4 });
 /** Batch in which users click no, some, or all items of a page. Some events are context events. */
 export const further = createBatch(8, { ...usual, given: 0.2, further: 0.6 });
-/** Batch whose displayed items have some of the log's 500 tokens, and whose clicked items have fewer. */
+/** Batch with few of the log's 500 tokens: some on displayed items, even fewer on clicked items. */
 export const rareTokens = createBatch(7, {
   users: 20,
   items: 300,
@@ -53,7 +53,7 @@ export const mixed = {
 export const manyTokens = createBatch(4, { ...withTokens, width: 0 });
 export const noClicks = createBatch(6, { users: 9, items: 5, width: 2, noClick: 1 });
 
-/** Batches for ops of position weights. Items are one-hot, because these ops read no item features. */
+/** Batches for ops of the position-weights encoder. Items are one-hot: these ops read no features. */
 export const clicks = {
   one: createBatch(1, { users: 1, items: 1, width: 0, maxEvents: 1, maxPage: 1 }),
   /** Batch of users with more clicks than the ops read. Some items are clicked repeatedly. */
@@ -61,7 +61,7 @@ export const clicks = {
   wide: createBatch(3, { users: 9, items: 13, width: 0, maxEvents: 12 }),
   noClicks: createBatch(6, { users: 9, items: 5, width: 0, noClick: 1 }),
   fresh: createBatch(5, { users: 12, items: 6, width: 0, maxEvents: 1 }),
-  /** Batch whose sums over rows, and over distinct items, are split into several chunks. */
+  /** Batch so large that sums over rows, and over distinct items, are split into several chunks. */
   chunks: createBatch(4, { users: 30, items: 35, width: 0, maxEvents: 25, maxPage: 6, noClick: 0.4 }),
   /** Batch with clicks on only some of the items. */
   rare: createBatch(7, { users: 30, items: 300, width: 0, maxEvents: 9, maxPage: 6 }),

@@ -60,11 +60,11 @@ export interface OpCase {
   readonly named?: (rows: Tensor["rows"], row: number) => string;
   /** True if the op has no gradient, or the gradient is not compared. */
   readonly forwardOnly?: boolean;
-  /** Returns the parameters that the op itself updates, with their expected values after a number of runs. */
+  /** Returns the expected values, after a number of runs, of the parameters that the op itself updates. */
   readonly moves?: (values: ReadonlyMap<string, Matrix>, runs: number) => ReadonlyMap<string, Matrix>;
 }
 
-/** Draws inputs and parameters; uploads the parameters. The returned `draw` draws another matrix. */
+/** Draws inputs and parameters; uploads the parameters. The returned function `draw` draws a matrix. */
 export function drawInputs(tape: ClickTape, c: OpCase) {
   const random = createRandomStream(7, "op check", c.users.length);
   const draw = (rows: number, columns: number, activation?: Activation) =>
@@ -162,7 +162,7 @@ export function createOpBench(
 export interface RecordedOp {
   /** The op under test and the ops that compute its inputs, joined into one node. */
   readonly node: TapeNode<ClickSizes, ReferenceBatch>;
-  /** Outputs of all copies of the op, which read the same inputs. `node` is the last copy. */
+  /** Outputs of all copies of the op. All copies read the same inputs, and `node` is the last copy. */
   readonly outputs: readonly Tensor[];
   /** Inputs whose gradients the op computes. */
   readonly trainable: readonly Tensor[];
@@ -230,7 +230,7 @@ export interface ReferenceRun {
   readonly inputs: readonly Matrix[];
   readonly output: Matrix;
   readonly gradients: readonly Matrix[];
-  /** Computes the loss. Its derivatives with respect to the inputs are `gradients`. */
+  /** Computes the loss, whose derivatives with respect to the inputs are `gradients`. */
   readonly loss: (inputs: readonly Matrix[]) => number;
 }
 
@@ -267,7 +267,7 @@ export function runReference(
 /** Returns the error for a trainable input whose gradient is missing. */
 export function noGradient(op: string, where: "reference" | "backward", { name }: Tensor): Error {
   return new Error(
-    `${op}: expected a gradient of the input "${name}" from the op's ${where}, got none. Write it, or set ` +
+    `${op}: expected a gradient of the input "${name}" from the op's ${where}, got none. Add it, or set ` +
       "trainable: false for this input of the case.",
   );
 }

@@ -26,7 +26,7 @@ import type { ParameterArena } from "../../tape/parameters.ts";
 import { computeActivationSlope, getAt, makeMatrix, type Matrix } from "../../tape/reference.ts";
 
 export interface OpRunOptions {
-  /** Number of copies of the op that read the same inputs. Their gradients are summed. */
+  /** Number of copies of the op that read the same inputs. The copies' gradients are summed. */
   readonly uses?: 1 | 2;
   readonly inspect?: (run: ReferenceRun) => void;
   readonly variants?: KernelVariants;
@@ -214,7 +214,7 @@ async function compareMoved(
   }
 }
 
-/** Compares the sums of each column of `outcomes` that kernels computed with f64 sums. */
+/** Compares the kernels' sum of each column of `outcomes` to a sum in f64. */
 function checkSums(
   specs: readonly DispatchSpec<ClickSizes>[],
   ring: Memory,

@@ -26,7 +26,7 @@ import type { NamedCheck } from "../finding.ts";
 import { listIndices, toFloats } from "../harness.ts";
 import { applySigmoid } from "../../tape/reference.ts";
 
-/** Checks the users of a shop. @param tolerance - allowed error of utilities (10 times that of states) */
+/** Checks simulated users of a shop. @param tolerance - allowed error of utilities; of states, a tenth */
 export const checkShop = (shop: ShopTruth, tolerance: number): PageCheck => async (checked, checks) => {
   const { page } = checked;
   const { users, items, slate } = page;

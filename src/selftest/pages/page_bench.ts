@@ -29,7 +29,7 @@ export class CheckedPage {
     this.gpu.queue.writeBuffer(view.buffer, view.offset, data);
   }
 
-  /** Calls `set` and runs an episode's pages, both twice. @returns words of `views` without canaries */
+  /** Runs an episode's pages twice, each time after calling `set`. @returns `views` without canaries */
   async run(
     dispatches: readonly PageDispatch[],
     views: readonly View[],

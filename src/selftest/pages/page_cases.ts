@@ -25,9 +25,9 @@ import { moveCases } from "./move_cases.ts";
 import type { CheckedPage, PageCheck } from "./page_bench.ts";
 import { createPageCase, drawRandomBits, key, makePageBits } from "./page_bench.ts";
 
-/** Distance of a random number from a cumulative probability below which rounding may change the choice. */
+/** Rounding may change a choice if its random number is closer than this to a cumulative probability. */
 const NEAR = 1e-5;
-/** Position effect of the second slot, then of each later slot. */
+/** Position effects: of the second slot, and of every later slot. */
 const EFFECTS = Float32Array.of(0.7, -0.4);
 const EPISODE = { firstUser: 100, episode: 2 };
 
@@ -59,7 +59,7 @@ function computeChoice(
   return chooseOnHost(computeSlateLogits(own, eta, effects), uniform);
 }
 
-/** Simulates the episode on the host. @param found - the device's clicks, copied where rounding decides */
+/** Simulates the episode on the host. @param found - the device's clicks, used where rounding decides */
 function episodeOnHost({ users, slate, pages }: PageBuffers, offer: SlateOffer, found: Float32Array) {
   const { rules: { reward, leave, patience } } = offer;
   const outcomes: number[] = [];
@@ -193,7 +193,7 @@ const checkFill: PageCheck = async (checked, checks) => {
   checks.same(words, expected, { kernels: ["fill"], what: "words" });
 };
 
-/** Returns a mask of random items per user. The last user has only `slate` unmasked items. */
+/** Returns a mask of random items per user. Only `slate` items of the last user are unmasked. */
 function someMasked({ users, items, slate, panels }: PageBuffers, share: number): Uint32Array<ArrayBuffer> {
   const bits = drawRandomBits(panels * users, share, 3);
   const isFree = (u: number, item: number) => listIndices(slate).some((j) => item === (u + 7 * j) % items);

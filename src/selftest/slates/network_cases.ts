@@ -54,7 +54,7 @@ export interface LearnedBatch {
 
 export const LEARNED_ITEMS = 37;
 
-/** Creates, for each row of a batch, a slate, the index of the clicked item in it, and a target value. */
+/** Creates a batch. Each row has a slate, the index of the clicked item in this slate, and a target value. */
 function learnedBatch({ shape, count, chained }: LearnedBatch): QLossBatch {
   const columns = countValueColumns(shape);
   const slates = Array.from(

@@ -30,7 +30,7 @@ export const SEED = 12345;
 const ITERATION = 7;
 
 export const [USERS, PAGES, SLATE, ITEMS, STRIDE, EPISODES] = [70, 3, 2, 45, 8, 2];
-/** Number of columns of a state, without the last column (the share of the episode's pages that are past). */
+/** Number of columns of a state, without its last column: the share of the pages that were already shown. */
 const COLUMNS = STRIDE - 1;
 
 /** Lists of items that a user clicked before the episode. One of the lists is drawn per user. */
@@ -99,7 +99,7 @@ function getSlate(episodes: readonly Episode[], { episode, user, page }: UserPag
   return Array.from(slates?.subarray(user * SLATE, (user + 1) * SLATE) ?? []);
 }
 
-/** Returns a user's clicked items: those before the episode, drawn with `key`, and those on `pages` pages. */
+/** Returns the items that a user clicked before the episode (drawn with `key`) and on `pages` pages. */
 function listClicked(
   episodes: readonly Episode[],
   { episode, user }: Omit<UserPage, "page">,

@@ -45,7 +45,7 @@ export function createSlateBench(
     },
     step: (purpose?: Partial<StepSettings>) =>
       createStepHeader(arena, testDimensions, { sizes, counted: count }, purpose),
-    /** Calls `reset` and runs dispatches, both twice. The results must be equal. @returns words of `views` */
+    /** Runs dispatches twice from `reset`. The results must be equal. @returns words of `views` */
     run: async (
       specs: readonly DispatchSpec<TestSizes>[],
       views: readonly Memory[],

@@ -53,7 +53,7 @@ export interface ScoreTrialRows {
   readonly table: Float32Array<ArrayBuffer>;
   readonly weights: Float32Array<ArrayBuffer>;
   readonly taken: (row: number, item: number) => boolean;
-  /** Returns the first of the items with the same table row as `item`: the one that kernels choose. */
+  /** Returns the first item whose table row equals that of `item`: kernels choose this item. */
   readonly equal: (item: number) => number;
 }
 
@@ -167,7 +167,7 @@ export async function checkScore(gpu: Gpu, checks: CheckCollector, sizes: ScoreS
   await runTrial(scoreTrial(bench, bench.step(), sizes, { scored: createScoreTrialRows(sizes) }), checks);
 }
 
-/** Checks a network's input: state, and share of past pages. @param columns - width of the state */
+/** Checks a network's input: state, and share of pages already shown. @param columns - width of the state */
 export async function checkInput(gpu: Gpu, checks: CheckCollector, columns: number): Promise<void> {
   const [R, pages] = [70, 20];
   using bench = createSlateBench(gpu, { rows: R, items: 1 }, checks);
@@ -211,7 +211,7 @@ function pickInputs() {
   };
 }
 
-/** Draws, for each row and each 32 items, the largest value and its item, which may be NONE. */
+/** Draws the largest value and its item (or NONE) for each row and each panel of 32 items. */
 function bestOfPanels(): Uint32Array<ArrayBuffer> {
   const best = new Uint32Array(2 * PANELS * R);
   const values = new Float32Array(best.buffer);
@@ -268,7 +268,7 @@ function findPick({ best, slates }: Inputs, row: number): { item: number; value:
   return { item: listIndices(3).find((item) => !shown.includes(item)) ?? NONE, value: 0 };
 }
 
-/** Computes the kernel's results on the host. Each is at most one f32 addition, so all bits must be equal. */
+/** Computes the kernel's results, with the same bits: a result has at most one f32 addition. */
 function pickOnHost(inputs: Inputs) {
   const { table } = inputs;
   const masked = inputs.masked.slice();

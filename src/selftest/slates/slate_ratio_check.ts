@@ -27,7 +27,7 @@ function isTaken({ slate }: RatioSizes) {
     row % 7 === 0 ? item >= slate : row % 3 === 0 && (item * 5 + row) % 4 === 0;
 }
 
-/** Draws inputs. A row of `values` has a value added to all scores, the value of no click, and padding. */
+/** Draws inputs. A row of `values` has an offset of all scores, the value of no click, and padding. */
 function ratioInputs({ rows, slate, hard = false }: RatioSizes) {
   const drawn = (name: string, scale: (row: number) => number) => {
     const all = drawSlateNormals(rows * ITEMS, name, slate);

@@ -1,4 +1,4 @@
-/** Bundles a script for browsers with the packages that it imports, which are in Deno's cache. */
+/** Bundles a browser script and the packages that it imports, which must be in Deno's cache. */
 
 import * as esbuild from "esbuild";
 import { join, resolve } from "node:path";
@@ -10,7 +10,7 @@ export interface BundleOptions {
   readonly entry: string;
   /** "iife" for a script of a web page or a worker; "esm" for a module. */
   readonly format: "iife" | "esm";
-  /** Form of the kernels in the script; "from a table" if the page has them, by default "whole". */
+  /** Kernel texts in the script; "whole" by default. "from a table": the web page has the texts. */
   readonly kernels?: "whole" | "without comments" | "from a table";
   /** Source texts that replace imported modules, by import specifier. */
   readonly replacements?: Readonly<Record<string, string>>;

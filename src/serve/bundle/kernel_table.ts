@@ -1,6 +1,6 @@
 /**
  * Lets the script of a web page read kernels from a global table, which the page defines before the script
- * runs. If the page also displays the kernels, it thus contains their texts only once.
+ * runs. So a page that also displays the kernels contains their texts only once.
  */
 
 const TABLE = "WGSL";

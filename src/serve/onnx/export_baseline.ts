@@ -65,7 +65,7 @@ function addLogScore(
   }
 }
 
-/** Adds nodes for log(1 + index of an item's latest click); `rate` if not among the last `recent` clicks. */
+/** Adds log(1 + index of an item's latest click), or `rate` for items not in the last `recent` clicks. */
 function addLastClick(
   { graph, page, history, clicks }: BaselineInputs,
   rate: TensorName,
@@ -94,7 +94,7 @@ function listFieldTokens(catalogue: ItemCatalogue, field: TokenField, shares: Fl
   return { count: field.count, slots, listTokens: (item: number) => tokens[item] ?? [] };
 }
 
-/** Adds nodes for the mean similarity of each displayed item to the latest distinct clicked items. */
+/** Adds nodes for each displayed item's mean similarity to the distinct items that a user clicked last. */
 function addSimilarity(
   inputs: BaselineInputs,
   catalogue: ItemCatalogue,
@@ -139,7 +139,7 @@ function addLatestDistinct(
   return { item: graph.op("Max", [item, [0]]), there };
 }
 
-/** Key at the end of the sorted pair keys, larger than the key of every pair of items. */
+/** Sentinel after the sorted keys of item pairs: larger than each of these keys. */
 const LAST_KEY = 2n ** 62n;
 
 /** Adds a binary search for the similarity of items a <= b (0 if not found). @param key - a * items + b */

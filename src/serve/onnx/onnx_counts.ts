@@ -39,7 +39,7 @@ export interface LiftInputs {
 
 /**
  * Adds nodes for the standardised count features and context features [users, items, C]. As the graph has no
- * input for a user's earlier impressions, features that count impressions are 0, as for average click rates.
+ * input for a user's earlier impressions, features that count impressions are 0 (average rate).
  */
 export function addDisplayedCounts(
   inputs: EncoderInputs,
@@ -113,7 +113,7 @@ export function logOfNext(graph: GraphBuilder, name: TensorName): TensorName {
   return graph.op("Log", [graph.op("Add", [name, 1])]);
 }
 
-/** Adds nodes [users, items, 1] that look up values of displayed items. @param of - gets an item's value */
+/** Adds nodes [users, items, 1] that look up displayed items' values. @param of - returns an item's value */
 export function ofItems(
   { graph, items, page }: Pick<LiftInputs, "graph" | "items" | "page">,
   name: string,
@@ -208,9 +208,9 @@ interface FieldTokens {
 
 /**
  * Adds nodes [users, items, 1]: the logarithm of the user's preference for each displayed item's categories,
- * log((m + prior) / (q + prior)). A click adds 1 / n to the user's count q_t of each of the clicked item's n
- * categories t. q is the sum of all q_t, and share_t is the share of category t in the clicks of all users.
- * m is the mean of q_t / share_t over the displayed item's categories.
+ * log((m + prior) / (q + prior)). If a clicked item has n categories, the click adds 1 / n to the user's
+ * count q_t of each category t. q is the sum of all q_t, and share_t is the share of category t in the clicks
+ * of all users. m is the mean of q_t / share_t over the displayed item's categories.
  */
 export function addLogLift(
   of: LiftInputs,

@@ -21,7 +21,7 @@ export interface EncoderInputs {
   readonly clicks: TensorName;
 }
 
-/** For each LSTM gate in ONNX's order (i, o, f, c), its index in our order (i, g, f, o): g is c. */
+/** For each LSTM gate in ONNX's order (i, o, f, c), its index in our order (i, g, f, o). ONNX c is our g. */
 const GATES = [0, 3, 2, 1] as const;
 
 /**
@@ -171,8 +171,8 @@ function tanhOfDense(
 /**
  * Adds the position-weights encoder with tanh for one-hot items. If w is the sum of the weights of the user's
  * clicks on an item, the item's component of the state is tanh(w + bias). Without clicks the state is
- * tanh(bias); `base` is this state x kernel. `delta` [users, m, n] is tanh(w + bias) - tanh(bias) for the
- * latest click on an item, and 0 for earlier clicks on the same item.
+ * tanh(bias); `base` is the product of this state and the kernel. `delta` [users, m, n] is tanh(w + bias) -
+ * tanh(bias) for the latest click on an item, and 0 for earlier clicks on the same item.
  */
 function tanhOfOneHot(
   { graph, weight, tensor, catalogue }: EncoderInputs,

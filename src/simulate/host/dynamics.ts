@@ -12,7 +12,7 @@ import {
 export interface UniformChoice {
   readonly slot: number;
   readonly clickProbability: number;
-  /** Smallest change of `uniform` that changes the slot. If tiny, f32 kernels may draw another slot. */
+  /** Smallest change of `uniform` that changes the slot. If it is tiny, f32 kernels may draw another slot. */
   readonly margin: number;
 }
 
@@ -33,8 +33,8 @@ export function computeChoiceWeights(logits: ArrayLike<number>): ChoiceWeights {
 }
 
 /**
- * Draws a click by inverting the distribution function of the outcomes, in the order: no click, slot 0, slot
- * 1 and so on. A low random number thus means no click, whatever the slate. @param logits - one per slot.
+ * Draws a click by inverse transform sampling of the outcomes no click, slot 0, slot 1 and so on. As no click
+ * is the first outcome, a low random number means no click for every slate. @param logits - one per slot.
  * @param uniform - random number in [0, 1)
  */
 export function choose(logits: ArrayLike<number>, uniform: number): UniformChoice {

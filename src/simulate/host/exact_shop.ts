@@ -2,7 +2,7 @@
  * Computes the optimal policy of a synthetic shop. The state s of a user has three numbers: the means m1 and
  * m2 of the clicked items' two style coordinates, and the mean p of the clicked items' prices. A grid
  * approximates all states. Item i has the utility u_i(s), and the choice weight v_i = exp(u_i(s)). A click on
- * it has the reward r_i and leads to state s'_i. V_t(s) is the best expected return with t pages left. If
+ * item i has the reward r_i and leads to state s'_i. V_t(s) is the best expected return with t pages left. If
  * clicked items may be shown again, V_t(s) is the maximum over all slates A of k items:
  *
  *   V_t(s) = max_A [ V_{t-1}(s) + sum_A v_i (r_i + V_{t-1}(s'_i)) ] / (1 + sum_A v_i)
@@ -20,7 +20,7 @@ import { findBestSlate, SlateSearch } from "./host_best_slate.ts";
 
 /** Options of the simulation for which the policy is optimal. */
 export interface PlanOptions extends Pick<HostOptions, "pages" | "slate" | "reward" | "leave"> {
-  /** Odd numbers of grid points along m1, m2 and p. The state of a new user is then a grid point. */
+  /** Odd numbers of grid points along m1, m2 and p, so that the state of a new user is a grid point. */
   readonly points: readonly [m1: number, m2: number, p: number];
 }
 
@@ -70,9 +70,9 @@ export function createOptimalPolicy(plan: ShopPlan): HostPolicy<ShopState> {
 class Sweep {
   /** [grid points, items] choice weight exp(u) of each item. */
   readonly #weights: Float64Array;
-  /** [grid points, slots] best slates for t - 1 pages left: initial slates of the search for t pages left. */
+  /** [grid points, slots] best slates for t - 1 pages left, from which the search for t pages left starts. */
   readonly #slates: Uint32Array;
-  /** For each axis, [grid points on the axis, items]: grid cell that contains the state after a click. */
+  /** Per axis: [grid points on the axis, items] index of the cell that contains the state after a click. */
   readonly #cell: readonly Uint32Array[];
   readonly #share: readonly Float64Array[];
   readonly #items: number;
@@ -129,7 +129,7 @@ class Sweep {
     return found;
   }
 
-  /** Interpolates the values of the states that follow a click on each item at the grid point (x, y, z). */
+  /** For each item, interpolates the value of the state after a click at the grid point (x, y, z). */
   #after(behind: Float64Array, x: number, y: number, z: number, to: Float64Array): void {
     const items = this.#items;
     const [, ny, nz] = [0, this.grid.axes[1].length, this.grid.axes[2].length];

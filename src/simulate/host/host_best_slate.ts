@@ -49,8 +49,8 @@ export interface SlateProblem {
 }
 
 /**
- * Finds the best slate, up to rounding errors of its value Q. Its items are ordered by descending weight x
- * (value of the item - Q). @throws RangeError if fewer than k items are allowed.
+ * Finds the best slate, up to rounding errors of its value Q. The slate's items are in descending order of
+ * weight x (value of the item - Q). @throws RangeError if fewer than k items are allowed.
  */
 export function findBestSlate(problem: SlateProblem, k: number, masked?: MaskValues): number[] {
   const slate = Uint32Array.from(selectTopSlate(problem.weights, k, masked));
@@ -58,7 +58,7 @@ export function findBestSlate(problem: SlateProblem, k: number, masked?: MaskVal
   return Array.from(slate);
 }
 
-/** Searches for best slates, one after another in the same memory. */
+/** Solves several slate problems one after another, and reuses the memory. */
 export class SlateSearch {
   readonly #scores: Float64Array;
   readonly #next: Uint32Array;

@@ -1,6 +1,6 @@
 /**
- * Reference simulator on the host in f64, one user after another. Host and device use the same random words
- * (data/philox.ts), so that their clicks can be compared one by one. This file also has three policies:
+ * Simulates users one after another on the host in f64, as a reference. Host and device use the same random
+ * words (data/philox.ts), so that their clicks can be compared one by one. This file also has three policies:
  * random, popular, and greedy.
  */
 
@@ -48,7 +48,7 @@ export interface HostOptions extends Omit<SimulatorOptions, "seed" | "pool" | "s
   readonly episode?: number;
   /** Number of the first user. The random numbers of a user depend on the user's number alone. */
   readonly firstUser?: number;
-  /** Replaces the drawn slot by the returned slot (k for no click), for example to repeat a log's clicks. */
+  /** Returns the slot (k for no click) that replaces the drawn slot, for example to repeat a log's clicks. */
   readonly follow?: (drawn: HostDraw) => number;
 }
 
@@ -118,7 +118,7 @@ export function drawSlate(
   });
 }
 
-/** Draws an item that is not taken: in up to three draws among all items, or else among the free items. */
+/** Draws a free item: in up to three draws among all items or, without success, among the free items. */
 function drawItem(taken: Uint8Array, words: readonly number[]): number {
   for (const word of words.slice(0, 3)) {
     const item = multiplyHigh(word, taken.length);

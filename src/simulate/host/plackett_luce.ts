@@ -6,9 +6,9 @@
  *   P(slot j shows i | earlier slots) = exp(z_i) / sum over the remaining items of exp(z)
  */
 
-/** Smallest share of all weights for which the remaining weights' sum is computed by subtraction. */
+/** Above this share of all weights, the sum of the remaining weights is computed by subtraction. */
 const LOST = 1e-6;
-/** Value that replaces scores that are not finite, as in the kernel. */
+/** Score that replaces NaN and infinite scores, as in the kernel. */
 const LOWEST = -1e30;
 
 interface DrawnSlate {
@@ -104,7 +104,7 @@ export class PlackettLuce {
     return drawn;
   }
 
-  /** Returns weights exp(z - most), the offset `most`, and the sum of weights without the items `before`. */
+  /** Returns weights exp(z - most), the offset `most`, and the sum of all weights but those in `before`. */
   #left(before: readonly number[]): { weights: Float64Array; most: number; sum: number } {
     const rest = before.reduce((sum, place) => sum - this.#weights[place]!, this.#all);
     if (rest > LOST * this.#all) return { weights: this.#weights, most: this.#most, sum: rest };
