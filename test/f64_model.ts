@@ -136,7 +136,7 @@ function computePages(log: ClickLog, users: ArrayLike<number>, model: Forward64)
 
 /**
  * Computes a network's output for every row of a batch. `gradients`, which is called at most once, returns
- * all gradients for given slopes: d loss / d output of each page's rows.
+ * all gradients, given d loss / d output of each page's rows.
  */
 export function computeNetwork64(
   log: ClickLog,
@@ -254,7 +254,7 @@ export class Forward64 {
     return { clicks: past, c: cell, h: cell.map((value, j) => dot([sigmoid(z[3 * H + j]!)], [tanh(value)])) };
   }
 
-  /** Computes what all items of a page share: the user state's part of layer 1, and of the wide part. */
+  /** Computes what all items of a page share: the user state's terms of layer 1 and of the wide part. */
   seen({ clicks, h }: User64) {
     const bias = this.row("utility/layer1/bias");
     const state = this.config.encoder === "pw" ? this.#weighClicks(clicks) : h;
@@ -279,7 +279,7 @@ export class Forward64 {
     return counted ? new Value64(u.x + counted.term, [u], [1]) : u;
   }
 
-  /** Returns the state [F n] of position weights: feature k of weighted sum j has index k n + j. */
+  /** Returns the state [F * n] of position weights: feature k of weighted sum j has index k * n + j. */
   #weighClicks(clicks: User64["clicks"]): Value64[] {
     const { items, config } = this;
     if (config.encoder !== "pw") return [];
@@ -295,7 +295,10 @@ export class Forward64 {
     });
   }
 
-  /** Returns b + A h, h = sum of w_lag f_lag over the last clicks (w = 1 if none); undefined if not wide. */
+  /**
+   * Returns the wide state b + A h, h = sum over clicks of w_lag * features; ones for a model without clicks,
+   * undefined for a model without a wide part.
+   */
   #wideState(clicks: User64["clicks"]): readonly Value64[] | undefined {
     const columns = this.row("wide/item_kernel");
     if (columns.length === 0) return undefined;

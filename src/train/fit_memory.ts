@@ -32,7 +32,7 @@ export async function fitTraining<T>(most: number | null, make: (rows: number) =
 /**
  * Calls `make`, which allocates memory for micro-batches. If the memory is too small, {@link fitTraining}
  * tries smaller micro-batches. @param single - sizes of a micro-batch with only the largest user.
- * @throws UserError if not even this micro-batch fits.
+ * @throws UserError if even `single` is too large.
  */
 export async function fitMicroBatches<T>(
   { capacity }: Pick<MicroBatchPlan, "capacity">,

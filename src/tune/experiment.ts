@@ -101,7 +101,7 @@ export type PartOutcome = Readonly<Record<typeof outcomeColumns[number], number>
 export interface SeedOutcome {
   readonly reward: PartOutcome;
   readonly pi?: PartOutcome;
-  /** Validation log of the last stage of training: of the adversarial stage, if the model has one. */
+  /** Validation log of the last training stage (the adversarial stage, if the model has one). */
   readonly log: RunLog;
 }
 
@@ -111,7 +111,7 @@ export interface ModelOutcome {
   readonly seeds: readonly SeedOutcome[];
 }
 
-/** Returns the folder of the last stage of training: of the adversarial stage, if the model has one. */
+/** Returns the folder of the last training stage (the adversarial stage, if the model has one). */
 function stageFolder(model: ExperimentModel, path: string, seed: number): string {
   const run = getSeedFolder(`${path}/${model.folder}`, seed);
   return model.adversarialAfter === undefined ? run : `${run}/adversarial`;

@@ -7,7 +7,7 @@ import { createRandomStream, type Random } from "../data/random.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
 import { findItemIdField } from "../data/item_ids.ts";
 
-/** A setting: options of `train` with their values, such as { "--encoder": "pw", "--no-item-ids": "" }. */
+/** Options of `train` with their values; for example, "--encoder" has "pw" and "--no-item-ids" has "". */
 export type TuneSetting = Readonly<Record<string, string>>;
 
 export interface SearchSpace {

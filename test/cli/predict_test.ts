@@ -337,7 +337,7 @@ Deno.test("interrupted predictions keep the old file and leave no other; foreign
 const fewUsers = makeShopLog(5, { users: 40, items: 60, events: 3 });
 const gain = { displays: 40, clicked: 0.1, model: 0.1, clickRate: 0.1, gain: 1 };
 
-/** Returns the names of items 0 to 4 and of user 2 in results, and the ids of these items and users. */
+/** Returns results in which items 0 to 4 and user 2 have names, and the ids of these items and users. */
 async function readNames(folder: string, items: (typeof fewUsers)["items"]) {
   await Deno.writeTextFile(`${folder}/items.csv`, makeCsv(items));
   const prepared = await prepareIn(folder, makeLogRecipe(folder));

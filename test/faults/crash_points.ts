@@ -39,7 +39,7 @@ export interface CrashVerdict {
 
 /**
  * Injects a fault, and starts the command again. The files determine the result of this second start, so the
- * same files are not tried twice. @param known results of second starts by files. @param again runs the
+ * same files are not tried twice. @param known earlier results; the keys are files. @param again runs the
  * second start, by default in a new process
  */
 async function tryPoint(

@@ -146,7 +146,7 @@ for (const [K, N] of [[3, 17], [64, 20], [68, 64], [17, 130]] as const) {
   op(`row_dot: gradients computed by a layer of ${K} x ${N}`, batches, make, [getDefaultVariants("gpu")]);
 }
 
-/** Returns variants of a layer's kernels: by panels and by rows; for small layers also two GPU kernels. */
+/** Returns kernel variants of a layer: CPU kernels by panel and by row, for K = 5 also two GPU variants. */
 const fusedShapes = (K: number, N: number): KernelVariants[] => [
   getDefaultVariants("cpu"),
   { kind: "cpu", matmul: { [`forward ${padColumns(K)}x${padColumns(N)}`]: "rows" } },

@@ -179,8 +179,8 @@ Deno.test("a driver's name does not keep its file open", async () => {
 });
 
 /**
- * Returns the files in a folder that this process has open; [] if the system cannot list them. Another
- * program lists them, because Deno may not. Other open files are ignored: concurrent tests open some.
+ * Returns the files in a folder that this process has open; [] if the system cannot list them. The program
+ * `ls` lists them, because Deno may not. Other open files are ignored: concurrent tests open some.
  */
 async function openFilesIn(folder: string): Promise<string[]> {
   if (Deno.build.os !== "linux") return [];

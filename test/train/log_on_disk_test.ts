@@ -126,7 +126,7 @@ async function gameOn(
   return await outcome(own.trainer, clicks);
 }
 
-/** Cases. Each log has another encoder and generator, because the log's content does not depend on them. */
+/** One case per log: a log need not be tested with all encoders and generators, which do not change it. */
 const cases: readonly (readonly [data: string, config: ModelConfig, generator: "network" | "exact"])[] = [
   ["dense", smallLstm, "exact"],
   ["one-hot", smallPw, "network"],
