@@ -52,7 +52,7 @@ class Value64 {
   ) {}
 }
 
-/** A constant 0, for example most features of a one-hot item. Products with it are not computed. */
+/** A constant 0, for example most features of a one-hot item. Products with this 0 are not computed. */
 const ZERO = new Value64(0);
 const toConstants = (values: Iterable<number>) => Array.from(values, (x) => x === 0 ? ZERO : new Value64(x));
 
@@ -295,10 +295,7 @@ export class Forward64 {
     });
   }
 
-  /**
-   * Returns the wide state b + A h, h = sum over clicks of w_lag * features; ones for a model without clicks,
-   * undefined for a model without a wide part.
-   */
+  /** Returns the wide state b + A * sum(w_lag * features); ones without history, undefined if not wide. */
   #wideState(clicks: User64["clicks"]): readonly Value64[] | undefined {
     const columns = this.row("wide/item_kernel");
     if (columns.length === 0) return undefined;

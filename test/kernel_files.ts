@@ -1,4 +1,7 @@
-/** Files in kernels/, with a folder per family of kernels. A number in a file's name marks a ladder step. */
+/**
+ * Files in kernels/, with a folder per family of kernels. A number in a file's name marks a step of a ladder
+ * (versions of a kernel).
+ */
 
 const kernels = new URL("../kernels/", import.meta.url);
 

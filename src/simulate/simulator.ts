@@ -27,11 +27,11 @@ export interface SimulatorRunOptions {
   readonly firstEpisode?: number;
   /** Index of the first page to simulate, 0 by default; the log has no data of earlier pages. */
   readonly firstPage?: number;
-  /** Callback that is awaited after each group of pages. If it throws, the run stops. */
+  /** Callback that is awaited after each group of pages. If the callback throws, the run stops. */
   readonly onProgress?: (done: number, of: number) => void | Promise<void>;
   /** Awaited after each page, when buffers hold the page's results. A submission then is one page. */
   readonly onPage?: (page: { readonly users: number; readonly page: number }) => void | Promise<void>;
-  /** Callback that receives the logs: one per episode and group of users that are simulated together. */
+  /** Receives the logs in order: one log per episode and group of users that are simulated together. */
   readonly onLog?: (log: EpisodeLog) => void | Promise<void>;
 }
 
@@ -113,9 +113,7 @@ export class Simulator {
     return this.#page.users;
   }
 
-  /**
-   * Simulates all users with a policy. @throws UserError for non-finite utilities, and errors of `policy`.
-   */
+  /** Simulates all users with a policy. @throws UserError for non-finite utilities; errors of `policy`. */
   async run(policy: Policy, options: SimulatorRunOptions = {}): Promise<SimulationMetrics> {
     const { episodes = 1, firstEpisode = 0, firstPage = 0, onProgress, onPage, onLog } = options;
     if (!Number.isInteger(episodes) || episodes < 1) {

@@ -25,9 +25,8 @@ export interface CatalogueUtilities {
 }
 
 /**
- * Simulated users of a page, from a learned model or a synthetic shop. Users of the environment click; users
- * of an observer model only compute user states for a policy. The object is valid as long as the page's
- * buffers.
+ * Simulated users of a page, from a learned model or a synthetic shop. Users of the environment click; an
+ * observer's users only compute user states for a policy. The object is valid as long as the page's buffers.
  */
 export interface SimulatedUsers extends Disposable {
   /**

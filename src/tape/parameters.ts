@@ -40,8 +40,8 @@ export type Weights = Map<string, Float32Array<ArrayBuffer>>;
 /**
  * Stores a model's weights in one buffer (arena), and their gradients in another. The arena begins with
  * "summed" parameters, whose gradients are sums over all rows of a batch. Running averages follow, then
- * tables. In each of these three groups, parameters with weight decay come first. Because bindings are
- * limited in size, a kernel binds a large arena as several ranges: see `splitBindingRanges`.
+ * tables. In these groups, parameters with weight decay come first. Because bindings are limited in size, a
+ * kernel binds a large arena as several ranges: see `splitBindingRanges`.
  */
 export class ParameterArena {
   readonly #byName = new Map<string, Tensor>();
@@ -152,8 +152,7 @@ export class ParameterArena {
   }
 
   /**
-   * Uploads parameters to `buffer`. Constants are uploaded only if `buffer` is the buffer of the weights.
-   * @throws Error for a wrong name or size.
+   * Uploads parameters to `buffer`; constants only to `weights.buffer`. @throws Error for wrong name or size.
    */
   write(weights: Weights, buffer: GPUBuffer = this.weights.buffer): void {
     for (const [name, values] of weights) {
@@ -187,7 +186,7 @@ export class ParameterArena {
     return ranges;
   }
 
-  /** Reads parameters from `buffer`, which has the weights' layout, and all constants. Waits for the GPU. */
+  /** Reads all constants, and parameters from `buffer` in the layout of the weights. Waits for the GPU. */
   async read(buffer: GPUBuffer = this.weights.buffer): Promise<Weights> {
     const weights: Weights = new Map();
     const all = await readFloats(this.gpu, { buffer, offset: 0, size: 4 * this.length });

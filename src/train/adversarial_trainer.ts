@@ -250,6 +250,6 @@ export class RewardWatch {
     return "WARNING: the adversarial stage makes the reward worse: prec@1 of the validation users was " +
       `${prec1.toFixed(3)} ${then} and is ${last.prec1.toFixed(3)} after iteration ${last.iteration}. ` +
       "Use the reward from before this stage, or try --generator exact, a smaller --reward-learning-rate, " +
-      "--utility-penalty 0.";
+      "or --utility-penalty 0.";
   }
 }

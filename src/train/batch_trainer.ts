@@ -288,7 +288,7 @@ export class BatchTrainer<C, F> {
     return steps;
   }
 
-  /** Returns the best weights by a criterion. @throws Error for a training without validations. */
+  /** Returns the best weights so far by a criterion. @throws Error for a training without validations. */
   async snapshot(criterion: Criterion): Promise<Weights> {
     if (!this.components.validation) throw new Error("this trainer does not validate");
     return await this.components.validation.keeper.snapshot(criterion);

@@ -25,7 +25,7 @@ import { openValidationLog, TrainingLog } from "./training_log.ts";
 
 /** Number of steps whose results the ring buffer stores; fewer for large batches ({@link PLAN_USERS}). */
 const MOST_STEPS = 256;
-/** Largest number of 16-byte entries in the batch plan: one entry per batch, and one per user of a batch. */
+/** Largest number of 16-byte entries in the batch plan (a GPU buffer): one per batch, one per batch user. */
 const PLAN_USERS = 2 ** 20;
 
 export interface ClickSchedule extends ValidationSchedule {

@@ -197,7 +197,7 @@ const testPrec1: Measure = ({ reward }) => reward["test prec@1"];
 const piPrec1: Measure = ({ pi }) => pi?.["test prec@1"] ?? NaN;
 const meanPiPrec1: Measure = ({ log }) => meanAndSd(numbers(log.columns.get("pi_prec1"))).mean;
 
-/** Returns the best validation prec@1, plus its increase in the second half of training. */
+/** Returns an extrapolation: best validation prec@1 plus its gain in the second half of training. */
 function extrapolatePrec1({ reward, log }: SeedOutcome): number {
   const prec1 = numbers(log.columns.get("prec1"));
   const half = Math.ceil(prec1.length / 2);

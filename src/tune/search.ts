@@ -96,7 +96,7 @@ export function hasReached({ iterations, end }: SearchCandidate, rung: number): 
   return iterations >= rung || end !== "open";
 }
 
-/** Maximum share of the time budget that the default setting may use. The rest is for other settings. */
+/** Maximum share of the time budget that the default setting may use. Other settings use the rest. */
 const DEFAULT_SHARE = 0.3;
 /** The default setting's training is resumed only if a larger budget lengthens it by at least this share. */
 const LEAST_MORE = 0.25;

@@ -20,7 +20,7 @@ export interface BadInput {
   /** The command and its arguments, in which DIR stands for the folder of the case. */
   readonly run: readonly string[];
   readonly files: FileMaker;
-  /** Patterns that standard error must match; for a command that succeeds, standard output may match, too. */
+  /** Patterns that standard error must match (or either output, if the command succeeds). */
   readonly says: readonly RegExp[];
   /** Expected exit code; 1 by default, which means a mistake of the user. */
   readonly code: number;

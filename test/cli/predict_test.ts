@@ -114,7 +114,7 @@ async function computePredictedLoss(path: string, loss: "choice" | "logistic"): 
   return losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
 }
 
-/** Returns mean prec@1 over the pages with one click in a CSV file of predictions, ranked by utility. */
+/** Returns the mean prec@1 over the one-click pages in a CSV file, whose items are ranked by utility. */
 async function computeUtilityPrecision(path: string): Promise<number> {
   const hits = (await readPages(path)).values().flatMap((rows) => {
     const clicked = rows.find((row) => row[8] === "1")?.[4];

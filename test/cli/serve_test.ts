@@ -298,7 +298,7 @@ Deno.test("a batch is split at the limit of clicks and rows", async () => {
 });
 
 const LONG = JSON.stringify(Array(140).fill(7));
-/** Refused requests: path, body, status, message. A list must not be accepted as an object without keys. */
+/** Refused requests. A row has path, body, status and message. A list must not count as an empty object. */
 const REFUSED = parseRows(`
   /score | { | 400 | Expected a JSON body, got
   /score | | 400 | Expected a JSON body, got

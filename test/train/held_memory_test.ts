@@ -92,7 +92,7 @@ const SHORT = { batchSize: 12, validateEvery: 10 };
 const TRAINING = { ...defaultTraining, ...SHORT };
 const GAME = { ...defaultAdversarial, ...SHORT, behaviourDims: [8] };
 const STEPS = 30;
-/** Number of objects that the garbage collector may keep because the stack has them; a leak keeps more. */
+/** Number of objects that may survive a garbage collection, as the stack has references; a leak has more. */
 const FEW = 2;
 
 async function withGpu(use: (gpu: Gpu) => Promise<void>): Promise<void> {

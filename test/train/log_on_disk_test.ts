@@ -126,7 +126,7 @@ async function gameOn(
   return await outcome(own.trainer, clicks);
 }
 
-/** One case per log: a log need not be tested with all encoders and generators, which do not change it. */
+/** One case per log. A log's content does not depend on encoder and generator, so one of each suffices. */
 const cases: readonly (readonly [data: string, config: ModelConfig, generator: "network" | "exact"])[] = [
   ["dense", smallLstm, "exact"],
   ["one-hot", smallPw, "network"],

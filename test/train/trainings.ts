@@ -104,10 +104,7 @@ export function assertWithin(
   assert.ok(gap <= within, `${what}: expected ${expected} +- ${within}, got ${found}`);
 }
 
-/**
- * @param tolerance relative to the parameter's largest value or `least`. @param free names of parameters to
- * skip
- */
+/** @param tolerance relative to the parameter's largest value or `least`. @param free parameters to skip */
 export function assertNear(
   what: string,
   found: ReadonlyMap<string, Float32Array>,
