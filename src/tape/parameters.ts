@@ -151,9 +151,7 @@ export class ParameterArena {
     return { ...asBufferView(parameter.view), buffer: this.gradient.buffer };
   }
 
-  /**
-   * Uploads parameters to `buffer`; constants only to `weights.buffer`. @throws Error for wrong name or size.
-   */
+  /** Uploads parameters to `buffer`, constants only to `weights`. @throws Error for a wrong name or size. */
   write(weights: Weights, buffer: GPUBuffer = this.weights.buffer): void {
     for (const [name, values] of weights) {
       const t = this.get(name);

@@ -30,8 +30,7 @@ const NOT_KEPT = 45;
 
 /**
  * Returns the variants to test. CPU kernels have different code for each number of vectors. GPU kernels
- * differ only in a constant, so a few sizes suffice. Variants that only autotuning selects are tested with
- * one size.
+ * differ only in a constant, so a few sizes suffice. Variants for autotuning are tested with one size.
  */
 function variantsFor(units: number, batch: unknown): KernelVariants[] {
   const fixed = [getDefaultVariants("cpu"), getDefaultVariants("gpu")];
