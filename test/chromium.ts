@@ -10,12 +10,12 @@ const FLAGS = {
   none: ["--disable-features=WebGPU"],
 };
 
-/** Opens Chromium. Needs all permissions, because Chromium's driver reads many system paths. */
+/** Opens Chromium. The caller needs all permissions, as Chromium's driver reads many system paths. */
 export async function openChromium(executablePath: string, webgpu: keyof typeof FLAGS): Promise<Browser> {
   const { chromium } = await import("playwright-core");
   return await chromium.launch({ executablePath, args: ["--no-sandbox", ...FLAGS[webgpu]] });
 }
-/** Returns the path of Debian's Chromium, and installs it if needed; returns the reason if it is missing. */
+/** Returns Chromium's path (on Debian, installs Chromium if needed), or the reason why it is missing. */
 export async function findChromium(): Promise<string | { missing: string }> {
   if (existsSync(PATH)) return PATH;
   const release = await Deno.readTextFile("/etc/os-release").catch(() => "");

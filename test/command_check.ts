@@ -13,8 +13,8 @@ export const TEST_SHADERS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Shader compiler settings of users. Set all or none: the driver's cache does not distinguish vector widths,
- * so a training with a user's settings would use shaders of another width.
+ * Shader compiler settings of users. Set all or none of these: the driver's cache does not distinguish vector
+ * widths, so a training would otherwise use cached shaders of another width.
  */
 export const USER_SHADERS: Readonly<Record<string, string>> = Object.fromEntries(
   Object.keys(TEST_SHADERS).map((name) => [name, ""]),
@@ -229,7 +229,7 @@ export function listFiles(folder: string): string[] {
   return [...Deno.readDirSync(folder)].map((entry) => entry.name).sort();
 }
 
-/** Calls `use` with a mounted disk of `size` (e.g. "8k"), or prints that mounting is not allowed. */
+/** Calls `use` with a mounted disk of `size`, such as "8k", or prints that mounting is not allowed. */
 export async function withSmallDisk(disk: string, size: string, use: () => Promise<void>): Promise<void> {
   await Deno.mkdir(disk);
   const args = ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", disk];

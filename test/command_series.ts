@@ -17,7 +17,7 @@ import { type CommandName, type CommandResult, completeArguments, splitArgs } fr
 import type { SeriesRequest } from "./series_host.ts";
 
 export interface SeriesOptions {
-  /** Path of the working directory, where each run may find another folder. */
+  /** Path of the working directory. A test may replace the folder at this path between runs. */
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** True to pass arguments unchanged. A new run then needs the argument --no-autotune. */

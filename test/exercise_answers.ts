@@ -1,6 +1,6 @@
 import type { Changes } from "../src/exercise/answers.ts";
 
-/** Wrong answer: exercise, missing part, pattern of the error, replacements in a correct answer. */
+/** Wrong answer, as a list of exercise, missing part, error pattern, and changes of a correct answer. */
 type NearlyRight = readonly [exercise: string, string, RegExp, ...Changes];
 
 /** Wrong answers that give correct results for the first odd sizes. */

@@ -52,7 +52,7 @@ class Value64 {
   ) {}
 }
 
-/** A constant 0, for example most features of a one-hot item. Products with it are not computed. */
+/** A constant 0, for example most features of a one-hot item. Products with this 0 are not computed. */
 const ZERO = new Value64(0);
 const toConstants = (values: Iterable<number>) => Array.from(values, (x) => x === 0 ? ZERO : new Value64(x));
 
@@ -136,7 +136,7 @@ function computePages(log: ClickLog, users: ArrayLike<number>, model: Forward64)
 
 /**
  * Computes a network's output for every row of a batch. `gradients`, which is called at most once, returns
- * all gradients for given slopes: d loss / d output of each page's rows.
+ * all gradients, given d loss / d output of each page's rows.
  */
 export function computeNetwork64(
   log: ClickLog,
@@ -254,7 +254,7 @@ export class Forward64 {
     return { clicks: past, c: cell, h: cell.map((value, j) => dot([sigmoid(z[3 * H + j]!)], [tanh(value)])) };
   }
 
-  /** Computes what all items of a page share: the user state's part of layer 1, and of the wide part. */
+  /** Computes what all items of a page share: the user state's terms of layer 1 and of the wide part. */
   seen({ clicks, h }: User64) {
     const bias = this.row("utility/layer1/bias");
     const state = this.config.encoder === "pw" ? this.#weighClicks(clicks) : h;
@@ -279,7 +279,7 @@ export class Forward64 {
     return counted ? new Value64(u.x + counted.term, [u], [1]) : u;
   }
 
-  /** Returns the state [F n] of position weights: feature k of weighted sum j has index k n + j. */
+  /** Returns the state [F * n] of position weights: feature k of weighted sum j has index k * n + j. */
   #weighClicks(clicks: User64["clicks"]): Value64[] {
     const { items, config } = this;
     if (config.encoder !== "pw") return [];
@@ -295,7 +295,7 @@ export class Forward64 {
     });
   }
 
-  /** Returns b + A h, h = sum of w_lag f_lag over the last clicks (w = 1 if none); undefined if not wide. */
+  /** Returns the wide state b + A * sum(w_lag * features); ones without history, undefined if not wide. */
   #wideState(clicks: User64["clicks"]): readonly Value64[] | undefined {
     const columns = this.row("wide/item_kernel");
     if (columns.length === 0) return undefined;

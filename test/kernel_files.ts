@@ -1,4 +1,4 @@
-/** Files in kernels/, with a folder per family of kernels. A number in a file's name marks a ladder step. */
+/** Files in kernels/, a folder per family. A number in a name marks a version of a kernel (ladder step). */
 
 const kernels = new URL("../kernels/", import.meta.url);
 

@@ -22,7 +22,7 @@ export type { OpCase } from "../src/selftest/ops/op_bench.ts";
  */
 export const allSizes = Deno.env.get("ALL_SIZES") === "yes";
 
-/** Returns the sizes to test: `each`, and with {@link allSizes} also `others`. */
+/** Returns the sizes to test. If {@link allSizes} is true, `others` are included. */
 export function sweep<T>(each: readonly T[], others: readonly T[]): readonly T[] {
   return allSizes ? [...each, ...others] : each;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { ChartDefinition } from "../src/report/chart_definition.ts";
 
-/** Returns the charts of a report page. Checks that each has a unique id and a figure. */
+/** Returns the charts of a report page. Asserts that every chart has a unique id and a figure. */
 export function readCharts(page: string): ChartDefinition[] {
   const json = page.match(/<script type="application\/json" id="chart-data">(.*?)<\/script>/)?.[1] ?? "";
   const charts: ChartDefinition[] = JSON.parse(json);

@@ -118,7 +118,7 @@ async function open(): Promise<SqlEngine> {
   return engine;
 }
 
-/** Returns an SQL engine that tests share. Their queries may interleave: put dependent ones into one call. */
+/** Returns an SQL engine that tests share. Put dependent queries into one call: tests' calls interleave. */
 export function getSharedEngine(): Promise<SqlEngine> {
   return opened ??= open();
 }

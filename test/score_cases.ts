@@ -86,8 +86,8 @@ export function drawWeights({ log, config }: ScoreCase, seed = 5): Weights {
 const LONG = [19, 20, 25, 20];
 
 /**
- * Draws requests. Their histories have no click, one click, a few, or more than lags; some repeat items.
- * Their pages have one or more items. From the 13th request on, histories have 19 to 25 items.
+ * Draws scoring requests. Histories have no click, one click, a few, or more than the model reads; some
+ * repeat items. Pages have one or more items. From the 13th request on, histories have 19 to 25 items.
  */
 export function drawRequests({ log }: ScoreCase, count = 12): ScoringRequest[] {
   const random = createRandomStream(7, "requests");

@@ -50,7 +50,7 @@ const contexts = new SimulatedContexts(
 /** Returns contexts for a model with five context features, and undefined for other models. */
 export const getContexts = ({ counts }: ModelConfig) => counts?.rowFeatures ? contexts : undefined;
 
-/** Draws weights for which users differ and clicks are likely. Tables of counts count many users. */
+/** Draws weights for which users differ and clicks are likely. Counts are those of a log of many users. */
 export function drawSomeWeights(log: ClickLog, config: ModelConfig): Weights {
   const start = initializeFromCounts(countedLog(log, config.counts?.rowFeatures), config, 1);
   return new Map(

@@ -1,7 +1,7 @@
 /**
  * Models for tests that need no special sizes. Each shader is compiled once, which takes 0.1 to 4 s of CPU. A
- * shader depends only on sizes in vectors of four. To share shaders, these models have the same sizes in
- * vectors: layers of two vectors, an LSTM of one vector, features of two vectors ({@link WIDTH}). The last
+ * shader depends only on the numbers of vectors of four. To share shaders, these models have the same sizes
+ * in vectors: layers of two vectors, an LSTM of one vector, features of two vectors ({@link WIDTH}). The last
  * vector always has padding.
  */
 

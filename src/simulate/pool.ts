@@ -11,9 +11,9 @@ import type { View } from "../gpu/memory.ts";
 import type { PageBuffers } from "./page_buffers.ts";
 
 /**
- * Items that pages may show: `all` items, a list of items, or a `random` pool of n items on average. A random
- * pool is drawn for each user and page, and has each of the I items with probability n / I. If a random pool
- * has fewer items than a slate, all items may be shown.
+ * Items that pages may show. The choices are `all` items, a list of items, or a `random` pool of n items on
+ * average. A random pool is drawn for each user and page, with probability n / I for each of the I items. If
+ * a random pool has fewer items than a slate, all items may be shown.
  */
 export type PoolOptions =
   | "all"
@@ -23,7 +23,7 @@ export type PoolOptions =
 export interface ItemPool {
   /** An item is in a random pool if its random 32-bit word is below this number. 0: no random pool. */
   readonly threshold: number;
-  /** [items / 32, rounded up] bits: 1 for an item that is never shown, and for bits after the last item. */
+  /** Bit mask [ceil(I / 32)]: a bit is 1 if its item is never shown. Bits after the last item are 1. */
   readonly excluded: Uint32Array<ArrayBuffer>;
   readonly size: number;
 }
@@ -58,7 +58,7 @@ function computeThreshold(count: number, items: number): number {
   return count === items ? 0 : Math.max(1, Math.floor(2 ** 32 * (count / items)));
 }
 
-/** Returns a random pool: [items] 1 for an item in the pool, else 0. @param words - returns random words */
+/** Draws a random pool as an array [items] of 1 (in the pool) or 0. @param words - returns random words */
 export function drawRandomPool(
   threshold: number,
   items: number,
@@ -83,7 +83,7 @@ export interface PoolPage {
 }
 
 /**
- * Returns the items that a page could show, or [] if it could show every item without an earlier click.
+ * Returns the items that a page could show; [] if only the user's earlier clicks are excluded.
  * @param setting - pool and seed of the simulation; `repeats` is true if clicked items may be shown again.
  */
 export function listCandidates(
@@ -109,7 +109,7 @@ export function listCandidates(
 const fillKernel = parseKernel("fill", fillText);
 const maskKernel = parseKernel("page_mask", maskText);
 
-/** Returns a dispatch that writes `value` to the `count` words of each user. */
+/** Returns a dispatch that fills a buffer of `count` words per user with `value`. */
 export function fill(label: string, words: View, count: number, value = 0): ClickDispatch {
   return {
     kernel: fillKernel,

@@ -76,7 +76,7 @@ export function pushClick(page: PageBuffers, { history, clicks, capacity: room }
   };
 }
 
-/** Counts each user's pages and each item's impressions without a click. @param passed - [words, U] counts */
+/** Counts per user the pages, and how often each item was shown but not clicked, in `passed` [words, U]. */
 export function passOver(page: PageBuffers, passed: View): ClickDispatch {
   const { event, slates, slate: SLATE, users: USERS } = page;
   return {
@@ -93,7 +93,7 @@ export interface StoredState {
   readonly encoded: Tensor;
   readonly lists: ClickLists;
   readonly lags: number;
-  /** [events, columns] encoder states. In the buffer, each row continues with the user's recent clicks. */
+  /** [events, columns] encoder states. In the buffer, the user's recent clicks follow each row. */
   readonly state: Tensor;
 }
 

@@ -27,11 +27,11 @@ export interface SimulatorRunOptions {
   readonly firstEpisode?: number;
   /** Index of the first page to simulate, 0 by default; the log has no data of earlier pages. */
   readonly firstPage?: number;
-  /** Callback that is awaited after each group of pages. If it throws, the run stops. */
+  /** Callback that is awaited after each group of pages. If the callback throws, the run stops. */
   readonly onProgress?: (done: number, of: number) => void | Promise<void>;
-  /** Callback that is awaited after each page, when buffers have its results; groups are then one page. */
+  /** Awaited after each page, when buffers hold the page's results. A submission then is one page. */
   readonly onPage?: (page: { readonly users: number; readonly page: number }) => void | Promise<void>;
-  /** Callback for the logs, in order: one log per episode and group of users that are simulated together. */
+  /** Receives the logs in order: one log per episode and group of users that are simulated together. */
   readonly onLog?: (log: EpisodeLog) => void | Promise<void>;
 }
 
@@ -49,9 +49,9 @@ export interface StepOutcome {
   readonly truncated: boolean;
 }
 
-/** Pages per submission. The host submits the next pages while the device simulates these. */
+/** Pages per submission. The host submits the next pages while the device simulates earlier pages. */
 const PAGES_A_SUBMIT = 8;
-/** Maximum bytes of the counts of impressions without a click: every adapter can bind such a buffer. */
+/** Maximum bytes of the buffer of counts of unclicked impressions; every adapter can bind this size. */
 const PASSED_BYTES = 112 * 2 ** 20;
 /** Maximum number of users x slots on a page; the memory of the model's hidden layers grows with it. */
 const SLATE_ROWS = 2 ** 18;
@@ -70,7 +70,7 @@ export class Simulator {
   readonly #environment: SimulatedUsers;
   readonly #log: LogViews;
   readonly #starts: StartClicks;
-  /** Episode that {@link reset} starts, for slates that the caller passes to {@link step}. */
+  /** Episode in which the caller chooses the slates: {@link reset} starts it, {@link step} shows a page. */
   #given: Episode | undefined;
   #standing: { readonly episode: number; page: number } | undefined;
   #clicked: Set<number>[] = [];
@@ -113,7 +113,7 @@ export class Simulator {
     return this.#page.users;
   }
 
-  /** Simulates all users with a policy. @throws UserError for utilities not finite, or errors of `policy`. */
+  /** Simulates all users with a policy. @throws UserError for non-finite utilities; errors of `policy`. */
   async run(policy: Policy, options: SimulatorRunOptions = {}): Promise<SimulationMetrics> {
     const { episodes = 1, firstEpisode = 0, firstPage = 0, onProgress, onPage, onLog } = options;
     if (!Number.isInteger(episodes) || episodes < 1) {
@@ -128,7 +128,7 @@ export class Simulator {
     const all = episodes * windows * groups;
     let done = 0;
     this.#standing = undefined; // this run replaces the users of step()
-    /** Resolves when the previous episode's log is read, which happens while the device runs the next one. */
+    /** Resolves when the previous episode's log is read, while the device runs the next episode. */
     let before: Promise<void> | undefined;
     const take = async (reading: Promise<EpisodeLog>, earlier: Promise<void> | undefined) => {
       const log = await reading;
@@ -160,7 +160,7 @@ export class Simulator {
     return sums.metrics;
   }
 
-  /** Starts an episode for calls of {@link step}. @param episode - index, which selects the random numbers */
+  /** Starts an episode for calls of {@link step}. @param episode - its index, which seeds random numbers */
   async reset(episode = 0): Promise<void> {
     const { users, seed } = this.settings;
     if (users > this.usersAtOnce) {
@@ -182,8 +182,8 @@ export class Simulator {
 
   /**
    * Shows a slate to every user, and waits once for the device. @param slates - [users, slots] items; slates
-   * of users who have left are ignored. @throws UserError before {@link reset}, after the last page, and for
-   * an item that the user may not see.
+   * of users who have left are ignored. @throws UserError if called before {@link reset} or after the last
+   * page, or if a user may not see an item.
    */
   async step(slates: ArrayLike<number>): Promise<StepOutcome> {
     const { users, pages, slate: k } = this.settings;
@@ -233,12 +233,12 @@ export class Simulator {
   destroy(): void {
     this.#stack.dispose();
   }
-  /** Releases the device memory, at the end of a `using` declaration. */
+  /** Releases the device memory when the scope of a `using` declaration ends. */
   [Symbol.dispose](): void {
     this.destroy();
   }
 
-  /** Submits an episode in groups of pages, of which at most two are unfinished on the device at a time. */
+  /** Submits an episode in groups of pages. At most two groups are unfinished on the device at a time. */
   async #play(
     episode: Episode,
     key: EpisodeKey,

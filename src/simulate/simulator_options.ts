@@ -28,7 +28,7 @@ export interface SimulatorOptions {
   readonly pool?: PoolOptions;
   /** Clicks of the users before an episode; no clicks by default. */
   readonly start?: StartOptions;
-  /** Maximum number of users that are simulated together, 4,096 by default. It does not change results. */
+  /** Maximum number of users that are simulated together, 4,096 by default. Results do not depend on it. */
   readonly usersAtOnce?: number;
 }
 

@@ -10,7 +10,7 @@ import type { PageBuffers } from "./page_buffers.ts";
 
 const feedKernel = parseKernel("feed_click", feedText);
 
-/** Clicks before an episode: `empty` for none, or click histories (oldest first) that users draw from. */
+/** Clicks before an episode: none ("empty"), or histories (oldest click first), of which a user draws one. */
 export type StartOptions = "empty" | readonly ArrayLike<number>[];
 
 export function startClicks(start: StartOptions): number {
@@ -49,7 +49,7 @@ export class StartClicks {
     page.gpu.queue.writeBuffer(this.view.buffer, this.view.offset, this.#items);
   }
 
-  /** Returns a dispatch that writes click number `step.page` of each user to `event` and `clicked`. */
+  /** Returns a dispatch that writes each user's start click number `step.page` to `event` and `clicked`. */
   feed(): ClickDispatch {
     const { users: USERS, event, clicked } = this.page;
     return {

@@ -8,7 +8,7 @@ import type { PageBuffers } from "./page_buffers.ts";
 
 export interface SlateUtilities {
   readonly dispatches: readonly ClickDispatch[];
-  /** [rows, 1] utilities, stride 1. Slot j of user u's slate has the row u x (slots per slate) + j. */
+  /** [rows, 1] utilities, stride 1. The item in slot j of user u has row u x (slots per slate) + j. */
   readonly utilities: Tensor;
 }
 
@@ -25,8 +25,8 @@ export interface CatalogueUtilities {
 }
 
 /**
- * Simulated users of a page, from a learned model or a synthetic shop. As the environment, they click. As an
- * observer, they only compute user states for a policy. They are valid as long as the page's buffers.
+ * Simulated users of a page, from a learned model or a synthetic shop. Users of the environment click; an
+ * observer's users only compute user states for a policy. The object is valid as long as the page's buffers.
  */
 export interface SimulatedUsers extends Disposable {
   /**
@@ -34,15 +34,15 @@ export interface SimulatedUsers extends Disposable {
    * buffer's rows also store these clicks, so that {@link fromState} can restore the users.
    */
   readonly state: Tensor;
-  /** [items, columns] item vectors for policies: dense features; for other items, features x first layer. */
+  /** [items, columns] item vectors for policies: dense features, or other features x first-layer weights. */
   readonly itemVectors: Tensor;
-  /** Returns dispatches that compute tables with a row per item. They must run once after weights are set. */
+  /** Returns dispatches that compute tables with a row per item. Run these once after setting weights. */
   prepare(): ClickDispatch[];
   /** Returns dispatches that set all users to the state of a user without clicks. */
   reset(): ClickDispatch[];
   /** Returns dispatches that update the users who clicked; user u clicked the item `page.event[u].w`. */
   step(): ClickDispatch[];
-  /** Returns dispatches that update all users after a page; they do not run for clicks before an episode. */
+  /** Returns dispatches that update all users after a page, but not after clicks before an episode. */
   shown(): ClickDispatch[];
   /** Releases the memory that was not allocated in the arena. */
   [Symbol.dispose](): void;
@@ -50,7 +50,7 @@ export interface SimulatedUsers extends Disposable {
   readonly eta: number;
   /** [P - 1] effects of the positions 2 to P; undefined for users without position effects. */
   readonly positionEffects: Tensor | undefined;
-  /** Returns dispatches that load the users' states from `state`. Afterwards, compute only utilities. */
+  /** Returns dispatches that load the users from `state`, after which only utilities may be computed. */
   fromState(): readonly ClickDispatch[];
   /** Returns the utilities of the slates' items in the users' current states. */
   utilities(): SlateUtilities;

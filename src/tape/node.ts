@@ -11,15 +11,15 @@ export interface OpCall<S extends BatchSizes> extends VariantContext {
   readonly label: string;
   readonly dimensions: Dimensions<S>;
   readonly capacity: S;
-  /** Returns the gradient of the op's output; of the pre-activation, if the op has an activation. */
+  /** Returns the gradient of the op's output (if the op has an activation: of the activation's input). */
   outputGradient(): Memory;
-  /** For a sum: uses the output's gradient also as the gradient of `input`, which no other op may read. */
+  /** Reuses the output's gradient for `input`, a term of a sum; no other op may read `input`. */
   passGradient(input: Tensor): void;
   /** Returns where to write an input's gradient; undefined if the input depends on no trainable parameter. */
   gradient(input: Tensor): GradientTarget | undefined;
   /** Returns where to write partial sums of the gradient of a parameter that every row of the batch uses. */
   partials(parameter: Tensor): PartialTarget;
-  /** Returns where to write the gradients of table rows in `list`; undefined without `sparseGradients`. */
+  /** Returns where to write gradients of the table rows in `list`; undefined if gradients are dense. */
   sparseGradient(table: Tensor, count: ListLength<S>, list: View): SparseRows<S> | undefined;
   upload(name: string, data: Uint32Array<ArrayBuffer>): View;
   /**
@@ -35,7 +35,7 @@ export interface OpCall<S extends BatchSizes> extends VariantContext {
  */
 export type ListLength<S extends BatchSizes> = DimName<S> | {
   readonly of: (sizes: S) => number;
-  /** Length of the list for the largest batch. */
+  /** Length of the list of table rows for the largest batch. */
   readonly most: number;
 };
 
@@ -61,12 +61,12 @@ export interface TapeNode<S extends BatchSizes, R> {
   readonly op: string;
   readonly inputs: readonly Tensor[];
   readonly output: Tensor;
-  /** Inputs that matrix products read many times; `output` in this list means the output's gradient. */
+  /** Inputs that matrix products read many times. An entry `output` means the output's gradient. */
   readonly rereads?: readonly Tensor[];
   forward(call: OpCall<S>): DispatchSpec<S>[];
-  /** Returns the dispatches of the op's gradients. Called only if the output is trainable. */
+  /** Returns dispatches of the op's gradients. Called only if the output depends on trainable parameters. */
   backward?(call: OpCall<S>): DispatchSpec<S>[];
-  /** Makes a dispatch of `backward` also sum a loss's outcomes; false or absent if no dispatch can. */
+  /** Makes a dispatch of `backward` also sum the loss's metrics; false or absent if no dispatch can. */
   sumOutcomes?(sums: OutcomeSums): boolean;
   readonly reference: ReferenceOp<R>;
 }

@@ -38,10 +38,10 @@ export interface ArenaRange {
 export type Weights = Map<string, Float32Array<ArrayBuffer>>;
 
 /**
- * Stores a model's weights in one buffer (arena), and their gradients in another. First come "summed"
- * parameters, whose gradients are sums over all rows of a batch; then running averages; then tables. Each of
- * these groups begins with its parameters with weight decay. Because bindings are limited in size, a kernel
- * binds a large arena as several ranges: see `splitBindingRanges`.
+ * Stores a model's weights in one buffer (arena), and their gradients in another. The arena begins with
+ * "summed" parameters, whose gradients are sums over all rows of a batch. Running averages follow, then
+ * tables. In these groups, parameters with weight decay come first. Because bindings are limited in size, a
+ * kernel binds a large arena as several ranges: see `splitBindingRanges`.
  */
 export class ParameterArena {
   readonly #byName = new Map<string, Tensor>();
@@ -121,7 +121,7 @@ export class ParameterArena {
   get chunks(): ChunkRule {
     return this.gpu.variants.kind === "gpu" ? chooseGpuChunks(this.summed) : cpuChunks;
   }
-  /** [chunks.most, summed] gradient sums per chunk. At least 16 bytes, as WebGPU binds no empty buffer. */
+  /** [chunks.most, summed] gradient sums per chunk, at least 16 bytes: WebGPU binds no empty buffer. */
   get partials(): View {
     return this.#partials ??= mapLimitError(
       () => this.#arena.allocate("partial gradients", Math.max(16, 4 * this.summed * this.chunks.most)),
@@ -151,7 +151,7 @@ export class ParameterArena {
     return { ...asBufferView(parameter.view), buffer: this.gradient.buffer };
   }
 
-  /** Uploads parameters to `buffer`; constants only to `weights`. @throws Error for a wrong name or size. */
+  /** Uploads parameters to `buffer`, constants only to `weights`. @throws Error for a wrong name or size. */
   write(weights: Weights, buffer: GPUBuffer = this.weights.buffer): void {
     for (const [name, values] of weights) {
       const t = this.get(name);
@@ -184,7 +184,7 @@ export class ParameterArena {
     return ranges;
   }
 
-  /** Reads parameters from `buffer`, which has the weights' layout, and all constants. Waits for the GPU. */
+  /** Reads all constants, and parameters from `buffer` in the layout of the weights. Waits for the GPU. */
   async read(buffer: GPUBuffer = this.weights.buffer): Promise<Weights> {
     const weights: Weights = new Map();
     const all = await readFloats(this.gpu, { buffer, offset: 0, size: 4 * this.length });
@@ -240,7 +240,7 @@ function computeParameterBytes(spec: ParameterSpec): number {
   return countParameterBytes(spec.rows, padColumns(spec.columns, spec.groups));
 }
 
-/** Splits a range of floats ([0, `range`) for a number) into aligned parts of at most `most` bytes. */
+/** Splits a range of floats (from 0, if `range` is a number) into aligned parts of at most `most` bytes. */
 export function splitBindingRanges(
   range: number | ArenaRange,
   most: number,

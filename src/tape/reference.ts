@@ -77,7 +77,7 @@ export function applySigmoid(z: number): number {
 export function applyActivation(activation: Activation | undefined, z: number): number {
   return activation === "elu" ? applyElu(z) : activation === "relu" ? Math.max(0, z) : z;
 }
-/** Returns the slope of an activation from its output y. */
+/** Returns the derivative of an activation, computed from the activation's output y. */
 export function computeActivationSlope(activation: Activation | undefined, y: number): number {
   return y > 0 ? 1 : activation === "elu" ? y + 1 : activation === "relu" ? 0 : 1;
 }

@@ -93,7 +93,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
     return arena.allocate(name, evaluateSize(computeTensorBytes({ rows, stride: columns }), capacity));
   }
 
-  /** Allocates memory like {@link saved}, or a texture, for a matrix that matrix products read many times. */
+  /** Allocates a buffer, or a texture, for a saved matrix that matrix products read many times. */
   savedForProducts(name: string, rows: Dim<S>, columns: number): Memory {
     return this.#allocate(name, { rows, stride: columns }, makeRowLayout);
   }
@@ -121,7 +121,7 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
     return node.output;
   }
 
-  /** Allocates all tensors. Record all ops before: they decide which tensors are textures. */
+  /** Allocates all tensors. Record all ops before, because the choice of textures depends on them. */
   place(): void {
     for (const place of this.#unplaced ?? []) place();
     this.#unplaced = undefined;
@@ -134,8 +134,8 @@ export class Tape<S extends BatchSizes = BatchSizes, R = unknown> {
 
   /**
    * Returns the dispatches that compute the outputs of nodes, in the order of the nodes.
-   * @param part - selects nodes: after the output `after`, up to the output `upTo`, with `rows` rows;
-   * default: all
+   * @param part - selects nodes: those after the node of `after`, up to that of `upTo`, whose output has
+   * `rows` rows; by default all nodes
    * @throws Error for a node whose dispatches an earlier call returned
    */
   forward(

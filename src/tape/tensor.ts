@@ -21,9 +21,9 @@ export interface Tensor {
   readonly stride: number;
   readonly view: Memory;
   /**
-   * Activation that computed the tensor. If there is one, the tensor's gradient buffer has the gradient of
-   * the activation's *input*: the op that writes the gradient also multiplies it by the activation's slope.
-   * With output y, the slope of ELU is min(y, 0) + 1; that of ReLU is 1 for y > 0, else 0.
+   * Activation that computed the tensor. If a tensor has an activation, its gradient buffer has the gradient
+   * of the activation's *input*: the op that writes the gradient also multiplies it by the activation's
+   * slope. With output y, the slope of ELU is min(y, 0) + 1; that of ReLU is 1 for y > 0, else 0.
    */
   readonly activation?: Activation;
   /** Location in the arena, if the tensor is a parameter; absent for activations and constants. */
@@ -38,12 +38,12 @@ export interface Tensor {
   readonly deferLinear?: (most: number) => DeferredLinear | undefined;
   /**
    * Makes this dense layer's gradient kernel also compute the gradients of the op row_dot (dot product per
-   * row), which must be the layer's only reader. False (or absent) if the kernel cannot compute them.
+   * row). No other op may read the layer. False (or absent) if the kernel cannot compute row_dot's gradients.
    */
   readonly takeDotGradients?: (gradients: DotGradients) => boolean;
 }
 
-/** Memory for a parameter's partial gradients, one per chunk of rows. `at` is its offset in floats. */
+/** Memory for a parameter's partial gradients, one per chunk of rows. `at` is an offset in floats. */
 export interface PartialTarget {
   readonly view: View;
   readonly stride: number;

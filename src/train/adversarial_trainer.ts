@@ -30,9 +30,9 @@ import type { ClickPrograms, TrainingPhase, UpdateSettings } from "./click_steps
 export interface AdversarialOptions {
   readonly seed: number;
   readonly evaluationShards: number;
-  /** Largest number of validation users. If it is null or absent, all validation users are used. */
+  /** Largest number of validation users; null or absent for all validation users. */
   readonly validationUsers?: number | null;
-  /** Initial weights of the generator. If absent, the weights are drawn from the seed. */
+  /** Initial weights of the generator; by default, weights are drawn from the seed. */
   readonly generatorWeights?: Weights;
   /** False to train without validation. */
   readonly validate?: boolean;
@@ -164,7 +164,7 @@ function countGeneratorSteps({ generator, generatorSteps }: AdversarialConfig): 
   return generator === "exact" ? 0 : generatorSteps;
 }
 
-/** Returns the number of weight updates per iteration. A frozen reward gets one, with learning rate 0. */
+/** Returns the number of weight updates per iteration. A frozen reward has one with rate 0. */
 function countHeaders(config: AdversarialConfig): number {
   return countGeneratorSteps(config) + Math.max(1, config.rewardSteps);
 }
@@ -250,6 +250,6 @@ export class RewardWatch {
     return "WARNING: the adversarial stage makes the reward worse: prec@1 of the validation users was " +
       `${prec1.toFixed(3)} ${then} and is ${last.prec1.toFixed(3)} after iteration ${last.iteration}. ` +
       "Use the reward from before this stage, or try --generator exact, a smaller --reward-learning-rate, " +
-      "--utility-penalty 0.";
+      "or --utility-penalty 0.";
   }
 }

@@ -29,7 +29,7 @@ export interface TrainingCallbacks<F> {
   onStep?(result: TrainingStepResult<F>): void;
   /** Called after every validation, in the order of the validations. */
   onValidation?(result: ValidationResult<F>): void;
-  /** Called after step `iteration`, when all submitted steps have ended; may read the trainer's state. */
+  /** Called after step `iteration`, when all submitted steps have ended; it may read the trainer's state. */
   onPause?(iteration: number): Promise<void> | void;
   /** Returns true to request a call of {@link onPause} as soon as all submitted steps have ended. */
   wantsPause?(): boolean;
@@ -288,7 +288,7 @@ export class BatchTrainer<C, F> {
     return steps;
   }
 
-  /** Returns the best weights by a criterion. @throws Error for a training without validations. */
+  /** Returns the best weights so far by a criterion. @throws Error for a training without validations. */
   async snapshot(criterion: Criterion): Promise<Weights> {
     if (!this.components.validation) throw new Error("this trainer does not validate");
     return await this.components.validation.keeper.snapshot(criterion);

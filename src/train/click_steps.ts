@@ -33,7 +33,7 @@ export interface TrainingPhase extends WeightUpdate {
   readonly header: number;
   /** Programs that compute the forward pass and the gradients of a micro-batch. */
   readonly gradients: readonly Program<ClickSizes>[];
-  /** Programs that replace `gradients` after phase 1 of an unsplit batch: they compute changed outputs. */
+  /** Programs for phases after the first, if the batch is not split: they recompute only changed outputs. */
   readonly recompute: readonly Program<ClickSizes>[];
 }
 
@@ -109,7 +109,7 @@ export class ClickSteps implements Steps<ArrayLike<number>, PlannedStep> {
     this.programs.layout.encode(commands, maxSizes(batches), plan.offset(slot * cut.parts), slices);
   }
 
-  /** Programs of an iteration with an unsplit batch, each with its phase's {@link TrainingPhase.header}. */
+  /** Programs of an iteration whose batch is not split, each with its {@link TrainingPhase.header}. */
   get wholeBatchPrograms(): { readonly program: Program<ClickSizes>; readonly header: number }[] {
     return this.programs.phases.flatMap(({ header, gradients, recompute, sum }, phase) => {
       const programs = [...phase > 0 ? recompute : gradients, ...sum ? [sum.update] : []];

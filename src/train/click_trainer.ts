@@ -23,9 +23,9 @@ import type { DistributedContext } from "./distributed_context.ts";
 import { type MetricSummary, ResultRing } from "./training_results.ts";
 import { openValidationLog, TrainingLog } from "./training_log.ts";
 
-/** Number of steps whose results the ring buffer stores. Large batches get fewer ({@link PLAN_USERS}). */
+/** Number of steps whose results the ring buffer stores; fewer for large batches ({@link PLAN_USERS}). */
 const MOST_STEPS = 256;
-/** Largest number of 16-byte entries in the batch plan: one entry per batch, and one per user of a batch. */
+/** Largest number of 16-byte entries in the batch plan (a GPU buffer): one per batch, one per batch user. */
 const PLAN_USERS = 2 ** 20;
 
 export interface ClickSchedule extends ValidationSchedule {
@@ -58,7 +58,7 @@ export interface ClickStage<F extends ChoiceMetrics> {
   readonly windowBatches?: number;
   /** Context of a distributed training; undefined for a single process. */
   readonly distributed?: DistributedContext;
-  /** Number of shards, and of users (null for all), per validation; undefined for no validation. */
+  /** Number of shards and number of users (null: all) of a validation; undefined: no validation. */
   readonly validation: { readonly shards: number; readonly users: number | null } | undefined;
   readonly networks: readonly TrainedNetwork[];
   readonly counted: LogWithCounts | undefined;
@@ -81,7 +81,7 @@ export interface ClickStageContext<F extends ChoiceMetrics>
   readonly validation: ClickValidation<F> | undefined;
   readonly schedule: ClickSchedule;
   readonly evaluate: ClickStage<F>["evaluate"];
-  /** Creates the stage's programs by `make`, with micro-batches that fit ({@link fitMicroBatches}). */
+  /** Calls `make` to create the programs, with micro-batches that fit ({@link fitMicroBatches}). */
   record<T>(make: () => Promise<T>): Promise<T>;
 }
 

@@ -101,7 +101,7 @@ function computeChecksum(parts: readonly Uint32Array[]): number {
   return sum >>> 0;
 }
 
-/** Returns this rank's users of a batch, and the number of events by which their summed loss is divided. */
+/** Returns this rank's users of a batch, and the number of events over which the loss is averaged. */
 function shareOfBatch(
   source: LogSource,
   joined: ArrayLike<number>,

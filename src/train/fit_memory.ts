@@ -7,7 +7,7 @@ import { UserError } from "../user_error.ts";
 import { formatThousands } from "../number_text.ts";
 import { countRows, type LogSource } from "../data/log_source.ts";
 
-/** Largest number of rows (displayed items) per micro-batch, for which 64 activations per row take 32 MiB. */
+/** Largest number of rows (displayed items) per micro-batch: 64 activations of all rows take 32 MiB. */
 const MICRO_BATCH_ROWS = 2 ** 17;
 
 class MicroBatchTooLarge extends Error {
@@ -32,7 +32,7 @@ export async function fitTraining<T>(most: number | null, make: (rows: number) =
 /**
  * Calls `make`, which allocates memory for micro-batches. If the memory is too small, {@link fitTraining}
  * tries smaller micro-batches. @param single - sizes of a micro-batch with only the largest user.
- * @throws UserError if not even this micro-batch fits.
+ * @throws UserError if even `single` is too large.
  */
 export async function fitMicroBatches<T>(
   { capacity }: Pick<MicroBatchPlan, "capacity">,
@@ -59,7 +59,7 @@ function userTooLargeError({ share, message }: LimitError, { events, rows }: Cli
   );
 }
 
-/** Default for the largest number of rows per shard, for which 64 activations per row take 32 MiB. */
+/** Default for the largest number of rows per shard: 64 activations of all rows take 32 MiB. */
 const SHARD_ROWS = 2 ** 17;
 
 /**

@@ -47,7 +47,7 @@ export interface EvaluationOptions<F extends ChoiceMetrics> {
   readonly shards?: number;
   readonly summary: MetricSummary<F>;
   record(plan: BatchPlan, ring: View, log: DeviceLog): Promise<EvaluationProgram>;
-  /** Returns a ring buffer for the shards' metric sums, and the first slot to use. If absent: a new ring. */
+  /** Returns the ring buffer for the shards' metric sums, and the first slot to use; absent: a new buffer. */
   makeRing?(shards: number): { view: View; firstSlot: number };
   /** Settings of count features, if the reward has count features and shards are read one at a time. */
   readonly counted?: LogWithCounts;
@@ -67,7 +67,7 @@ interface Shard {
 export interface UserUtilities {
   /** Index of each user in the whole log. */
   readonly users: Uint32Array;
-  /** Log with the clicks of `users`, or the whole log if in memory. Items have their catalogue numbers. */
+  /** Log with the clicks of `users`, or the whole log if in memory. Item numbers are the catalogue's. */
   readonly log: Clicks;
   /** Index of each user in `log`. */
   readonly indices: Uint32Array;

@@ -11,7 +11,7 @@ import type { BestRecords, Criterion } from "./best_records.ts";
 export const GENERATOR_PREFIX = "generator/";
 
 export interface TrainedNetwork {
-  /** Prefix of the parameters' names: "" for the reward, {@link GENERATOR_PREFIX} for the generator. */
+  /** Prefix of parameter names: empty for the reward, {@link GENERATOR_PREFIX} for the generator. */
   readonly prefix: string;
   readonly parameters: ParameterArena;
   /** Adam's moments; undefined for a network that is not trained. */

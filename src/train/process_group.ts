@@ -7,7 +7,7 @@ import type { BatchSizes } from "../gpu/sizes.ts";
 import type { SharedGradient } from "../ops/gradient_sum.ts";
 import { UserError } from "../user_error.ts";
 
-/** Processes of a distributed training, numbered from 0. All must make the same calls in the same order. */
+/** Processes 0, 1, ... of a distributed training, which must all make the same calls in the same order. */
 export interface ProcessGroup {
   readonly rank: number;
   readonly size: number;

@@ -9,7 +9,7 @@ import type { BestKeeper } from "./best_keeper.ts";
 export interface CountedBatch {
   /** Number of samples over which metrics are averaged: for clicks, the number of predicted events. */
   readonly counted: number;
-  /** Number of micro-batches of the batch (1 if absent). The metric sums of each have a slot of the ring. */
+  /** Number of micro-batches (1 if absent); the result ring has a slot of metric sums per micro-batch. */
   readonly microBatches?: number;
 }
 
@@ -47,7 +47,7 @@ export interface Steps<C, B extends CountedBatch = CountedBatch> {
    * drawn batches. @throws UserError for an invalid batch, before anything is changed.
    */
   put(after: number, most: number, own?: C): readonly B[];
-  /** Encodes dispatches that build index arrays: for batch k, which is in slot `slot` + k, in slice k. */
+  /** Encodes dispatches that build index arrays. Batch k is in slot `slot` + k; its arrays go to slice k. */
   encodeLayout(commands: CommandRecorder, batches: readonly B[], slot: number): void;
   /** Encodes the whole step on the batch in `slot`, whose index arrays are in `slice`. */
   encode(commands: CommandRecorder, batch: B, slot: number, slice: number): void;

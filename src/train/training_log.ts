@@ -43,7 +43,7 @@ export interface DeviceBatches {
   readonly log: ClickLog;
   /** For each batch, the indices of its users in the log. */
   readonly batches: readonly ArrayLike<number>[];
-  /** Uploads the log. Before, the caller must check that all batches fit. */
+  /** Uploads the log. First check that all batches fit the device. */
   send(): void;
 }
 
@@ -54,7 +54,7 @@ export class TrainingLog {
 
   /**
    * @param capacity - largest sizes of a batch. @param batchOption - name of the option that sets the batch
-   * size. @param windowBatches - size of a window in batches of average size; at least the largest batch
+   * size. @param windowBatches - size of a window in batches of average size; the largest batch always fits
    */
   constructor(
     gpu: Gpu,

@@ -54,7 +54,7 @@ function choiceMeans(sums: ArrayLike<number>, events: number): ChoiceMetrics {
   return { nll: nll / events, prec1: prec1 / clicks, prec2: prec2 / clicks };
 }
 
-/** Metrics of the adversarial stage (nll, prec1 and prec2: of the reward). A mean over 0 events is NaN. */
+/** Metrics of the adversarial stage; nll, prec1 and prec2 are the reward's. A mean over 0 events is NaN. */
 export interface GameMetrics extends ChoiceMetrics {
   /** Mean loss that the reward minimises. */
   readonly lossMin: number;
@@ -94,7 +94,7 @@ export function makeGameSummary(skipNoClick: boolean): MetricSummary<GameMetrics
  * store sums of a validation's shards. A step's slots are reused after `steps` steps.
  */
 export class ResultRing {
-  /** Whole ring: (microBatches + 1) * steps + shards slots, each with 4 * vectors f32. */
+  /** Whole ring buffer of (microBatches + 1) * steps + shards slots, each with 4 * vectors f32. */
   readonly view: View;
 
   constructor(

@@ -101,7 +101,7 @@ export type PartOutcome = Readonly<Record<typeof outcomeColumns[number], number>
 export interface SeedOutcome {
   readonly reward: PartOutcome;
   readonly pi?: PartOutcome;
-  /** Validation log of the last stage of training: of the adversarial stage, if the model has one. */
+  /** Validation log of the last training stage (the adversarial stage, if the model has one). */
   readonly log: RunLog;
 }
 
@@ -111,7 +111,7 @@ export interface ModelOutcome {
   readonly seeds: readonly SeedOutcome[];
 }
 
-/** Returns the folder of the last stage of training: of the adversarial stage, if the model has one. */
+/** Returns the folder of the last training stage (the adversarial stage, if the model has one). */
 function stageFolder(model: ExperimentModel, path: string, seed: number): string {
   const run = getSeedFolder(`${path}/${model.folder}`, seed);
   return model.adversarialAfter === undefined ? run : `${run}/adversarial`;
@@ -197,7 +197,7 @@ const testPrec1: Measure = ({ reward }) => reward["test prec@1"];
 const piPrec1: Measure = ({ pi }) => pi?.["test prec@1"] ?? NaN;
 const meanPiPrec1: Measure = ({ log }) => meanAndSd(numbers(log.columns.get("pi_prec1"))).mean;
 
-/** Returns the best validation prec@1, plus its increase in the second half of training. */
+/** Returns an extrapolation: best validation prec@1 plus its gain in the second half of training. */
 function extrapolatePrec1({ reward, log }: SeedOutcome): number {
   const prec1 = numbers(log.columns.get("prec1"));
   const half = Math.ceil(prec1.length / 2);

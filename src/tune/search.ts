@@ -21,15 +21,15 @@ export interface SearchCandidate {
   readonly setUpSeconds: number;
   /** Log of the validations, with a column per criterion (loss, prec@1, prec@2). */
   readonly curve: RunLog;
-  /** State of training: "open" can be continued, unlike "stopped" (by early stopping) and "diverged". */
+  /** State of training: "open" can be continued; "stopped" (by early stopping) and "diverged" cannot. */
   readonly end: "open" | "stopped" | "diverged";
 }
 
 export interface SearchState {
   readonly criterion: Criterion;
   /**
-   * Numbers of iterations at which settings are compared, ascending. They depend on how fast the default
-   * setting trains, so the list is empty until the default setting was trained.
+   * Numbers of iterations at which settings are compared, ascending. The list depends on how fast the default
+   * setting trains, so it is empty until the default setting was trained.
    */
   readonly rungs: readonly number[];
   /** All settings whose training has begun, in the order of their numbers. */
@@ -96,7 +96,7 @@ export function hasReached({ iterations, end }: SearchCandidate, rung: number): 
   return iterations >= rung || end !== "open";
 }
 
-/** Maximum share of the time budget that the default setting may use. The rest is for other settings. */
+/** Maximum share of the time budget that the default setting may use. Other settings use the rest. */
 const DEFAULT_SHARE = 0.3;
 /** The default setting's training is resumed only if a larger budget lengthens it by at least this share. */
 const LEAST_MORE = 0.25;
@@ -200,7 +200,7 @@ function withRungs(state: SearchState, { iterations, validateEvery, signal }: Se
   return { ...state, rungs: listRungs(whole, validateEvery) };
 }
 
-/** Training that starts next: `candidate`, up to iteration `iterations`, in about `seconds` seconds. */
+/** Next training, of `candidate` up to iteration `iterations`, which takes about `seconds` seconds. */
 interface Job {
   readonly candidate: SearchCandidate;
   readonly iterations: number;
@@ -251,7 +251,7 @@ function findPromoted(state: SearchState, rung: number, busy: Busy): SearchCandi
   return here.slice(0, places).find((one) => !busy.has(one.number) && !hasReached(one, to));
 }
 
-/** Returns a job that trains the best setting up to the last rung; undefined if this cannot start now. */
+/** Returns a job that trains the best setting up to the last rung; undefined if it cannot start now. */
 function buildFinish(state: SearchState, secondsLeft: number, busy: Busy): Job | undefined {
   const winner = findWinner(state);
   const top = state.rungs.length - 1;

@@ -1,13 +1,13 @@
 /**
- * Search space of `tune`. A setting is a set of `train` options. The first setting is the default. It is
- * followed by a few settings that do well on many logs, and then by random settings.
+ * Search space of `tune`. A setting is a set of `train` options. The first setting is the default. The next
+ * settings are a few that do well on many logs; then random settings follow.
  */
 
 import { createRandomStream, type Random } from "../data/random.ts";
 import type { Dataset } from "../data/sets/dataset.ts";
 import { findItemIdField } from "../data/item_ids.ts";
 
-/** A setting: options of `train` with their values, such as { "--encoder": "pw", "--no-item-ids": "" }. */
+/** Options of `train` with their values; for example, "--encoder" has "pw" and "--no-item-ids" has "". */
 export type TuneSetting = Readonly<Record<string, string>>;
 
 export interface SearchSpace {
@@ -19,7 +19,7 @@ export interface SearchSpace {
   readonly learningRate: number;
   /** Returns true if a setting is valid together with the fixed options, the data set and the adapter. */
   readonly accepts: (setting: TuneSetting) => boolean;
-  /** Metric of early stopping. The default setting is trained without early stopping. */
+  /** Metric that early stopping uses. The default setting is trained without early stopping. */
   readonly stopping: string;
 }
 

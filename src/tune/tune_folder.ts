@@ -1,6 +1,6 @@
 /**
- * Folder of a search: `tune.json` with the options and the state of the search, and a run folder per setting.
- * A finished search also has `table.csv` and `result.json`.
+ * Folder of a search. It has `tune.json` with the options and the state of the search, and a run folder per
+ * setting. A finished search also has `table.csv` and `result.json`.
  */
 
 import { formatCsvRow } from "../csv.ts";

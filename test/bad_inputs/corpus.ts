@@ -17,16 +17,16 @@ export type FileMaker = (folder: string) => Promise<void> | void;
 
 export interface BadInput {
   readonly name: string;
-  /** The command and its arguments. In them, DIR stands for the folder of the case. */
+  /** The command and its arguments, in which DIR stands for the folder of the case. */
   readonly run: readonly string[];
   readonly files: FileMaker;
-  /** Patterns that standard error must match; for a command that succeeds, standard output may match, too. */
+  /** Patterns that standard error must match (or either output, if the command succeeds). */
   readonly says: readonly RegExp[];
   /** Expected exit code; 1 by default, which means a mistake of the user. */
   readonly code: number;
   /** Paths, or beginnings of paths ("run/"), of files that the command may create. */
   readonly leaves: readonly string[];
-  /** Shell script that runs the command as "$@", e.g. `exec "$@" >/dev/full`. */
+  /** Shell script that runs the command as "$@", such as `exec "$@" >/dev/full`. */
   readonly shell?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** False to skip the case, because this system cannot create its files. */

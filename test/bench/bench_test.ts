@@ -34,8 +34,8 @@ import { computeRooflinePosition } from "../../src/profile/roofline.ts";
 const tiny: Workload = { name: "tiny", users: 6, events: 2, page: 3, items: 40, width: 8 };
 
 /**
- * Kernels that `deno task bench` does not time: simulated users and slates have their own benches. The other
- * kernels run only for policies, on request, or if a batch or a table exceeds the device's limits.
+ * Kernels that `deno task bench` does not time. The benches of simulated users and of slates time some; the
+ * others run only for policies, on request, or if a batch or a table exceeds the device's limits.
  */
 const NOT_TIMED = [
   ...listKernelFiles("shipped").filter((path) => /^(simulate|slates)\//.test(path)).map(getKernelName),

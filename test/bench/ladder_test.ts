@@ -46,7 +46,7 @@ for (const name of ["lstm", "lstm_backward"]) {
     }));
 }
 
-/** Kernels that other tests check: slow kernels in lstm_test.ts and below, shipped kernels with the ops. */
+/** Slow kernels that this test skips, because lstm_test.ts and a test below check these kernels. */
 const ELSEWHERE = ["lstm_forward", "lstm_backward", "lstm_forward_panel", "lstm_backward_panel"];
 
 for (const ladder of ladders) {
@@ -147,14 +147,14 @@ Deno.test("the command prints one row per step", () =>
   }));
 
 /**
- * Numbers of vectors with which panel kernels are tested: borders of parts that the ops' tests omit (they use
- * 1, 2, 4, 5, 8, 9, 16, 17, 33 and 64). One line generates the code of all vectors (kernel_headers_test.ts).
- * Of a ladder only the panel kernel is compiled: the last step before the steps for GPUs.
+ * Numbers of vectors (of four columns) at which the code of panel kernels changes, besides 1, 2, 4, 5, 8, 9,
+ * 16, 17, 33 and 64, which the tests of ops use. Few suffice, because one line generates the code of all
+ * vectors (kernel_headers_test.ts). Only the last panel kernel of each ladder is compiled.
  */
 const vectors = allSizes ? [32, 48, 49] : [49];
 /** Numbers of LSTM units: multiples of 4 up to 32. lstm_test.ts tests 1, 2 and 5. */
 const units = allSizes ? [8] : [];
-/** Returns a number of columns that needs `vectors` vectors, without padding only for multiples of 4. */
+/** Returns a number of columns that fills `vectors` vectors of four, with padding if vectors % 4 > 0. */
 const columns = (vectors: number) => 4 * vectors - vectors % 4;
 
 const rungs: Record<string, LadderSize[]> = {

@@ -255,7 +255,7 @@ const NO_NETWORK = {
   NO_COLOR: "1",
 };
 
-/** Dependency of a module; without `code` if it is used only for types, so that it is not fetched. */
+/** Dependency of a module. `code` is absent if only its types are used; such a module is not fetched. */
 const dependencySchema = v.object({ code: v.optional(v.object({ specifier: v.optional(v.string(), "") })) });
 const graphSchema = v.object({
   modules: v.array(v.object({
@@ -289,7 +289,7 @@ async function listPackages(...modules: string[]): Promise<string[]> {
   return [...new Set([...found].map(getPackageName))];
 }
 
-/** @param key for example @a/b@1.0.0_c@2.0.0 */
+/** @param key package in the lock file, such as @a/b@1.0.0_c@2.0.0 */
 function getPackageName(key: string): string {
   return key.slice(0, key.indexOf("@", 1));
 }

@@ -114,7 +114,7 @@ async function computePredictedLoss(path: string, loss: "choice" | "logistic"): 
   return losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
 }
 
-/** Returns mean prec@1 over the pages with one click in a CSV file of predictions, ranked by utility. */
+/** Returns the mean prec@1 over the one-click pages in a CSV file, whose items are ranked by utility. */
 async function computeUtilityPrecision(path: string): Promise<number> {
   const hits = (await readPages(path)).values().flatMap((rows) => {
     const clicked = rows.find((row) => row[8] === "1")?.[4];
@@ -337,7 +337,7 @@ Deno.test("interrupted predictions keep the old file and leave no other; foreign
 const fewUsers = makeShopLog(5, { users: 40, items: 60, events: 3 });
 const gain = { displays: 40, clicked: 0.1, model: 0.1, clickRate: 0.1, gain: 1 };
 
-/** Returns the names of items 0 to 4 and of user 2 in results, and the ids of these items and users. */
+/** Returns results in which items 0 to 4 and user 2 have names, and the ids of these items and users. */
 async function readNames(folder: string, items: (typeof fewUsers)["items"]) {
   await Deno.writeTextFile(`${folder}/items.csv`, makeCsv(items));
   const prepared = await prepareIn(folder, makeLogRecipe(folder));

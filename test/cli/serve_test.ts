@@ -27,7 +27,7 @@ import { waitForProcess, withService } from "../service.ts";
 const one: ScoreCase = scoreCases["LSTM, dense"] ?? assert.fail();
 const data = await OpenedDataset.of(createDataset(new MemoryLog(one.log), { kind: "demo", seed: 1 }));
 
-/** Model for tests: an item's score is its number + 0.001 per click. If slow, it answers only when told. */
+/** Model for tests: an item's score is its number + 0.001 per click. If `slow`, answers wait for `go`. */
 class FakeScorer implements BatchScorer {
   readonly room = { users: 4, events: 10_000, rows: 20_000 };
   readonly batches: number[] = [];
@@ -298,7 +298,7 @@ Deno.test("a batch is split at the limit of clicks and rows", async () => {
 });
 
 const LONG = JSON.stringify(Array(140).fill(7));
-/** Refused requests: path, body, status, message. A list must not be accepted as an object without keys. */
+/** Refused requests. A row has path, body, status and message. A list must not count as an empty object. */
 const REFUSED = parseRows(`
   /score | { | 400 | Expected a JSON body, got
   /score | | 400 | Expected a JSON body, got

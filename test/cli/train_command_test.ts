@@ -24,7 +24,7 @@ const RUN_FILES = [...STAGE_FILES, "report.html"].sort();
 const SIZES = "--batch-size 12 --dims 8 --lstm-units 4";
 const SMALL = `${SIZES} --validate-every 4`;
 
-/** Folder of runs that several tests read. Most are trained in one process. Tests write to other folders. */
+/** Folder of runs that several tests read. One process trains most runs. Tests write to other folders. */
 const folder = await Deno.makeTempDir({ prefix: "clickgan-train-" });
 const data = `${folder}/small.tsv`;
 writePaperFile(data, createSmallLog(31, { users: 90, items: 30, width: 0 }));

@@ -111,7 +111,7 @@ Deno.test("tune: rungs are multiples of the validations, and the last is a compl
   assert.deepEqual(listRungs(10, 10), [10]);
 });
 
-/** Simulated trainings, at a given speed. The loss of each setting falls to a minimum of its own. */
+/** Speed, budget and size of a search with simulated trainings. Each setting's loss has its own minimum. */
 interface World {
   readonly secondsEach: number;
   readonly setUp: number;
@@ -346,7 +346,7 @@ Deno.test("tune: cautions name short trainings, and a best setting that is no be
   assert.match(describeBudget(61.5, 60), /1\.5 s more than its budget/);
 });
 
-/** Options that fix all but the dropout: the search has five settings and ends before its budget does. */
+/** Fixes all options but dropout, so the search has five settings and ends before its budget is spent. */
 const FEW = splitArgs(
   "--encoder lstm --lstm-units 4 --dims 8 --wide 0 --learning-rate 0.002 --weight-decay 1",
   "--iterations 90 --batch-size 12 --budget 5",

@@ -29,7 +29,7 @@ import {
 
 const START = 1_433_000_000_000;
 
-/** Returns a log of users who see three items and click the second. Columns have the options' names. */
+/** Returns a log of users who see three items and click the second. Each column has its option's name. */
 function makeLog(users: number): string {
   const lines = ["user,time,item,position,clicked"];
   for (let u = 0; u < users; u++) {

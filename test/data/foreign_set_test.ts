@@ -22,7 +22,7 @@ const rowNamed: Record<string, number> = {
 const ALSO =
   "expected additional_clicks to be other positions on its page of # items, each item once, and empty without a click, got";
 
-/** One changed value: table, column, row (from 0), new value in SQL (old value: x), expected message. */
+/** Cases that change a value. A row has table, column, row, new value in SQL (old value: x), and message. */
 const values = parseRows(`
   users | user | 3 | NULL | users.parquet: user 3: expected users numbered 0, 1, 2, ... in order, got NULL
   users | user | 3 | 3.25::DOUBLE | user 3: expected users numbered … got 3.25
@@ -85,7 +85,7 @@ const changeValue = (column: string, row: number, value: string) =>
   } ELSE "${column}" END AS "${column}") ` +
   "FROM (SELECT *, row_number() OVER () - 1 AS n FROM t)";
 
-/** Column with another type: table, column, SQL of the values, expected message. */
+/** Cases that change a column's type. A row has table, column, SQL of the values, and message. */
 const types = parseRows(`
   users | user | x::VARCHAR | users.parquet: user 0: expected users numbered … got "0"
   users | pages | true | user 0: expected pages to be a whole number … got true
@@ -110,7 +110,7 @@ const types = parseRows(`
   pages | context | 'false' | page 1: expected context to be true or false, got false
 `);
 
-/** Changed rows and columns: table, query over the table's rows t, expected message. */
+/** Cases that change rows or columns. A row has table, query over the table's rows t, and message. */
 const tables = parseRows(`
   users | FROM t LIMIT 0 | expected at least one user, got none
   items | FROM t LIMIT 0 | expected at least one item, got none

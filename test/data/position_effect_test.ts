@@ -9,10 +9,11 @@ import { getSharedEngine } from "../prepared_folder.ts";
 import script from "../../data/describe_positions.sql" with { type: "text" };
 
 /**
- * Returns SQL of pages with 3 to 12 of 60 items. An item's utility is random, and depends on its strength and
- * its position. The best items are clicked if the best item beats no click. The order of a page's clicks is
- * random. @param order SQL by which pages are sorted: `w` is an item's strength, `x` a random number. @param
- * effect SQL of the effect of `position` on the utility. @param clicks SQL of the number of clicks
+ * Returns SQL of pages with 3 to 12 of 60 items. An item's utility is its strength plus the effect of its
+ * position plus noise. The user clicks the best items if the best item's utility exceeds that of no click.
+ * Clicks have random order. @param order SQL by which a page is sorted, with an item's strength `w` and a
+ * random number `x`. @param effect SQL of the effect of `position` on the utility. @param clicks SQL of the
+ * number of clicks
  */
 const shop = (order: string, effect: string, users: number, clicks: string) => `
 CREATE MACRO chance(a, b, c) AS (hash(a, b, c) % 1000003 + 0.5) / 1000003;

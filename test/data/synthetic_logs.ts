@@ -55,7 +55,7 @@ interface World extends MadeSizes {
   readonly pageSize: (random: Random) => number;
   readonly given: number;
   readonly life: number;
-  /** Share of a user's earlier taste in the taste after a click. */
+  /** Weight of a user's earlier taste in the taste after a click. */
   readonly keeps: number;
   readonly utility: (item: Item, taste: Float64Array, time: number) => number;
 }

@@ -125,7 +125,7 @@ async function openLog({ folder }: PreparationResult): Promise<ClickLog> {
   return source.log ?? assert.fail("expected a log in memory");
 }
 
-/** Returns the users in some parts and their pages, including all pages of earlier parts. */
+/** Returns the users whose split is in `parts`, with their pages, also of earlier parts; and all items. */
 async function readParts({ folder }: PreparationResult, parts: readonly Split[]) {
   const names = parts.map((part) => `'${part}'`).join(", ");
   return [
@@ -139,7 +139,7 @@ async function readParts({ folder }: PreparationResult, parts: readonly Split[])
 
 const model: ModelConfig = { ...smallLstm };
 
-/** Returns counts, metrics of the baselines on a part, and weights after some training steps. */
+/** Returns counts, the baselines' metrics on the part `tested`, and weights after some training steps. */
 async function summarize(log: ClickLog, tested: Split) {
   const source = new MemoryLog(log);
   const config = buildCountsConfig(source, []) ?? assert.fail("expected counts");

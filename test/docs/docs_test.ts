@@ -18,7 +18,7 @@ const { name, tasks }: { name: string; tasks: Record<string, { command: string }
   Deno.readTextFileSync(new URL("deno.json", root)),
 );
 
-/** Commands that are only parsed: in short runs they would not differ from commands that tests run. */
+/** Commands that are only parsed, because the named tests run these commands in a shortened form. */
 const PARSED: Readonly<Record<string, string>> = {
   "README.md: npx -y deno@2.9.6 task -q train": "learning_test.ts, with fewer iterations",
   "src/run/README.md: deno task -q train --data restless --data-seed 1 --save-dir runs/restless":
@@ -184,7 +184,7 @@ Deno.test("the library's example and a page's kernel run", async () => {
   assert.match(await printed("kernels/README.md"), /\[ 1, 4, 9, 20\.25 \]/);
 });
 
-/** Commands on pages that no test runs. Their options and task names must exist. */
+/** Commands on pages that no test runs. These commands' options and task names must exist. */
 const shown = readPages().flatMap(listShownCommands).filter(isNotRun);
 const listOptions = ({ args }: ShownCommand) => args.filter((word) => word.startsWith("--"));
 
@@ -246,7 +246,7 @@ const [slurm = "", parallel = ""] = [...section.matchAll(/```sh\n([^]*?)```/g)].
 const [launcher, config] = ["src/cli/launch.ts", "deno.json"].map((path) => new URL(path, root).pathname);
 const trainModule = readTask("train").module;
 
-/** Scripts that replace Slurm, and GNU parallel if it is missing. They train briefly on a small log. */
+/** Scripts that replace Slurm, and GNU parallel if it is missing. These train briefly on a small log. */
 const STAND_INS = {
   srun: 'while case "$1" in --*) true;; *) false;; esac; do shift; done\nexec "$@"',
   parallel: 'shift 2; words=""; while [ "$1" != ::: ]; do words="$words $1"; shift; done; shift\n' +

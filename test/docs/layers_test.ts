@@ -122,7 +122,7 @@ Deno.test("imports in src have no cycle", () => {
   for (const file of imports.keys()) visit(file, []);
 });
 
-/** Modules that may open files directly: of the program, of Deno, of the system or of a native library. */
+/** Modules that may open files directly, for example files of Deno, of the system or of a native library. */
 const OPENS_ITSELF =
   /^src\/(files|lab\/build|report\/page_shell|serve\/bundle\/|gpu\/host\/driver)|^bench\/compiled\/gather/;
 

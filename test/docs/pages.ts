@@ -70,7 +70,7 @@ export function listShownCommands({ path, text }: MarkdownPage): ShownCommand[] 
   );
 }
 
-/** Commands that are not run as shown. The value names the test that runs them, or says why no test does. */
+/** Commands that are not run as shown. The values name the test that runs them, or say why none does. */
 const NOT_RUN: Readonly<Record<string, string>> = {
   ok: "it runs this test",
   test: "it runs this test",

@@ -61,7 +61,7 @@ async function run(only: string, change?: (name: string, source: string) => stri
   return [...findings];
 }
 
-/** Broken kernels. For the second and third kernel, only other kernels read the results. */
+/** Broken kernels. A fault of the second or third kernel shows only in the results of later kernels. */
 const broken = [
   { kernel: "shop_step", from: "0.3 * item", to: "0.301 * item", only: "users of a shop", what: /states \[/ },
   {

@@ -173,7 +173,7 @@ interface Case {
   readonly game?: Partial<AdversarialConfig> | undefined;
 }
 
-/** Numbers of vectors that panel kernels sum: in a part, at borders of parts, and beyond the last part. */
+/** Numbers of vectors that panel kernels sum: numbers below, at and above those where the code changes. */
 const vectors = allSizes
   ? [...Array.from({ length: 17 }, (_, k) => k + 1), 31, 32, 33, 47, 48, 49, 63, 64, 65, 66]
   : [1, 3, 16, 17, 49, 65];
@@ -297,7 +297,7 @@ async function learnFromUsers(gpu: Gpu, kind: AdapterKind): Promise<void> {
   }
 }
 
-/** Runs `work` with a coarse clock: commands take no time on this backend, so they would repeat too often. */
+/** Runs `work` with a fast clock, without which benches would repeat these no-op commands too often. */
 async function onLongTicks(gpu: Gpu, work: () => Promise<unknown>): Promise<void> {
   const { now } = performance;
   let [time, tick] = [0, 1];

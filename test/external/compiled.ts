@@ -81,5 +81,5 @@ Deno.test(
     }),
 );
 
-/** A row of the chapter's table: kernel, lanes, VGPRs, spilled VGPRs, subgroups, instructions. */
+/** Row of the chapter's table, with kernel, lanes, VGPRs, spilled VGPRs, subgroups and instructions. */
 const ROW = /^\| (\[.*\)|the same) +\| (32|64) +\| (\d+) +\| (\d+) +\| (\d+) +\| (\d+) +\|$/gm;

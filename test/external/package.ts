@@ -8,7 +8,7 @@ import config from "../../deno.json" with { type: "json" };
 import { buildPackage } from "../../src/serve/bundle/build_package.ts";
 import { runProcess } from "../command_check.ts";
 
-/** Folder that all runs in a checkout share, because Deno caches its analysis of modules (6 s) by path. */
+/** Folder that all runs share. In a new folder, Deno would analyse all modules again, which takes 6 s. */
 const folder = join(
   tmpdir(),
   `clickgan-package${new URL("..", import.meta.url).pathname.replace(/\W+/g, "-")}`,

@@ -16,7 +16,7 @@ const getPath = (path: string) => new URL(path, import.meta.url).pathname;
 
 const endsSchema = v.array(v.object({ said: v.string(), refused: v.string() }));
 
-/** Returns for each case the output, and the refusal or ""; undefined if Spark is missing. */
+/** Returns each case's output and error message ("" for none); undefined if Spark is missing. */
 async function spark(cases: readonly (readonly string[])[]) {
   const job = getPath("../../data/spark/shown.py");
   const printed = await runPython(PYTHON, new URL("spark.py", import.meta.url), job, JSON.stringify(cases));

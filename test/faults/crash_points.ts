@@ -39,8 +39,8 @@ export interface CrashVerdict {
 
 /**
  * Injects a fault, and starts the command again. The files determine the result of this second start, so the
- * same files are not tried twice. @param known results of second starts by files. @param again runs the
- * second start, by default in a new process
+ * same files are not tried twice. @param known results so far; a key describes all files. @param again runs
+ * the second start, by default in a new process
  */
 async function tryPoint(
   scenario: FaultScenario,

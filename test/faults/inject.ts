@@ -14,7 +14,7 @@ const request = new URL(import.meta.url).searchParams;
 const how = request.get("how");
 const at = Number(request.get("at"));
 
-/** Matches operations that change files. Reads only fail (EIO), as kills at reads equal those at writes. */
+/** Matches operations that change files. Kills occur only at these: a read changes no file. */
 const CHANGING = /^(open:w|write|truncate|sync|rename|remove|mkdir|chmod|writeFile|writeTextFile)/;
 const GROWING = /^(open:w|write|mkdir|writeFile|writeTextFile)/;
 

@@ -40,7 +40,7 @@ async function paperLog(folder: string): Promise<void> {
   await Promise.resolve();
 }
 
-/** Starts a run; if it has begun, resumes it with the arguments that the command's message recommends. */
+/** Scenario that starts a run, and resumes a begun run with the arguments that the command recommends. */
 function makeTraining(name: string, args: readonly string[], data = "log.tsv"): FaultScenario {
   const all = ["--data", data, "--save-dir", OUT, ...args];
   return {

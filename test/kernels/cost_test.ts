@@ -48,7 +48,7 @@ import { withGpu } from "../op_check.ts";
 
 type Pair = readonly [flops: number, bytes: number];
 
-/** Batches. The first has one chunk of rows; the second has three chunks, or ten on a GPU. */
+/** Batches. The first batch's rows are one chunk; the second's are three chunks, or ten on a GPU. */
 const batches = [
   { users: 3, events: 5, rows: 17, items: 4, chunks: 1 },
   { users: 4, events: 19, rows: 600, items: 6, chunks: 3 },
@@ -255,7 +255,7 @@ for (const tanh of [false, true]) {
       4 * events * (m * p(n) + (tanh ? 2 * p(F * n) : 0)),
     ],
   });
-  /** @param own floats per event, without the table's gathered rows and without the output or its gradient */
+  /** @param own floats per event besides the table's gathered rows, and the output or its gradient */
   const look = ({ events }: Counts, own: number): Pair => [
     2 * events * m * n * N,
     4 * events * ((n + 1) * p(N) + own),

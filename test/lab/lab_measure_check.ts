@@ -120,7 +120,7 @@ export async function checkLadder(page: Page): Promise<void> {
   await expectFine(page, "Ladders");
 }
 
-/** Asserts that correct answers pass, wrong answers and compile errors are reported, and texts are kept. */
+/** Asserts that correct answers pass, wrong answers and compile errors are reported, and code is saved. */
 export async function checkExercises(page: Page): Promise<void> {
   const softmax = exercises.find(({ name }) => name === "softmax") ?? assert.fail();
   await openScreen(page, "exercise=softmax");
@@ -234,7 +234,7 @@ export async function checkCourse(page: Page): Promise<void> {
   await page.locator("header + .notice").waitFor({ state: "hidden" });
 }
 
-/** Asserts that a kernel runs on a user's numbers, that errors are reported, and a link restores both. */
+/** Asserts that a kernel runs on a user's numbers, errors are reported, and a link restores this input. */
 export async function checkScratchpad(page: Page): Promise<void> {
   await openScreen(page, "scratchpad");
   const screen = page.locator("#screen-scratchpad");

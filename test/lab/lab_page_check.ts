@@ -65,7 +65,7 @@ async function pressTrain(page: Page): Promise<void> {
 
 const keptIn = (page: Page, name = "training") => page.evaluate<Kept>(`lab.measurements.get("${name}")`);
 
-/** Presses Stop as soon as steps are reported. A click from outside could come after a fast training. */
+/** Presses Stop, inside the page, at the first reported step. A click by Playwright might come too late. */
 const STOP_AT_ONCE = `(() => {
   const numbers = document.querySelector(".numbers");
   const observer = new MutationObserver(() => {
@@ -447,7 +447,7 @@ const SMALLER = `{
 }
 `;
 
-/** Script that runs before the scripts of the page and of its worker, and makes the adapter smaller. */
+/** Script that runs before the scripts of the page and of its worker, and lowers the adapter's limits. */
 const SMALLER_ADAPTER = `${SMALLER}
 globalThis.Blob = class extends Blob {
   constructor(parts, options) {
@@ -455,7 +455,7 @@ globalThis.Blob = class extends Blob {
   }
 };`;
 
-/** Asserts that each screen shows the limits, the values of the smaller adapter, and what to do. */
+/** Asserts that each screen reports the required limits, the smaller adapter's values, and what to do. */
 async function checkSmaller(page: Page): Promise<void> {
   const above = page.locator("header + .notice.error");
   await above.waitFor();

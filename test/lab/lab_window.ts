@@ -84,7 +84,7 @@ export async function expectFine(page: Page, what: string): Promise<void> {
   await page.setViewportSize(DESK);
 }
 
-/** Makes the page measure for a hundredth of the usual time, and race in two rounds, with equal results. */
+/** Shortens measurements to a hundredth of the time, and races to two rounds, with the same results. */
 export const HASTY = `globalThis.answer = lab.call;
 lab.call = (service, method, request, options) => {
   const { seconds = 0, rounds = 0 } = request ?? {};

@@ -16,7 +16,7 @@ function linearCase(
   return checkOp({ ...makeLinear(K, N, recipe)(b), once }, variants);
 }
 const onCpu = [getDefaultVariants("cpu")];
-/** Odd sizes that most tests share, to share shaders: less than a tile of 64, more than a panel of 16. */
+/** Odd sizes of most tests, which thus share shaders. Both are below a tile (64); N exceeds a panel (16). */
 const [K, N] = [5, 17];
 Deno.test("linear: sizes of one match the reference", () => linearCase(few, 1, 1, { once: true }));
 Deno.test("linear: a size above a tile and above a part of a panel is correct", () =>

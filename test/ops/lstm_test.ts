@@ -1,6 +1,6 @@
 /**
- * Checks the LSTM with fewer units than a vector, two vectors, the default of five vectors, and one unit more
- * than panel kernels support. ladder_test.ts tests other sizes.
+ * Checks the LSTM with 1, 5 and 20 (default) units, which are 1, 2 and 5 vectors of four, and with one unit
+ * more than panel kernels support. The file ladder_test.ts tests other sizes.
  */
 
 import type { KernelVariants, LstmVariant } from "../../src/gpu/kernel_variants.ts";
@@ -24,13 +24,13 @@ import {
 import { makeLstm } from "../../src/selftest/ops/encoder_recipes.ts";
 import { checkOp } from "../op_check.ts";
 
-/** Unit counts whose weights do not fit into a GPU's registers, or (NOT_KEPT) into its workgroup memory. */
+/** Numbers of units: weights of KEPT exceed a GPU's registers, those of NOT_KEPT its workgroup memory. */
 const KEPT = 33;
 const NOT_KEPT = 45;
 
 /**
  * Returns the variants to test. CPU kernels have different code for each number of vectors. GPU kernels
- * differ only in a constant, so a few sizes suffice, and one size for variants that only autotuning selects.
+ * differ only in a constant, so a few sizes suffice. Variants for autotuning are tested with one size.
  */
 function variantsFor(units: number, batch: unknown): KernelVariants[] {
   const fixed = [getDefaultVariants("cpu"), getDefaultVariants("gpu")];
@@ -48,7 +48,7 @@ function onGpu(h4: number, variant: LstmVariant): KernelVariants {
   return { kind: "gpu", matmul: {}, lstm };
 }
 
-/** Numbers of units for which the op is recorded twice: one with a panel kernel, and one above its limit. */
+/** Numbers of units for which the op is used twice: 5 has panel kernels, and KEPT exceeds their limit. */
 const addedUp: readonly number[] = [5, KEPT];
 /** Batch in which all four users of a kernel invocation have several events. */
 const longer = createBatch(8, { users: 9, items: 7, width: 5, maxEvents: 9, noClick: 0.1 });

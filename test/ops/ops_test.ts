@@ -1,4 +1,4 @@
-/** Checks the other ops with sizes 1, 3, 5, 17 and sizes at edges of tiles, and checks count features. */
+/** Checks ops that have no test file of their own: with sizes 1, 3, 5, 17, and with sizes at tile edges. */
 
 import assert from "node:assert/strict";
 import { buildReferenceBatch } from "../../src/batch/reference_batch.ts";
@@ -58,8 +58,8 @@ import { logOfPages, type TrainingPage } from "../../src/selftest/small_logs.ts"
 import { makeRecentClicks, makeRowCounts } from "../../src/selftest/ops/encoder_recipes.ts";
 
 /**
- * Checks an op on some batches. With a single batch the op is recorded only once, because the addition of
- * gradients needs another shader and does not depend on sizes. @param variants default: CPU and GPU
+ * Checks an op on some batches. With a single batch the op is used only once, because adding the gradients of
+ * two uses needs another shader and does not depend on sizes. @param variants default: CPU and GPU
  */
 function op(
   name: string,
@@ -146,7 +146,7 @@ for (const [K, N] of [[3, 17], [64, 20], [68, 64], [17, 130]] as const) {
   op(`row_dot: gradients computed by a layer of ${K} x ${N}`, batches, make, [getDefaultVariants("gpu")]);
 }
 
-/** Returns variants of a layer's kernels: by panels and by rows; for small layers also two GPU kernels. */
+/** Returns kernel variants of a layer: CPU kernels by panel and by row, for K = 5 also two GPU variants. */
 const fusedShapes = (K: number, N: number): KernelVariants[] => [
   getDefaultVariants("cpu"),
   { kind: "cpu", matmul: { [`forward ${padColumns(K)}x${padColumns(N)}`]: "rows" } },

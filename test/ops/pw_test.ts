@@ -27,7 +27,7 @@ import { checkOp, sweep, withGpu } from "../op_check.ts";
 const { one, long, wide, noClicks, fresh, chunks, rare } = clicks;
 const batches = { one, long, wide, noClicks, fresh };
 
-/** Returns cases with the usual sizes, unless `own` changes some, because each size needs more shaders. */
+/** Returns a function that registers a test with the usual sizes (to share shaders) or, in `own`, others. */
 const cases =
   (of: (sizes: PwSizes) => CaseFactory) => (name: string, b: TestBatch, own: Partial<PwSizes> = {}) =>
     Deno.test(name, () => checkOp({ ...of({ ...usualPw, ...own })(b), once: Object.keys(own).length > 0 }));

@@ -14,7 +14,7 @@ import {
 } from "../../src/gpu/memory.ts";
 import { withGpu } from "../op_check.ts";
 
-/** [rows, vectors per row] of matrices. One line of a texture stores 2,048 rows of a panel. */
+/** [rows, vectors per row] of matrices. One line of a texture stores 2,048 rows (of a panel). */
 const shapes = [[1, 8], [37, 9], [2048, 8], [2049, 13], [4096, 64]] as const;
 
 function layouts(rows: number, vectors: number): [string, TextureLayout][] {

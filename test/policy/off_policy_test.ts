@@ -192,7 +192,7 @@ Deno.test("a constant factor on propensities is distinguished from other errors,
   }
 });
 
-/** Simulates a log of an exploring policy with a pool, and collects data on a policy of other temperature. */
+/** Simulates a log of an exploring policy, and collects the data to evaluate another policy on this log. */
 async function drawEvidence(
   gpu: Gpu,
   source: UsersSource,
@@ -421,7 +421,7 @@ interface ExactLog {
   readonly exact: number;
 }
 
-/** Draws a log at temperature 1. @param temperature that of the policy. @param pool number of items */
+/** Draws a log at temperature 1. @param temperature of the evaluated policy. @param pool number of items */
 function drawLog(seed: number, users: number, temperature: number, pool = SMALL_ITEMS.length): ExactLog {
   const random = createRandomStream(seed, "exact log");
   const draw = (chances: readonly number[]) => {

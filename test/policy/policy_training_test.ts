@@ -35,7 +35,7 @@ import { readSafetensors, writeSafetensors } from "../../src/run/snapshot_file.t
 
 const step = `struct Step { size: vec4u, first_entry: u32, slot: u32 }`;
 
-/** Kernel that sets a row's values to the weights of its page. The column after the state is page / T. */
+/** WGSL function that one-hot encodes the page number. The column after the state is page / T, with T = 4. */
 const ofPage =
   `fn mask(input: vec4f) -> vec4f { return vec4f(vec4u(min(u32(input.w * 4.0 + 0.5), 3u)) == vec4u(0, 1, 2, 3)); }`;
 const valueKernel = parseKernel(

@@ -50,7 +50,7 @@ const shape = makeShape("cascade", 3);
 
 const [R, I] = [70, 37];
 
-/** Chooses slates for 70 rows from allowed items among 37, or evaluates continuations of given slates. */
+/** Chooses slates for 70 rows from 37 items without `taken`, or evaluates continuations of `given` slates. */
 async function chooseSlates(
   gpu: Gpu,
   shape: QShape,

@@ -45,7 +45,7 @@ export class Q64 {
     return sum + (this.#of("value/bias")[c] ?? NaN);
   }
 
-  /** Returns the input of the ReLU for a partial slate, of which kind `item` reads only the last item. */
+  /** Returns the ReLU's input for a partial slate. A network of kind `item` reads only the last item. */
   before(z: readonly number[], items: readonly number[]): number[] {
     const { kind, slate, units } = this.shape;
     const j = items.length - 1;

@@ -185,7 +185,7 @@ Deno.test("a user is ranked at the current page of the episode, with earlier cli
 Deno.test("huber: errors above 1 count less for both kinds of learners", () =>
   withGpu(undefined, async (gpu) => {
     for (const algorithm of ["slateq", "gdqn"] as const) {
-      /** Computes the first update's loss, with the initial weights, so that pages and errors are equal. */
+      /** Returns the first update's loss. With and without `huber`, weights, pages and errors are equal. */
       const computeLoss = async (huber: boolean) => {
         const own = { ...sizes, algorithm, reward: "utility", steps: 64 * 4 * 2, huber } as const;
         using trainer = await PolicyTrainer.create(gpu, source, { ...defaultPolicyTraining, ...own });

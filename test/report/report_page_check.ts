@@ -1,4 +1,4 @@
-/** Checks report pages: `deno run ... report_page_check.ts CHROMIUM RUN EXPERIMENT POLICIES` (folders). */
+/** Checks the report pages of three folders: `... report_page_check.ts CHROMIUM RUN EXPERIMENT POLICIES`. */
 
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";

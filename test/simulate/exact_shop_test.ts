@@ -1,6 +1,6 @@
 /**
- * Compares the optimum of synthetic shops with an enumeration, with the return of the optimal policy, and
- * with the numbers on the pages; compares the slate with the highest expected value with all slates.
+ * Compares the optimal value of synthetic shops with an enumeration, with the return of the optimal policy,
+ * and with numbers in Markdown pages. Compares the chosen best slate with the best of all slates.
  */
 
 import assert from "node:assert/strict";

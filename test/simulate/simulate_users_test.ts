@@ -212,7 +212,7 @@ const greedyInChunks: Policy = {
   },
 };
 
-/** Asserts that greedy slates have the best items without earlier clicks, for any chunk of users. */
+/** Asserts that greedy slates have the best items that a user has not clicked, with and without chunks. */
 async function checkGreedy(gpu: Gpu, source: LearnedSource, log: ClickLog, weights: Weights): Promise<void> {
   const { config } = source.model;
   using simulator = await Simulator.create(gpu, source, { ...run, users: 9, pages: 5 });

@@ -1,7 +1,7 @@
 /**
- * Tests the simulator: equal bits for any number of users simulated together, exact results, refused inputs;
- * and the kernels of a page with more sizes than in the self-test. host_simulator_test.ts tests the
- * distributions of random draws, simulate_users_test.ts the greedy slates.
+ * Tests the simulator: equal bits for any number of users simulated together, exact results, and refused
+ * inputs. Tests the kernels of a page with more sizes than in the self-test. The distributions of random
+ * draws are tested in host_simulator_test.ts, and greedy slates in simulate_users_test.ts.
  */
 
 import assert from "node:assert/strict";
@@ -313,7 +313,7 @@ function pageTest(name: string, room: Parameters<typeof makePageCheck>[0], check
   checkTest(`${name}: ${room.users} users, ${room.items} items`, undefined, makePageCheck(room, check));
 }
 
-/** [users, items, slate size]: one item; one item less and one more than a panel of 32; several panels. */
+/** [users, items, slate size]: 1 item; 31 and 33 items (a panel has 32); 500 items (several panels). */
 const rooms = [[1, 1, 1], [5, 31, 4], [70, 33, 3], [9, 500, 10]] as const;
 for (const [users, items, slate] of rooms) {
   const room = { users, items, slate };

@@ -64,7 +64,7 @@ const allLogs = {
   "events given": createSmallLog(23, { ...SIZE, width: 0, given: 0.4 }),
   "tokens and dense features": createSmallLog(21, { ...SIZE, width: WIDTH, tokens: 13 }),
 };
-/** Combinations of each case with dense items, each log with both generators, and each kind of adapter. */
+/** Tested combinations: all cases with dense items; other logs and GPU kernels with only some cases. */
 const played: readonly ["cpu" | "gpu", keyof typeof allLogs, readonly (keyof typeof cases)[]][] = [
   ["cpu", "dense", Object.keys(cases) as (keyof typeof cases)[]],
   ["cpu", "one-hot", ["LSTM", "position weights", "LSTM, exact generator"]],

@@ -92,7 +92,7 @@ const SHORT = { batchSize: 12, validateEvery: 10 };
 const TRAINING = { ...defaultTraining, ...SHORT };
 const GAME = { ...defaultAdversarial, ...SHORT, behaviourDims: [8] };
 const STEPS = 30;
-/** Number of objects that the garbage collector may keep because the stack has them; a leak keeps more. */
+/** Number of objects that may survive a garbage collection, as the stack has references; a leak has more. */
 const FEW = 2;
 
 async function withGpu(use: (gpu: Gpu) => Promise<void>): Promise<void> {
@@ -179,8 +179,8 @@ Deno.test("a driver's name does not keep its file open", async () => {
 });
 
 /**
- * Returns the files in a folder that this process has open; [] if the system cannot list them. Another
- * program lists them, because Deno may not. Other open files are ignored: concurrent tests open some.
+ * Returns the files in a folder that this process has open; [] if the system cannot list them. The program
+ * `ls` lists them, because Deno may not. Other open files are ignored: concurrent tests open some.
  */
 async function openFilesIn(folder: string): Promise<string[]> {
   if (Deno.build.os !== "linux") return [];

@@ -126,7 +126,7 @@ for (const rate of [0.1, 0.5, 0.9]) {
     }));
 }
 
-/** Returns for each row if dropout hides its item: a layer with items of 1 and a state of 0 shows it. */
+/** Returns true for each row whose item dropout hides: with items of 1 and a state of 0, the output is 0. */
 async function readMask(gpu: Gpu, itemDropout: number, noise: number): Promise<boolean[]> {
   using stack = new DisposableStack();
   const { arena, plan, batch, tape, sizes } = createOpBench(gpu, { ...chunks, parameters: [] }, stack);

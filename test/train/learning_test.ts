@@ -157,7 +157,7 @@ Deno.test("demo shop, 350 iterations: 97 % of the attainable prec@1, log-likelih
     assert.ok(loss <= 1.03, `${loss} times the truth's own loss`);
   }));
 
-/** Means over five seeds of the reference. One seed may differ by three of their sds plus our spread. */
+/** Pairs of a mean over the reference's five seeds and a tolerance (three of its sds plus our spread). */
 interface ReferenceFigures {
   readonly name: string;
   readonly file: string;

@@ -126,7 +126,7 @@ async function gameOn(
   return await outcome(own.trainer, clicks);
 }
 
-/** Cases. Each log has another encoder and generator, because the log's content does not depend on them. */
+/** One case per log. A log's content does not depend on encoder and generator, so one of each suffices. */
 const cases: readonly (readonly [data: string, config: ModelConfig, generator: "network" | "exact"])[] = [
   ["dense", smallLstm, "exact"],
   ["one-hot", smallPw, "network"],

@@ -227,7 +227,7 @@ Deno.test("an adapter with little memory gets smaller micro-batches and shards; 
 });
 
 const ITEMS = 2000;
-/** Bytes of the table of an LSTM of 3 units. */
+/** Bytes of the item table of an LSTM with 3 units. */
 const TABLE_BYTES = 64 * ITEMS;
 const manyItems = createSmallLog(31, { users: 60, items: ITEMS, width: 0, maxEvents: 6, maxPage: 7 });
 

@@ -36,7 +36,6 @@ const logs = {
 };
 const both = logs["tokens and dense features"];
 const models: Record<string, ModelConfig> = { LSTM: smallLstm, PW: smallPw };
-/** Models. The sizes of one of them are not multiples of four. */
 const all: Record<string, ModelConfig> = {
   ...models,
   "wide & deep": { ...noHistory, dims: [7, 5], wide: 5 },
@@ -54,7 +53,7 @@ function createModel(gpu: Gpu, log: ClickLog, config: ModelConfig): UserModel {
   return model;
 }
 
-/** Combinations in which each model occurs with one kind of adapter, and each log with both kinds. */
+/** Combinations of kernels, log and models. All models occur with CPU kernels, all logs with both kinds. */
 const followed: readonly ["cpu" | "gpu", keyof typeof logs, readonly string[]][] = [
   ["cpu", "tokens and dense features", Object.keys(all)],
   ["cpu", "tokens alone", ["LSTM"]],

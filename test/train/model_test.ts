@@ -37,8 +37,8 @@ const models = {
 } satisfies Record<string, ModelConfig>;
 
 /**
- * Combinations with which each model has each kind of items, and each kernel of both kinds of adapters runs.
- * test/ops tests other sizes. adapter_kinds_test.ts tests CPU adapters with matrices in buffers.
+ * Combinations of adapter, log and models, in which every kernel runs. Tests in test/ops test other sizes.
+ * The test adapter_kinds_test.ts tests CPU adapters that store matrices in buffers.
  */
 const followed: readonly [
   kind: "cpu" | "gpu" | "cpu, buffers",

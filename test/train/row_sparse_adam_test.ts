@@ -104,7 +104,7 @@ for (const [name, config, log, plays] of wholeRows) {
 /** Log with rare items: a batch displays about a quarter of them, and fewer are clicked. */
 const rare = createSmallLog(22, { users: 60, items: 150, width: 0, maxEvents: 6, maxPage: 4 });
 const rareTokens = createSmallLog(25, { ...SIZE, items: 200, width: WIDTH, tokens: 150 });
-/** Matches the tables for displayed items; the other tables are for clicked items. */
+/** Matches the names of tables for displayed items; all other tables are for clicked items. */
 const DISPLAYED = /^(utility\/layer1|wide)\/(item_kernel|token_table)$/;
 
 function findSparseRows(log: ClickLog, users: ArrayLike<number>, table: string): Set<number> {

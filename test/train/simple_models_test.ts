@@ -17,7 +17,7 @@ import { assertWithin, trainGame, trainShannon } from "./trainings.ts";
 
 const PAGE = 5;
 const [EVENTS, USERS, ITEMS] = [6, 900, 40];
-/** True coefficients: `bias` of no click; `weights` of the ranker's sort key and of the users' taste. */
+/** True coefficients: `bias` of all items; `weights` of the two features, the first of which sorts pages. */
 const TRUTH = { bias: -0.5, weights: [0, 1] } as const;
 const EFFECTS = [0, -0.7, -1.2, -1.5, -1.7];
 

@@ -33,7 +33,7 @@ export class TestTraining<T extends { destroy(): void }> implements Disposable {
   }
 }
 
-/** Creates a Shannon stage, which frees its model. @param more config besides batches of 13 users */
+/** Creates a Shannon stage, which frees its model. @param more changes to the test config */
 export async function trainShannon(
   gpu: Gpu,
   clicks: ClickLog | LogSource,
@@ -48,7 +48,7 @@ export async function trainShannon(
   );
 }
 
-/** Creates an adversarial stage with a small generator. @param more config besides batches of 13 users */
+/** Creates an adversarial stage with a small generator. @param more changes to the test config */
 export async function trainGame(
   gpu: Gpu,
   clicks: ClickLog | LogSource,
@@ -76,7 +76,7 @@ async function createTraining<T extends { destroy(): void }>(
   }
 }
 
-/** Asserts that `end` steps without a stop equal `part` steps, and the rest after a resume from the state. */
+/** Asserts that a training stopped after `part` of `end` steps and resumed equals an uninterrupted one. */
 export async function checkResume<T extends Trainer | AdversarialTrainer>(
   make: () => Promise<TestTraining<T>>,
   part: number,
@@ -104,7 +104,7 @@ export function assertWithin(
   assert.ok(gap <= within, `${what}: expected ${expected} +- ${within}, got ${found}`);
 }
 
-/** @param tolerance relative to the parameter's largest value or `least`. @param free names not to compare */
+/** @param tolerance relative to the parameter's largest value or `least`. @param free parameters to skip */
 export function assertNear(
   what: string,
   found: ReadonlyMap<string, Float32Array>,
@@ -134,7 +134,7 @@ export async function withPositionWeights(model: UserModel): Promise<UserModel> 
   return model;
 }
 
-/** Pairs of a token table and the kernel of dense features. The wide model's kernel contains both. */
+/** Pairs of a token table and a kernel of dense features; the equivalent dense kernel joins both. */
 const PARTS = [
   ["encoder/lstm/token_table", "encoder/lstm/input_kernel"],
   ["utility/layer1/token_table", "utility/layer1/item_kernel"],
