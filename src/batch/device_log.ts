@@ -1,4 +1,4 @@
-/** Click log on the GPU, uploaded once. A training step uploads only a list of user numbers. */
+/** Click log on the GPU, uploaded once. Per training step, the host uploads only user numbers and settings. */
 
 import { OWN_WORDS } from "../counts/count_columns.ts";
 import { expectRowFeatures, type LogWithCounts, packOwnCounts } from "../counts/page_counts.ts";
