@@ -333,7 +333,7 @@ const policies: readonly BadInput[] = [
     train: other settings | train --resume DIR/policy --slate 5 | Expected --resume alone or with --steps, got --slate
     evaluate: no log | evaluate --policy greedy | required option '--log <folder>' not specified
     evaluate: two click models | ${EVALUATE} --model DIR/a --shop demo | got both
-    evaluate: an unknown policy | evaluate --log demo --policy best --shop demo | Expected a policy, greedy, popular
+    evaluate: an unknown policy | evaluate --log demo --policy best --shop demo | Expected a policy: greedy, popular
     evaluate: a log without propensities | ${EVALUATE} --shop demo | Expected a log with propensities, got a log without them
     evaluate: a log of other items | ${EVALUATE} --shop demo --data-seed 2 | with the items of demo
     evaluate: no temperature | ${EVALUATE} --explore plackett-luce:0 | of 0.001 to 1000000

@@ -150,7 +150,7 @@ const wrong: readonly Wrong[] = [
   ]],
   [
     "table_gradient",
-    /gradient of t, .*\[0, \d\] of \[1, 5\]/,
+    /gradient of t \(.*\[0, \d\] of \[1, 5\]/,
     [["if (e != NONE) { sum", "if (true) { sum"]],
     (one) => listCases(one).slice(0, 1),
   ],

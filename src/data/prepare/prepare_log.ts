@@ -96,8 +96,8 @@ async function dayFirst(engine: SqlEngine, time: string | undefined): Promise<bo
   const [days, months, all] = [Number(row.days), Number(row.months), Number(row.dates)];
   if ((days === all) !== (months === all)) return days === all;
   throw new UserError(
-    `Expected one order of day and month that fits all dates in ${time}, ` +
-      `got ${days === all ? "two" : "none"}: ` +
+    `Expected dates in ${time} that fit one order of day and month, ` +
+      `got dates that fit ${days === all ? "both" : "neither"}: ` +
       `with the day first "${row.by_day}" is ${row.day_read} (${formatThousands(days)} ` +
       `of ${formatThousands(all)} rows can be read), with the month first "${row.by_month}" is ` +
       `${row.month_read} (${formatThousands(months)}). ` +
@@ -225,9 +225,9 @@ const LONG_MS = 120_000;
 const ODD_SHARE = 0.05;
 
 /**
- * Numbers of pages: all pages (`count`), those with several items (`longer`), those with two items at one
- * position (`twice`), and those that last {@link LONG_MS} or more (`long`). `span` is the duration of the
- * longest page in ms.
+ * Numbers of all pages (`count`), of pages with several items (`longer`), of pages with two items at one
+ * position (`twice`), and of pages that last {@link LONG_MS} or more (`long`), and the duration of the
+ * longest page in ms (`span`).
  */
 type PageCounts = Readonly<Record<"count" | "longer" | "twice" | "long" | "span", number>>;
 
@@ -241,7 +241,7 @@ function pageWarnings(
     `${formatThousands(some)} of ${formatThousands(count)} pages (${Math.round(100 * some / count)} %)`;
   const gap = "--page-gap 10, which joins rows of a user less than 10 seconds apart";
   const apart = page !== undefined
-    ? `If ${page} repeats on a user's later pages, ${page} is not a page id: ` +
+    ? `If ${page} repeats on later pages of a user, it is not a page id: ` +
       (query === undefined ? "name another column by --page" : "select another column as page") +
       `, or use ${gap}, instead.`
     : pageGap !== undefined
