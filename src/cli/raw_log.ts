@@ -46,7 +46,7 @@ export interface LogPreparation {
   readonly sample: LogSample;
   /** Options that encode the log for a trained model; undefined if no model will use the log. */
   readonly encoding?: ModelEncoding;
-  /** SQL query that reads the log, and a file to save it; undefined if options can name the columns. */
+  /** SQL query that reads the log, and the file that should contain it; undefined if options suffice. */
   readonly select?: { readonly file: string; readonly text: string };
 }
 

@@ -221,7 +221,8 @@ function printResults(
     describeAttainedShare([result], baselines),
     describeClicks(result),
     ...verdict,
-    withoutPositions && "Ranked by utilities without position effects, like the items of recommend: prec@1 " +
+    withoutPositions &&
+    "Ranked by utilities without position effects (as the command recommend ranks): prec@1 " +
       `${(withoutPositions.prec1 ?? NaN).toFixed(4)}.`,
   ];
   for (const text of texts) if (text) console.log(text);

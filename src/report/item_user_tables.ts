@@ -16,10 +16,11 @@ export function renderItemGains({ snapshot, itemGains }: SnapshotMetrics): Html 
   const present = groups.filter(([, rows]) => rows.length > 0);
   return markup`<p>The model (${snapshot}) is compared with the baseline click rate on
 ${formatThousands(compared)} items with at least ${leastDisplays} displays on test pages. Clicked: share of an
-item's displays in which the item is the first click of the page. Columns model and click rate: mean predicted
-probability of this click. Gain: log-likelihood under the model minus log-likelihood under the click rate,
-summed over the displays. The model is better if the gain is above 0. Even if both mean probabilities are
-equal, the model gains by predicting for which users and pages the item is clicked.</p>
+item's displays in which the item is the first click of the page. Model, click rate: mean probability
+of this click that the model or the click rate predicts. Gain: log-likelihood under the model minus
+log-likelihood under the click rate, summed over the displays. The model is better if the gain is above 0.
+Even if both mean probabilities are equal, the model gains by predicting for which users and pages the item
+is clicked.</p>
 ${renderTable("Items with the largest gains and losses", HEAD, present)}`;
 }
 

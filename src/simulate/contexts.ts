@@ -9,7 +9,7 @@ import { createRandomStream, mix, type Random } from "../data/random.ts";
 const MOST_PAGES = 1024;
 /** Maximum number of drawn impressions per item. */
 const MOST_PER_ITEM = 16;
-/** Maximum number of values in all rows of impressions (64 MiB). */
+/** Maximum number of context values of all impressions together; they take 64 MiB. */
 const MOST_VALUES = 2 ** 24;
 /** Odd factor in the hash of user, episode and item that selects a row of contexts. */
 const FACTOR = 0x9e3779b9;

@@ -17,7 +17,7 @@ class MicroBatchTooLarge extends Error {
   }
 }
 
-/** Creates a training that fits the device. @param most - rows per micro-batch; null for as many as fit. */
+/** Creates a training that fits the device. @param most - maximum rows per micro-batch, or null. */
 export async function fitTraining<T>(most: number | null, make: (rows: number) => Promise<T>): Promise<T> {
   for (let rows = most ?? Infinity;;) {
     try {
