@@ -271,7 +271,7 @@ export function findLatestClicks(log: Clicks, user: number, most: number): numbe
   return [...found];
 }
 
-/** Returns how many last clicked items per user to pair, for {@link MOST_PAIRS} pairs in total at most. */
+/** Returns how many last clicked items per user to pair: for at most {@link MOST_PAIRS} pairs, or else 2. */
 export function chooseLatestLimit(source: LogSource): number {
   const { userEvents } = source;
   const train = listUsers(source, "train");

@@ -48,8 +48,9 @@ export interface GpuOptions {
 
 const BROWSER =
   "Use a current Chrome, Edge, Safari or Firefox, and enable hardware acceleration. In Chrome and Edge, " +
-  "chrome://gpu shows why WebGPU is off. Other graphics cards need chrome://flags/#enable-unsafe-webgpu " +
-  "and, on Linux, chrome://flags/#enable-vulkan. In Firefox, set dom.webgpu.enabled in about:config.";
+  "chrome://gpu shows why WebGPU is off. If it is off for your graphics card, enable " +
+  "chrome://flags/#enable-unsafe-webgpu and, on Linux, chrome://flags/#enable-vulkan. In Firefox, set " +
+  "dom.webgpu.enabled in about:config.";
 const INSECURE =
   "Browsers offer WebGPU only to secure pages: open this page over https, over http://localhost (as " +
   "deno task lab does), or from a file on the disk.";

@@ -265,7 +265,9 @@ export function weightGradient<S extends BatchSizes>(
   const bias = g.bias && call.partials(g.bias);
   for (const other of [second, bias]) {
     if (other && other.accumulate !== weights.accumulate) {
-      throw new Error(`${call.label}: expected ops that share ${g.weights.name} to share all parameters`);
+      throw new Error(
+        `${call.label}: expected ops that share ${g.weights.name} to share the second weights and the bias`,
+      );
     }
   }
   const sums = g.host?.sums;

@@ -39,8 +39,7 @@ const MEANINGS = {
   mrr: "Mean of 1 / rank of the clicked item (mean reciprocal rank). Higher is better.",
   ndcg:
     "Mean over pages: DCG / largest DCG. DCG: sum of 1 / log2(1 + rank) of clicked items. Higher is better.",
-  auc:
-    "Share of a page's unclicked items that are ranked below a clicked item. Higher is better; random: 0.5.",
+  auc: "Share of pairs (clicked, unclicked item of a page) whose clicked item ranks higher. Random: 0.5.",
   piPrec1: "prec@1 if the generator pi ranks the items.",
   piPrec2: "prec@2 if the generator pi ranks the items.",
 } as const satisfies Partial<Record<MetricName, string>>;

@@ -24,7 +24,7 @@ export interface PageCapacity {
 /** Number of 4-bit counts (of an item's impressions without a click) per 32-bit word. */
 const PASSED_ITEMS = 8;
 
-/** Returns the number of words per user: ceil(items / 8) for impressions without a click, one for pages. */
+/** Returns the number of words per user: ceil(items / 8) for impressions without a click, 1 for pages. */
 export function countPassWords({ items }: Pick<PageCapacity, "items">): number {
   return Math.ceil(items / PASSED_ITEMS) + 1;
 }

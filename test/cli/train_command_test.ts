@@ -127,7 +127,10 @@ Deno.test("train leaves a complete run, and evaluate agrees with its test metric
   assert.doesNotMatch(partial.stdout, /click rate/);
   const shown = await evaluations.ok(`${last} --data ${data} --split all`);
   assert.match(shown.stdout, /^last +30 /m, shown.stderr);
-  assert.match(shown.stdout, /^Baselines are left out, because .* For a comparison, use --split test\.$/m);
+  assert.match(
+    shown.stdout,
+    /^Baselines are left out, because the tested users include .* For a comparison, use --split test\.$/m,
+  );
   const { against } = JSON.parse(
     (await evaluations.ok(`${last} --data ${data} --split train --json`)).stdout,
   );

@@ -293,7 +293,7 @@ fn sums(@builtin(global_invocation_id) id: vec3u) {
   await run();
   await waitForElement(screen, ".notice.note", /^x has 3 numbers, but the kernel accesses 5: /);
   await openScreen(page, "scratchpad=damaged");
-  await waitForElement(screen, ".notice.error", "is incomplete");
+  await waitForElement(screen, ".notice.error", "This address of the scratchpad is incomplete");
 }
 
 export async function checkSaved(page: Page, folder: string): Promise<void> {

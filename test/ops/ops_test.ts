@@ -1,4 +1,4 @@
-/** Checks ops that have no test file of their own: with sizes 1, 3, 5, 17, and with sizes at tile edges. */
+/** Checks ops without a test file of their own, with sizes 1, 3, 5, 17 and tile edges; and count features. */
 
 import assert from "node:assert/strict";
 import { buildReferenceBatch } from "../../src/batch/reference_batch.ts";

@@ -189,5 +189,8 @@ Deno.test("shops: data sets are opened by name and seeds, and recorded in a run"
     open("log.tsv", { dataSeed: 3 }),
     /Expected a synthetic shop \(demo or restless\) with --data-seed, got log\.tsv/,
   );
-  await assert.rejects(open("log.tsv", { usersSeed: 3 }), /shop.* with --data-users-seed/);
+  await assert.rejects(
+    open("log.tsv", { usersSeed: 3 }),
+    /Expected a synthetic shop \(.*\) with --data-users-seed, got log/,
+  );
 });

@@ -163,7 +163,10 @@ Deno.test("checkLog names inconsistent tokens", () => {
       tokens({ first: first.slice(1) }),
       /tokens\.first has 41 entries, expected 42 \(one per item, plus one\)/,
     ],
-    [tokens({ token: token.slice(1) }), /tokens\.first ends at \d+, expected \d+, the length of/],
+    [
+      tokens({ token: token.slice(1) }),
+      /tokens\.first ends at \d+, expected \d+, the length of tokens\.token/,
+    ],
     [tokens({ first: first.with(20, 1000) }), /tokens\.first falls from/],
     [tokens({ token: token.with(at, 13) }), new RegExp(`item ${item} has token 13, but there are 13 tokens`)],
     [

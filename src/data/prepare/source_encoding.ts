@@ -189,7 +189,7 @@ const UNLIKE = [
   ["absent", "of the items have no value"],
 ] as const;
 
-/** @throws UserError if over half of a column's values have no encoding in the set. Ignores item ids. */
+/** @throws UserError if the encoded share of a column's values is less than half of that in the other set. */
 export async function expectLike(
   engine: SqlEngine,
   { folder, shares, allowUnknownValues }: SourceEncoding,

@@ -230,7 +230,7 @@ export class PackedLogWriter implements Disposable {
           (given && (!clicked || next > row + 1))
         ) {
           throw new UserError(
-            `Expected a page with at most one click on its rows, or a context event with one clicked ` +
+            `Expected a page with at most one click on its rows, or another event with one clicked ` +
               `row, got event ${e - from} of user ${this.#split.length} with rows ${row}..${next - 1} ` +
               `and a click at ${click}.`,
           );
