@@ -310,7 +310,7 @@ Deno.test("a dispatch's panel: metrics, ownership, tape node, text, chapter and 
   const { text } = renderKernelPanel(facts, dispatch("d", 12), ceilings, texts);
   assertHas(text, "utility/layer1 forward", "12 us ± 1 us", "y [rows, 4]", "2. Matmul", "#course/2");
   assertHas(text, "product(x, weights)", "reads data that it writes (acc)", "N = 4", "all of one");
-  assertHas(text, "1 line differs from the kernel's file");
+  assertHas(text, "1 line differs from the file");
   const copy = renderKernelPanel(
     { label: "d, into a texture", kernel: "copy", phase: "forward" },
     undefined,

@@ -194,7 +194,7 @@ function specialisedText(code: KernelSummary, specialised: number): string {
   const launched = formatCount(countLaunched(code).launched);
   const lines = specialised === 1 ? "1 line differs" : `${specialised} lines differ`;
   return `${launched} invocations run this kernel. ` +
-    `${lines} from the kernel's file, because constants and types of memory were inserted.`;
+    `${lines} from the file, because constants and types of memory were inserted.`;
 }
 
 const KEYWORDS =
