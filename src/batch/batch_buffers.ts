@@ -9,7 +9,7 @@ import { STEP_STRIDE } from "../gpu/step.ts";
 import type { ClickBatch, LogIndices } from "./click_tape.ts";
 import type { ClickDispatch, ClickSizes } from "./click_sizes.ts";
 import type { DeviceItems } from "./device_items.ts";
-import { padBitWords, rankBits } from "./rank_bits.ts";
+import { padBitWords, rankBits, roundUp } from "./rank_bits.ts";
 import { countBitWords, type DeviceLog, type LogCountSummary } from "./device_log.ts";
 import { TokenPairs } from "./token_pairs.ts";
 
@@ -18,8 +18,15 @@ const groupKernel = parseKernel("batch_group", groupText);
 
 const MOST_SLICES = 16;
 const SLICE_BYTES = 8 * 2 ** 20;
-/** Alignment of each batch's slice, in elements. WebGPU requires that offsets of bindings are aligned. */
-const SLICE_ALIGNMENT = 64;
+
+export interface BatchSteps {
+  /** Number of batches that one dispatch builds. */
+  readonly slices: number;
+  /** Number of step headers per batch. */
+  readonly headersEach: number;
+  /** The words of bit sets are rounded up to a multiple of this number; by default, that of {@link roundUp}. */
+  readonly multiple?: number;
+}
 
 /** Index arrays of the batches of the next training steps. Each array has one slice per batch. */
 export class BatchIndexBuffers implements ClickBatch, LogIndices {
@@ -35,7 +42,7 @@ export class BatchIndexBuffers implements ClickBatch, LogIndices {
   readonly #bits: View;
   readonly #itemWords: number;
   readonly #words: number;
-  readonly #steps: { readonly slices: number; readonly headersEach: number };
+  readonly #steps: BatchSteps;
   #tokenPairs: TokenPairs | undefined;
   #dispatched = false;
 
@@ -44,16 +51,16 @@ export class BatchIndexBuffers implements ClickBatch, LogIndices {
     readonly plan: View,
     readonly log: DeviceLog,
     private readonly capacity: ClickSizes,
-    steps: { readonly slices: number; readonly headersEach: number } = { slices: 1, headersEach: 1 },
+    steps: BatchSteps = { slices: 1, headersEach: 1 },
   ) {
     this.#steps = steps;
-    this.#itemWords = countBitWords(log.itemBits);
-    this.#words = this.#itemWords + countBitWords(log.capacity.rows);
+    const { slices: count, multiple } = steps;
+    this.#itemWords = roundUp(countBitWords(log.itemBits), multiple);
+    this.#words = roundUp(this.#itemWords + countBitWords(log.capacity.rows), multiple);
     const { events, rows, items } = capacity;
     const sliced = (name: string, bytesEach: number, elements: number, room = elements): View => {
       const size = bytesEach * elements;
-      const count = steps.slices;
-      const stride = bytesEach * padSlots(room);
+      const stride = bytesEach * roundUp(room);
       const { buffer, offset } = arena.allocate(name, stride * (count - 1) + size);
       return { buffer, offset, size, slices: { count, stride } };
     };
@@ -114,10 +121,10 @@ export class BatchIndexBuffers implements ClickBatch, LogIndices {
     const { log, event, eventItem, history, row, ranked, rowItem, slotItem, slotFirst, sorted } = this;
     const ITEM_WORDS = this.#itemWords;
     const bits = this.#bits;
-    const HEADERS = this.#steps.headersEach;
-    const HEADERS_SEEN = HEADERS * this.#steps.slices;
+    const { slices, headersEach: HEADERS } = this.#steps;
+    const HEADERS_SEEN = HEADERS * slices;
     // With one slice, the stride is 0. So the kernel's text is the same for all sizes of logs and batches.
-    const stride = (elements: number) => this.#steps.slices > 1 ? padSlots(elements) : 0;
+    const stride = (elements: number) => slices > 1 ? roundUp(elements) : 0;
     const EVENTS = stride(this.capacity.events);
     const ROWS = stride(this.capacity.rows);
     const SLOTS = stride(this.capacity.items + 1);
@@ -174,10 +181,6 @@ export class BatchIndexBuffers implements ClickBatch, LogIndices {
 
 function throwMissingCounts(): never {
   throw new Error("expected a DeviceLog with counts");
-}
-
-function padSlots(elements: number): number {
-  return SLICE_ALIGNMENT * Math.ceil(elements / SLICE_ALIGNMENT);
 }
 
 function viewAllSlices(views: Readonly<Record<string, View>>): Record<string, View> {

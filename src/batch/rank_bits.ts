@@ -10,9 +10,17 @@ import type { ClickDispatch } from "./click_sizes.ts";
 const rankKernel = parseKernel("batch_rank", rankText);
 const blocksKernel = parseKernel("batch_rank_blocks", blocksText);
 
+/**
+ * Rounds up a size that kernels contain as a constant. So logs and batches of similar sizes share kernel texts,
+ * which the driver compiles only once. WebGPU also requires that offsets of bindings are aligned to 256 bytes.
+ */
+export function roundUp(size: number, multiple = 256): number {
+  return multiple * Math.ceil(size / multiple);
+}
+
 /** Returns the words to allocate for a bit set: rounded up to whole vec4u, plus one vec4u. */
 export function padBitWords(words: number): number {
-  return 4 * Math.ceil(words / 4) + 4;
+  return roundUp(words, 4) + 4;
 }
 
 export interface BitRanks {

@@ -6,7 +6,7 @@ import type { Arena } from "../gpu/arena.ts";
 import { parseKernel } from "../gpu/kernel.ts";
 import type { View } from "../gpu/memory.ts";
 import type { ClickDispatch, ClickSizes } from "./click_sizes.ts";
-import { padBitWords, rankBits } from "./rank_bits.ts";
+import { padBitWords, rankBits, roundUp } from "./rank_bits.ts";
 import { countBitWords } from "./device_log.ts";
 import type { DeviceTokens } from "./device_items.ts";
 
@@ -35,7 +35,7 @@ export class TokenPairs {
     private readonly batch: RowsByItem,
     capacity: ClickSizes,
   ) {
-    this.words = countBitWords(tokens.pairs);
+    this.words = roundUp(countBitWords(tokens.pairs));
     this.pair = arena.allocate("token pairs", 8 * Math.max(1, this.boundPairs(capacity)));
     this.#bits = arena.allocate("bits of token pairs", 4 * padBitWords(this.#allWords));
     this.ranked = arena.allocate("ranked token pairs", 8 * padBitWords(this.#allWords));

@@ -103,7 +103,8 @@ export function createBatchTrial(gpu: Gpu, { log, users }: TestBatch): KernelTri
   const plan = stack.use(new BatchPlan(gpu, log, capacity, 1));
   const sizes = plan.put(0, users, { slot: 0, learningRate: 0, iteration: 0 });
   plan.upload(0, 1);
-  const batch = new BatchIndexBuffers(arena, plan.view, deviceLog, capacity);
+  const steps = { slices: 1, headersEach: 1, multiple: 1 };
+  const batch = new BatchIndexBuffers(arena, plan.view, deviceLog, capacity, steps);
   const tokens = log.items.kind === "mixed" ? log.items.tokens : undefined;
   const pairs = tokens && batch.tokenPairs;
   const expected = buildReferenceBatch(log, users);

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { BatchIndexBuffers } from "../../src/batch/batch_buffers.ts";
 import { countBitWords, DeviceLog } from "../../src/batch/device_log.ts";
+import { roundUp } from "../../src/batch/rank_bits.ts";
 import { BatchPlan, computeBatchCapacity } from "../../src/batch/plan.ts";
 import { clickDimensions } from "../../src/batch/click_sizes.ts";
 import type { ClickLog } from "../../src/data/click_log.ts";
@@ -337,7 +338,8 @@ for (const { log } of [oneHot, rareTokens]) {
       using arena = new Arena(gpu, "cost");
       using deviceLog = new DeviceLog(gpu, log);
       using plan = new BatchPlan(gpu, log, capacity, 1);
-      const batch = new BatchIndexBuffers(arena, plan.view, deviceLog, capacity);
+      const steps = { slices: 1, headersEach: 1, multiple: 1 };
+      const batch = new BatchIndexBuffers(arena, plan.view, deviceLog, capacity, steps);
       const words = countBitWords(deviceLog.itemBits) + countBitWords(log.rowItem.length);
       assertCosts(batch.layout(), {
         "batch expand": ({ events, rows }) => [0, 52 * events + 36 * rows],
@@ -347,7 +349,7 @@ for (const { log } of [oneHot, rareTokens]) {
       if (log.items.kind === "mixed") {
         const pairs = ({ items, events }: Counts) =>
           mostTokens(log, items) + mostTokens(log, Math.min(items, events));
-        const all = 2 * countBitWords(mostTokens(log, Infinity)) + 1;
+        const all = 2 * roundUp(countBitWords(mostTokens(log, Infinity))) + 1;
         assert.ok(batch.tokenPairs);
         assertCosts(batch.ownDispatches(), {
           "batch tokens": (s) => [0, 20 * s.rows + 8 * pairs(s)],
