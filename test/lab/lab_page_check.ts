@@ -43,10 +43,10 @@ import {
 
 const [executablePath = "", folder = ""] = Deno.args;
 
-const ITERATIONS = 40;
-const VALIDATE_EVERY = "20";
+const ITERATIONS = 24;
+const VALIDATE_EVERY = "12";
 const LONG_ROWS = 2_000_000;
-const GAMES = 20;
+const GAMES = 12;
 /** Number of users: enough that no training on the demo shop ends before a click on Stop has an effect. */
 const USERS = 50;
 /** Allowed difference to losses in Deno. The order of sums is the same, but exp and tanh differ. */
@@ -101,7 +101,7 @@ async function checkDemo(page: Page): Promise<readonly number[]> {
   await page.click("#screen-train summary >> text=More options");
   await setOptions(page, { ...small, validationUsers: "20" });
   await clickButton(page, "Train");
-  await waitForText(page, "Expected --validate-every of at most 10, the number of iterations, got 20");
+  await waitForText(page, "Expected --validate-every of at most 10, the number of iterations, got 12");
   await setOptions(page, { iterations: String(ITERATIONS) });
   await expectNoFaults(page, "Train, before");
   await expectStop(page, "Compiling kernels");
@@ -132,7 +132,7 @@ async function checkAdversarial(page: Page, expected: readonly number[]): Promis
     `Expected --adversarial-validate-every of at most ${GAMES}, the value of --adversarial, got 100`,
   );
   await setOptions(page, {
-    adversarialValidateEvery: "10",
+    adversarialValidateEvery: "6",
     adversarialBatchSize: String(USERS),
     learningRate: "0.1",
   });
