@@ -1,7 +1,8 @@
 /**
- * Runs a command many times in one process, because a process start takes 0.15 to 0.2 s of CPU, more than
- * most runs that refuse their input. The process has the permissions of the command's task. All series of a
- * command in a test file share one process, which runs one request at a time and ends after the file's tests.
+ * Runs commands many times in one process, because a process start takes 0.15 to 0.2 s of CPU, more than
+ * most runs that refuse their input. The process has the permissions of the command's task. In a test file,
+ * all series of commands with the same permissions share one process, which runs one request at a time and
+ * ends after the file's tests.
  * Tests of signals, of the end of a process, or of the device need a separate process (`command_check.ts`).
  */
 
@@ -38,9 +39,11 @@ export class CommandSeries {
 
   async run(args: readonly string[]): Promise<CommandResult> {
     const { cwd, env = {}, asGiven } = this.#options;
-    const request: SeriesRequest = { args: asGiven ? args : completeArguments(this.#command, args), cwd };
-    const key = JSON.stringify([this.#command, env]);
-    const { child, replies } = processes.get(key) ?? startProcess(this.#command, env);
+    const { permissions, module } = readTask(this.#command);
+    const given = asGiven ? args : completeArguments(this.#command, args);
+    const request: SeriesRequest = { module, args: given, cwd };
+    const key = JSON.stringify([permissions, env]);
+    const { child, replies } = processes.get(key) ?? startProcess(permissions, env);
     processes.set(key, { child, replies });
     const limit = setTimeout(() => child.kill("SIGKILL"), LIMIT_MS);
     child.stdin?.write(JSON.stringify(request) + "\n");
@@ -77,7 +80,7 @@ interface SeriesProcess {
   readonly replies: AsyncIterator<string>;
 }
 
-/** Processes; a key consists of a command and its environment. */
+/** Processes; a key consists of permissions and environment. */
 const processes = new Map<string, SeriesProcess>();
 Deno.test.afterAll(async () => {
   for (const { child } of processes.values()) {
@@ -86,11 +89,10 @@ Deno.test.afterAll(async () => {
   }
 });
 
-function startProcess(command: CommandName, env: Readonly<Record<string, string>>): SeriesProcess {
+function startProcess(permissions: readonly string[], env: Readonly<Record<string, string>>): SeriesProcess {
   const config = new URL("../deno.json", import.meta.url).pathname;
   const host = new URL("series_host.ts", import.meta.url).href;
-  const { permissions } = readTask(command);
-  const args = ["run", ...DENO_FLAGS, "--no-prompt", "--config", config, ...permissions, host, command];
+  const args = ["run", ...DENO_FLAGS, "--no-prompt", "--config", config, ...permissions, host];
   const child = spawn(Deno.execPath(), args, {
     env: {
       ...Deno.env.toObject(),

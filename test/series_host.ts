@@ -1,15 +1,13 @@
 /**
- * Process that runs a command many times for `command_series.ts`; its argument is the command's name. Each
- * line of standard input has the arguments of a run. The process answers each run by a line of standard
- * output with exit code and output. Each run loads the command's script again, under another module name.
+ * Process that runs commands many times for `command_series.ts`. Each line of standard input has the script
+ * and arguments of a run. The process answers each run by a line of standard output with exit code and
+ * output. Each run loads the command's script again, under another module name.
  * Imported modules stay loaded, and the device stays open. In a run, `Deno.exit` ends only the run.
  */
 
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { readTask, type TaskName } from "../src/cli/launch.ts";
 
-const { module } = readTask(Deno.args[0] as TaskName);
 const [exit, log, error] = [Deno.exit, console.log, console.error];
 const [writeOut, writeError] = [process.stdout.write, process.stderr.write];
 
@@ -24,13 +22,15 @@ const own = new WritableStream<string>({
 }).getWriter();
 
 export interface SeriesRequest {
+  /** URL of the command's script. */
+  readonly module: string;
   readonly args: readonly string[];
   readonly cwd?: string;
 }
 
 const home = Deno.cwd();
 
-async function run(number: number, { args, cwd = home }: SeriesRequest) {
+async function run(number: number, { module, args, cwd = home }: SeriesRequest) {
   Deno.chdir(cwd); // an earlier run may have had another folder, or another folder may have this name now
   const said = { stdout: "", stderr: "" };
   const take = (stream: keyof typeof said) => (text: string | Uint8Array) => {
