@@ -8,7 +8,8 @@ import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { parseReproduceOptions } from "../../src/commands/reproduce/reproduce_options.ts";
 import { parseTrainOptions } from "../../src/commands/train/train_options.ts";
 import { parseTuneOptions } from "../../src/commands/tune/tune_options.ts";
-import { runOk, runProcess, runScript, writePaperFile } from "../command_check.ts";
+import { runProcess, runScript, writePaperFile } from "../command_check.ts";
+import { CommandSeries } from "../command_series.ts";
 import { withEmptyFolder } from "../run/folder_check.ts";
 import type { MarkdownPage, ShownCommand } from "./pages.ts";
 import { findBrokenLinks, isNotRun, listShownCommands, readPages, runShown, writeLogs } from "./pages.ts";
@@ -243,7 +244,7 @@ Deno.test("pages: tests and exercises in commands exist", () => {
 
 const [, section = ""] = Deno.readTextFileSync(new URL("src/run/README.md", root)).split("\n## Many runs\n");
 const [slurm = "", parallel = ""] = [...section.matchAll(/```sh\n([^]*?)```/g)].map(([, script]) => script);
-const [launcher, config] = ["src/cli/launch.ts", "deno.json"].map((path) => new URL(path, root).pathname);
+const config = new URL("deno.json", root).pathname;
 const trainModule = readTask("train").module;
 
 /** Scripts that replace Slurm, and GNU parallel if it is missing. These train briefly on a small log. */
@@ -253,8 +254,8 @@ const STAND_INS = {
     'for one in "$@"; do $(echo "$words" | sed "s/{}/$one/g") & done; wait',
   deno:
     'shift 3; case "$*" in *--resume*) set -- "$@" --no-report;; *) set -- "$@" --no-autotune --iterations 4 ' +
-    "--batch-size 9 --validate-every 2 --dims 8 --lstm-units 4 --no-report;; esac\n" +
-    `exec '${Deno.execPath()}' run --no-check --quiet --frozen --node-modules-dir=none --config '${config}' -A '${launcher}' -A '${trainModule}' "$@"`,
+    "--batch-size 12 --validate-every 2 --dims 8 --lstm-units 4 --no-report;; esac\n" +
+    `exec '${Deno.execPath()}' run --no-check --quiet --frozen --node-modules-dir=none --config '${config}' -A '${trainModule}' "$@"`,
 };
 
 Deno.test(
@@ -291,6 +292,6 @@ Deno.test(
       await run(parallel);
       const runs = ["seed-2", "rate-3e-4", "rate-1e-3"].map((name) => `${folder}/runs/many/${name}`);
       for (const one of runs) assert.ok(await pathExists(`${one}/result.json`), one);
-      await runOk("report", ...runs, "--out", `${folder}/page.html`);
+      await new CommandSeries("report").ok([...runs, "--out", `${folder}/page.html`]);
     }),
 );

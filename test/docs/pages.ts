@@ -125,7 +125,7 @@ function smaller(task: string, args: readonly string[]): string[] {
 /** Writes the logs that the pages' commands read. */
 export async function writeLogs(folder: string): Promise<void> {
   for (const name of ["yelp.txt", "rsc.txt", "log.tsv"]) {
-    writePaperFile(`${folder}/${name}`, createSmallLog(31, { users: 330, items: 30, width: 0 }));
+    writePaperFile(`${folder}/${name}`, createSmallLog(31, { users: 90, items: 30, width: 0 }));
   }
   await makeLongLog(folder);
   await Deno.mkdir(`${folder}/logs`);
