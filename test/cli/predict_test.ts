@@ -20,7 +20,7 @@ import { listFiles, withSmallLog, writePaperFile } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { foreignLog, withCopy } from "../foreign_set.ts";
 import { withGpu } from "../op_check.ts";
-import { prepareIn, query, withFolder } from "../prepared_folder.ts";
+import { makeFolderWith, prepareIn, query, withFolder } from "../prepared_folder.ts";
 
 const { signal } = new AbortController();
 const config = { ...defaultModel, lstmUnits: 3, dims: [7, 5] };
@@ -156,83 +156,89 @@ const SMALL = "--no-report --validate-every 2 --batch-size 8 --dims 8 --lstm-uni
 );
 
 const shop = makeShopLog(5, { users: 90, items: 60, events: 5 });
+/** Folder with the shop's data set, a run, and a later data set that has a new item and no pages. */
+const folder = await makeFolderWith(logFiles(shop));
+const run = `${folder}/run`;
 
-Deno.test("the test loss of each baseline's predictions is that of the test results; items have titles", () =>
-  withFolder(logFiles(shop), async (folder) => {
+let made: Promise<string> | undefined;
+/** Prepares both data sets, and trains the run. @returns the later data set */
+function makeShopRun(): Promise<string> {
+  const make = async () => {
     const { folder: data } = await prepareIn(folder, makeLogRecipe(folder, { position: "position" }));
-    const run = `${folder}/run`;
     await train.ok(["--data", data, "--save-dir", run, ...SMALL]);
-    const { baselines } = JSON.parse(await Deno.readTextFile(`${run}/result.json`));
-    const out = `${folder}/p.csv`;
-    for (const name of baselineNames) {
-      const args = ["--model", run, "--split", "test", "--out", out, "--baseline", baselineOptions[name]];
-      await predict.ok(args);
-      const found = await computePredictedLoss(out, "choice");
-      const { nll } = baselines[name];
-      assert.ok(Math.abs(found - nll) < 1e-5, `${name}: ${found}, expected ${nll}`);
-    }
-    const evaluate = new CommandSeries("evaluate");
-    const own = ["--model", run, "--baseline"];
-    await evaluate.refused([...own, "click-rate"], /Allowed choices are logit\./);
-    const logit = JSON.parse((await evaluate.ok([...own, "logit", "--json"])).stdout);
-    assert.equal(logit.snapshot, "logit on counts");
-    assert.ok(Math.abs(logit.nll - baselines.logit.nll) < 1e-5);
-    await predict.ok(["--model", run, "--split", "test", "--out", out, "--baseline", "logit"]);
-    assert.notEqual(logit.withoutPositions.prec1, logit.details.metrics.prec1);
-    assert.ok(Math.abs(logit.withoutPositions.prec1 - await computeUtilityPrecision(out)) < 1e-9);
-    const { folder: next } = await prepareIn(folder, makeLogRecipe(folder, { encodingFrom: data }));
-    const later = await evaluate.ok([...own, "logit", "--data", next, "--split", "all"]);
-    assert.match(
-      later.stdout,
-      /^the logit of --model +0 .*^Pages with a click: [\d.]+ %; .* both logs as one set /ms,
-    );
-    const names = new Map(shop.items.map(({ item, name }) => [String(item), name]));
-    const [clicked] = [...names.keys()];
-    const recommended = ["--model", run, "--history", String(clicked), "--top", "3", "--json"];
-    const recommend = new CommandSeries("recommend");
-    const { stdout } = await recommend.ok(recommended);
-    const best: { item: string; title: string }[] = JSON.parse(stdout).items;
-    for (const { item, title } of best) assert.equal(title, names.get(item));
-    const ids = best.map(({ item }) => item);
-    await Deno.writeTextFile(`${folder}/pool.txt`, `${ids[2]}\n${ids[1]}\n`);
-    const pooled = JSON.parse((await recommend.ok([...recommended, "--pool", `${folder}/pool.txt`])).stdout);
-    assert.deepEqual(pooled.items.map(({ item }: { item: string }) => item), ids.slice(1));
-    await Deno.writeTextFile(`${folder}/pool.txt`, "unknown\n");
-    await recommend.refused([...recommended, "--pool", `${folder}/pool.txt`], /pool\.txt:1: .*"unknown"/);
-  }));
-
-Deno.test("predictions join the log by page id and time; a baseline scores a later log with new items", () =>
-  withFolder(logFiles(shop), async (folder) => {
-    const { folder: data } = await prepareIn(folder, makeLogRecipe(folder));
-    const run = `${folder}/run`;
-    await train.ok(["--data", data, "--save-dir", run, ...SMALL]);
-    const predictRows = async (more: readonly string[]) => {
-      const out = `${folder}/p.parquet`;
-      await predict.ok(["--model", run, "--baseline", "click-rate", "--out", out, ...more]);
-      return await parquetReadObjects({ file: await asyncBufferFromFile(out) });
-    };
-    const rows = await predictRows([]);
-    const key = (page: string, item: string) => `${page} ${item}`;
-    const logged = new Map(shop.rows.map((row) => [key(row.page, row.item), row]));
-    assert.equal(rows.length, logged.size);
-    const utilities = new Map<unknown, unknown>();
-    for (const { user, item, page_id: page, time, utility } of rows) {
-      const row = logged.get(key(page, item)) ?? assert.fail();
-      assert.deepEqual([user, Date.parse(`${time}Z`)], [row.user, row.time]);
-      utilities.set(item, utility);
-    }
     const changed = logFiles(shop)["log.csv"].replaceAll(",sku-1,", ",sku-new,");
     await Deno.writeTextFile(`${folder}/next.csv`, changed);
     const encoding = { encodingFrom: data, page: undefined };
-    const { folder: next } = await prepareIn(folder, makeLogRecipe(folder, encoding, "next.csv"));
-    const later = await predictRows(["--data", next]);
-    for (const { item, utility, page_id: page, time } of later) {
-      if (item === "sku-new") assert.ok(Number.isFinite(utility));
-      else assert.equal(utility, utilities.get(item));
-      assert.ok(page === null && typeof time === "string");
-    }
-    assert.ok(later.some(({ item }) => item === "sku-new"));
-  }));
+    return (await prepareIn(folder, makeLogRecipe(folder, encoding, "next.csv"))).folder;
+  };
+  return made ??= make();
+}
+
+Deno.test("the test loss of each baseline's predictions is that of the test results; items have titles", async () => {
+  const next = await makeShopRun();
+  const { baselines } = JSON.parse(await Deno.readTextFile(`${run}/result.json`));
+  const out = `${folder}/p.csv`;
+  for (const name of baselineNames) {
+    const args = ["--model", run, "--split", "test", "--out", out, "--baseline", baselineOptions[name]];
+    await predict.ok(args);
+    const found = await computePredictedLoss(out, "choice");
+    const { nll } = baselines[name];
+    assert.ok(Math.abs(found - nll) < 1e-5, `${name}: ${found}, expected ${nll}`);
+  }
+  const evaluate = new CommandSeries("evaluate");
+  const own = ["--model", run, "--baseline"];
+  await evaluate.refused([...own, "click-rate"], /Allowed choices are logit\./);
+  const logit = JSON.parse((await evaluate.ok([...own, "logit", "--json"])).stdout);
+  assert.equal(logit.snapshot, "logit on counts");
+  assert.ok(Math.abs(logit.nll - baselines.logit.nll) < 1e-5);
+  await predict.ok(["--model", run, "--split", "test", "--out", out, "--baseline", "logit"]);
+  assert.notEqual(logit.withoutPositions.prec1, logit.details.metrics.prec1);
+  assert.ok(Math.abs(logit.withoutPositions.prec1 - await computeUtilityPrecision(out)) < 1e-9);
+  const later = await evaluate.ok([...own, "logit", "--data", next, "--split", "all"]);
+  assert.match(
+    later.stdout,
+    /^the logit of --model +0 .*^Pages with a click: [\d.]+ %; .* both logs as one set /ms,
+  );
+  const names = new Map(shop.items.map(({ item, name }) => [String(item), name]));
+  const [clicked] = [...names.keys()];
+  const recommended = ["--model", run, "--history", String(clicked), "--top", "3", "--json"];
+  const recommend = new CommandSeries("recommend");
+  const { stdout } = await recommend.ok(recommended);
+  const best: { item: string; title: string }[] = JSON.parse(stdout).items;
+  for (const { item, title } of best) assert.equal(title, names.get(item));
+  const ids = best.map(({ item }) => item);
+  await Deno.writeTextFile(`${folder}/pool.txt`, `${ids[2]}\n${ids[1]}\n`);
+  const pooled = JSON.parse((await recommend.ok([...recommended, "--pool", `${folder}/pool.txt`])).stdout);
+  assert.deepEqual(pooled.items.map(({ item }: { item: string }) => item), ids.slice(1));
+  await Deno.writeTextFile(`${folder}/pool.txt`, "unknown\n");
+  await recommend.refused([...recommended, "--pool", `${folder}/pool.txt`], /pool\.txt:1: .*"unknown"/);
+});
+
+Deno.test("predictions join the log by page id and time; a baseline scores a later log with new items", async () => {
+  const next = await makeShopRun();
+  const predictRows = async (more: readonly string[]) => {
+    const out = `${folder}/p.parquet`;
+    await predict.ok(["--model", run, "--baseline", "click-rate", "--out", out, ...more]);
+    return await parquetReadObjects({ file: await asyncBufferFromFile(out) });
+  };
+  const rows = await predictRows([]);
+  const key = (page: string, item: string) => `${page} ${item}`;
+  const logged = new Map(shop.rows.map((row) => [key(row.page, row.item), row]));
+  assert.equal(rows.length, logged.size);
+  const utilities = new Map<unknown, unknown>();
+  for (const { user, item, page_id: page, time, utility } of rows) {
+    const row = logged.get(key(page, item)) ?? assert.fail();
+    assert.deepEqual([user, Date.parse(`${time}Z`)], [row.user, row.time]);
+    utilities.set(item, utility);
+  }
+  const later = await predictRows(["--data", next]);
+  for (const { item, utility, page_id: page, time } of later) {
+    if (item === "sku-new") assert.ok(Number.isFinite(utility));
+    else assert.equal(utility, utilities.get(item));
+    assert.ok(page === null && typeof time === "string");
+  }
+  assert.ok(later.some(({ item }) => item === "sku-new"));
+});
 
 Deno.test("a baseline is refused without its inputs and for other data, and exported otherwise", () =>
   withSmallLog(async (folder, data) => {

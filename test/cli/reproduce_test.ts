@@ -5,7 +5,7 @@ import { experimentModels, readOutcome, supportsItems, testClaims } from "../../
 import { getSeedFolder } from "../../src/run/run_config.ts";
 import { getItemsShape } from "../../src/data/item_catalogue.ts";
 import { listModelParameters } from "../../src/model/user_model.ts";
-import { interrupt, runOk, splitArgs, withSmallLog, writePaperFile } from "../command_check.ts";
+import { interrupt, splitArgs, withSmallLog, writePaperFile } from "../command_check.ts";
 import { CommandSeries } from "../command_series.ts";
 import { createSmallLog } from "../../src/selftest/small_logs.ts";
 import { isUserError, withEmptyFolder } from "../run/folder_check.ts";
@@ -115,7 +115,8 @@ Deno.test("reproduce stops, resumes, repeats nothing, writes its table, and refu
     assert.match(stopped.stderr, /Resume with the same command/);
     const before = Deno.readTextFileSync(`${path}/baseline-64-64/seed-1/result.json`);
     // A training that starts from another training's weights waits for it.
-    const finished = await runOk("reproduce", ...args, ...models, "--jobs", "2");
+    const reproduce = new CommandSeries("reproduce");
+    const finished = await reproduce.ok([...args, ...models, "--jobs", "2"]);
     assert.doesNotMatch(finished.stderr, /baseline-64-64 seed 1/, "finished runs are not repeated");
     assert.match(finished.stderr, /baseline-64-64 seed 2: /);
     assert.equal(Deno.readTextFileSync(`${path}/baseline-64-64/seed-1/result.json`), before);
@@ -127,7 +128,6 @@ Deno.test("reproduce stops, resumes, repeats nothing, writes its table, and refu
     assert.match(notes, /\| Baseline 64-64 \| \d?\.\d+ \+- /);
     assert.match(notes, /<!-- end of reproduce log -->\nafter\n$/);
     assert.doesNotMatch(notes, /old/);
-    const reproduce = new CommandSeries("reproduce");
     await reproduce.refused(
       `--data ${data} --save-dir ${path} --iterations 30 --seeds 2`,
       /Expected iterations 10, .*, got iterations 30\. Choose another --save-dir/,
