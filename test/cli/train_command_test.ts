@@ -42,9 +42,7 @@ function wholeSeeds(): Promise<string> {
 
 const run = `${folder}/run`;
 let trained: Promise<CommandResult> | undefined;
-function wholeRun(): Promise<CommandResult> {
-  return trained ??= train(`--data ${data} --save-dir ${run} --iterations 30 ${SMALL}`);
-}
+const wholeRun = () => trained ??= train(`--data ${data} --save-dir ${run} --iterations 30 ${SMALL}`);
 
 function rows(path: string): string[] {
   return Deno.readTextFileSync(path).trim().split("\n");
